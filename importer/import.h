@@ -1,0 +1,115 @@
+/*
+ * import: one file becomes documents of one table, atomically (import.md 6, 7).
+ *
+ * The bytes stay with the caller and are read through a source. Work follows
+ * the writer: import_available() tells how many bytes are there to stay, and
+ * workers convert them in blocks while more arrive. import_commit() converts
+ * the rest and makes all of it visible in one step, or nothing.
+ *
+ *   import_new -> import_available* -> import_commit -> import_free
+ *
+ * What workers have done is a guess: bytes that change, an id or a table
+ * number that another commit took, make the import read its source again.
+ *
+ * A commit that fails leaves the table exactly as before (F-1) and records the
+ * import as failed; its text lists up to 10 places (import_print_error).
+ *
+ * Memory:  a few blocks of 1 MiB for each worker, FORMAT_ROW_MAX for long
+ *          rows, 24 bytes a row where ids are given.
+ * Threads: calls are the owner's to serialise, but for import_cancel and
+ *          import_check, which any thread may call while another works. The
+ *          source is read from worker threads, several at once.
+ */
+#ifndef CVX_IMPORTER_IMPORT_H
+#define CVX_IMPORTER_IMPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "importer/deployment.h"
+#include "importer/format/format.h"
+
+struct cvx_buf;
+struct cvx_err;
+struct import;
+
+enum import_mode { IMPORT_REQUIRE_EMPTY, IMPORT_APPEND, IMPORT_REPLACE };
+
+/* "require-empty", "append", "replace". */
+const char *import_mode_name(enum import_mode mode);
+
+struct import_target {
+	const char *component;
+	const char *table; /* made if it is not there */
+	const char *path;  /* for the record and messages: "users/data.jsonl" */
+	enum format_kind format;
+	enum import_mode mode;
+	/* The file is the table's own documents.jsonl: uniform encoding where
+	 * M-7 says so. */
+	bool canonical;
+	/* If not 0, the commit fails with -ESTALE unless the table is still at
+	 * this revision (W-8). */
+	uint64_t base_revision;
+};
+
+/* Reads like pread; fewer bytes only at the end of what is there. */
+struct import_source {
+	void *ctx;
+	int (*read)(void *ctx, uint64_t off, void *buf, size_t size,
+		    size_t *ret_n, struct cvx_err *err);
+};
+
+struct import_result {
+	uint64_t document_count; /* written by this import */
+	uint64_t revision;	 /* of the table after it */
+};
+
+/* Copies target and source. Touches no disk. */
+int import_new(struct deployment *d, const struct import_target *target,
+	       const struct import_source *source, struct import **ret,
+	       struct cvx_err *err);
+
+/* Cancels what runs. NULL is allowed. */
+void import_free(struct import *imp);
+
+/*
+ * The bytes [0, size) are there and will not change, as far as is known.
+ * Never waits; starts workers once a block is full.
+ */
+void import_available(struct import *imp, uint64_t size);
+
+/* How many bytes have been read from the source. */
+uint64_t import_consumed(struct import *imp);
+
+/*
+ * Bytes that were read have changed: forgets all work, and waits for the
+ * workers to let go of the source.
+ */
+void import_restart(struct import *imp);
+
+/*
+ * What is known so far: 0, or the first refusal. With size the bytes [0, size)
+ * are taken for all of the file and checked to the end, which is what a close
+ * does that may not be the last (fuse-facts.md c.3); UINT64_MAX only looks.
+ */
+int import_check(struct import *imp, uint64_t size, struct cvx_err *err);
+
+/*
+ * Commits the file of size bytes. May be called once. -ECANCELED after
+ * import_cancel, unless the commit came first.
+ */
+int import_commit(struct import *imp, uint64_t size, struct import_result *ret,
+		  struct cvx_err *err);
+
+void import_cancel(struct import *imp);
+
+/* After a failed commit: every known place of fault, a line each. */
+int import_print_error(struct import *imp, struct cvx_buf *out);
+
+/* Records an import of the target that failed before it could start. */
+int import_record_failure(struct deployment *d,
+			  const struct import_target *target,
+			  const struct cvx_err *cause);
+
+#endif
