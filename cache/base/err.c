@@ -51,17 +51,20 @@ int cvx_fail_named(struct cvx_err *err, int code, const char *name,
 int cvx_err_prefix(struct cvx_err *err, const char *fmt, ...)
 {
 	char old[CVX_ERR_MSG_SIZE];
+	size_t used, room;
 	va_list ap;
-	int n;
 
 	assert(err && err->code < 0);
 	memcpy(old, err->msg, sizeof(old));
 	va_start(ap, fmt);
-	n = vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
+	(void)vsnprintf(err->msg, sizeof(err->msg) - 2, fmt, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof(err->msg))
-		(void)snprintf(err->msg + n, sizeof(err->msg) - (size_t)n,
-			       ": %s", old);
+	used = strlen(err->msg);
+	err->msg[used++] = ':';
+	err->msg[used++] = ' ';
+	room = sizeof(err->msg) - used - 1;
+	used += strnlen(memcpy(err->msg + used, old, room), room);
+	err->msg[used] = '\0';
 	make_one_line(err->msg);
 	return err->code;
 }

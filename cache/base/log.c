@@ -63,7 +63,7 @@ static void log_line(enum log_level level, const char *fmt, va_list ap)
 	char text[LINE_SIZE], line[LINE_SIZE + 64], stamp[32];
 	struct timespec now;
 	struct tm tm;
-	int n;
+	int n = 0;
 
 	if (level > level_now)
 		return;
