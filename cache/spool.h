@@ -7,8 +7,8 @@
  * sees every byte written before it. Ranges never written read as zeros.
  *
  * Threads: locked inside; reads and writes may overlap.
- * Errors:  a full disk is -ENOSPC, other trouble its errno; what was there
- *          before the failed write stays.
+ * Errors:  a full disk is -ENOSPC, other trouble its errno; the size, and the
+ *          bytes outside the range of the failed write, stay as they were.
  */
 #ifndef CVX_CACHE_SPOOL_H
 #define CVX_CACHE_SPOOL_H
@@ -42,7 +42,11 @@ uint64_t spool_size(struct spool *s);
 /* Makes the staged bytes durable (W-9). */
 int spool_sync(struct spool *s, struct cvx_err *err);
 
-/* Writes the bytes to a new file at path, durably (rejects, F-3). */
+/*
+ * Keeps the bytes as a new file of that name, durably (rejects, F-3); -EEXIST
+ * if there is one. On the spool's own disk this gives the spool's file a name
+ * and needs no room; a spool that is written to afterwards goes on in a copy.
+ */
 int spool_save(struct spool *s, int dir_fd, const char *name,
 	       struct cvx_err *err);
 
