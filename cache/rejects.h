@@ -5,10 +5,11 @@
  * A reject is the bytes that were written to a path of the mount, and the text
  * that says what is wrong with them. They lie in a folder as NAME.rejected and
  * NAME.error, NAME being the path with '%' and '/' percent-encoded, so they
- * outlive the process. Above the limit the oldest go first; a single reject
- * larger than the limit is kept alone.
+ * outlive the process. Above the limit of bytes, or REJECTS_COUNT_MAX, the
+ * oldest go first; a single reject larger than the limit is kept alone.
  *
- * Threads: locked inside.
+ * Threads: locked inside, also between processes that share the folder.
+ *          Nobody waits for another's bytes.
  */
 #ifndef CVX_CACHE_REJECTS_H
 #define CVX_CACHE_REJECTS_H
@@ -17,28 +18,37 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define REJECTS_COUNT_MAX 10000
+
 struct cvx_err;
 struct rejects;
 struct spool;
 
-/* Opens the folder, made if it is not there, and reads what it holds. */
+/* Opens the folder, made if it is not there. Files in it that are not rejects
+ * are left alone. */
 int rejects_open(const char *dir, uint64_t limit, struct rejects **ret,
 		 struct cvx_err *err);
 void rejects_close(struct rejects *r);
 
 struct reject_info {
-	char *path; /* in the mount, without leading '/' */
+	char *path;	/* in the mount, without leading '/' */
+	bool has_bytes; /* also if they are none, of an empty file */
+	bool has_text;
 	uint64_t size;
 	uint64_t text_size;
 	int64_t made_ns; /* Unix time */
 };
 
-/* Keeps the spool's bytes and the text for the path, in place of an older
- * reject of that path. spool NULL: only the text is kept, no bytes. */
+/*
+ * Keeps the spool's bytes and the text for the path, durably, in place of an
+ * older reject of that path. spool NULL: only the text is kept, no bytes. On a
+ * full disk the bytes may stay where the text cannot; that too is an error.
+ */
 int rejects_keep(struct rejects *r, const char *path, struct spool *spool,
 		 const char *text, size_t text_size, struct cvx_err *err);
 
-/* -ENOENT if there is none. ret->path is the caller's to free. */
+/* -ENOENT if there is none: neither bytes nor text. ret->path is the caller's
+ * to free. */
 int rejects_find(struct rejects *r, const char *path, struct reject_info *ret);
 
 /* All of them, oldest first; free with rejects_list_free. */
