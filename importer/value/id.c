@@ -1,0 +1,183 @@
+#include "importer/value/id.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "cache/base/log.h"
+
+#define VARINT_MAX 5
+#define CHECKSUM_SIZE 2
+#define BINARY_MAX (VARINT_MAX + ID_SIZE + CHECKSUM_SIZE)
+
+static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
+
+/* The value of a base32 character plus one; 0: not in the alphabet. */
+static const uint8_t values[256] = {
+	['0'] = 1,  ['1'] = 2,	['2'] = 3,  ['3'] = 4,	['4'] = 5,  ['5'] = 6,
+	['6'] = 7,  ['7'] = 8,	['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
+	['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16, ['g'] = 17, ['h'] = 18,
+	['j'] = 19, ['k'] = 20, ['m'] = 21, ['n'] = 22, ['p'] = 23, ['q'] = 24,
+	['r'] = 25, ['s'] = 26, ['t'] = 27, ['v'] = 28, ['w'] = 29, ['x'] = 30,
+	['y'] = 31, ['z'] = 32,
+};
+
+/* Fletcher-16, but modulo 256 (import.md 2.1). */
+static void checksum(const uint8_t *bytes, size_t size,
+		     uint8_t sums[CHECKSUM_SIZE])
+{
+	unsigned a = 0, b = 0;
+
+	for (size_t i = 0; i < size; i++) {
+		a += bytes[i];
+		b += a;
+	}
+	sums[0] = (uint8_t)a;
+	sums[1] = (uint8_t)b;
+}
+
+static size_t varint_write(uint32_t n, uint8_t *out)
+{
+	size_t size = 0;
+
+	for (; n >= 0x80; n >>= 7)
+		out[size++] = (uint8_t)(n | 0x80);
+	out[size++] = (uint8_t)n;
+	return size;
+}
+
+/* Returns the size of the varint, 0 if it does not end in time. */
+static size_t varint_read(const uint8_t *bytes, size_t size, uint32_t *ret)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < size && i < VARINT_MAX; i++) {
+		/* Bits above 2^32 get lost; id_decode sees it in the end. */
+		n |= (uint32_t)(bytes[i] & 0x7f) << (7 * i);
+		if (bytes[i] < 0x80) {
+			*ret = n;
+			return i + 1;
+		}
+	}
+	return 0;
+}
+
+static size_t base32_write(const uint8_t *bytes, size_t size, char *text)
+{
+	uint64_t bits = 0;
+	unsigned count = 0; /* bits not yet written */
+	size_t length = 0;
+
+	for (size_t i = 0; i < size; i++) {
+		bits = bits << 8 | bytes[i];
+		for (count += 8; count >= 5; count -= 5)
+			text[length++] = alphabet[bits >> (count - 5) & 31];
+	}
+	if (count > 0)
+		text[length++] = alphabet[bits << (5 - count) & 31];
+	return length;
+}
+
+/* Drops the bits behind the last whole byte. False: not the alphabet. */
+static bool base32_read(const char *text, size_t size, uint8_t *bytes)
+{
+	uint32_t bits = 0;
+	unsigned count = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < size; i++) {
+		uint8_t value = values[(uint8_t)text[i]];
+
+		if (value == 0)
+			return false;
+		bits = bits << 5 | (uint32_t)(value - 1);
+		count += 5;
+		if (count >= 8) {
+			count -= 8;
+			bytes[n++] = (uint8_t)(bits >> count);
+		}
+	}
+	return true;
+}
+
+size_t id_encode(uint32_t table, const struct internal_id *id,
+		 char text[ID_TEXT_MAX])
+{
+	uint8_t binary[BINARY_MAX];
+	size_t size;
+
+	assert(table != 0);
+	size = varint_write(table, binary);
+	memcpy(binary + size, id->bytes, ID_SIZE);
+	size += ID_SIZE;
+	checksum(binary, size, binary + size);
+	return base32_write(binary, size + CHECKSUM_SIZE, text);
+}
+
+int id_decode(const char *text, size_t size, uint32_t *ret_table,
+	      struct internal_id *ret_id)
+{
+	uint8_t binary[BINARY_MAX + 1], sums[CHECKSUM_SIZE];
+	char again[ID_TEXT_MAX];
+	struct internal_id id;
+	uint32_t table;
+	size_t number_size;
+
+	if (size < ID_TEXT_MIN || size > ID_TEXT_MAX ||
+	    !base32_read(text, size, binary))
+		return -EINVAL;
+	number_size = varint_read(binary, size * 5 / 8, &table);
+	if (number_size == 0 || table == 0 ||
+	    number_size + ID_SIZE + CHECKSUM_SIZE != size * 5 / 8)
+		return -EINVAL;
+	checksum(binary, number_size + ID_SIZE, sums);
+	if (memcmp(sums, binary + number_size + ID_SIZE, CHECKSUM_SIZE) != 0)
+		return -EINVAL;
+	memcpy(id.bytes, binary + number_size, ID_SIZE);
+
+	/* Overlong numbers, lost bits and stray bits at the end show here. */
+	if (id_encode(table, &id, again) != size ||
+	    memcmp(again, text, size) != 0)
+		return -EINVAL;
+	*ret_table = table;
+	*ret_id = id;
+	return 0;
+}
+
+static void store_big_endian(uint64_t n, size_t size, uint8_t *out)
+{
+	for (size_t i = size; i-- > 0; n >>= 8)
+		out[i] = (uint8_t)n;
+}
+
+void id_from_stamp(const struct id_stamp *stamp, uint64_t n,
+		   struct internal_id *ret_id)
+{
+	store_big_endian(stamp->ms, 6, ret_id->bytes);
+	store_big_endian(stamp->counter + n, 8, ret_id->bytes + 6);
+	store_big_endian(stamp->day, 2, ret_id->bytes + 14);
+}
+
+void id_stamp_init(struct id_stamp *stamp, uint64_t now_ms)
+{
+	uint64_t random = 0;
+
+	/*
+	 * Up to 256 bytes come whole and without interruption once the kernel
+	 * has seeded its pool, so only a kernel without the call can fail.
+	 */
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random)) {
+		log_error("document ids: the kernel gives no random bytes: %m");
+		abort();
+	}
+	stamp->ms = now_ms & ((UINT64_C(1) << 48) - 1);
+	stamp->counter = random >> 1;
+	stamp->day = (uint16_t)(now_ms / 86400000);
+}
+
+int id_compare(const struct internal_id *a, const struct internal_id *b)
+{
+	return memcmp(a->bytes, b->bytes, ID_SIZE);
+}
