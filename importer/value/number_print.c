@@ -1,0 +1,212 @@
+/*
+ * Printing follows Giulietti, "The Schubfach way to render doubles" (2020):
+ * the interval of numbers that read back to the double is scaled by a power of
+ * ten such that it holds at least one integer and at most one multiple of ten.
+ */
+#include "importer/value/number.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "importer/value/number_parts.h"
+
+#define MANTISSA_BITS 52
+#define EXPONENT_BIAS 1023
+#define HIDDEN_BIT (UINT64_C(1) << MANTISSA_BITS)
+
+/* Between these powers of ten numbers print without an exponent. */
+#define POINT_MIN (-4)
+#define POINT_MAX 16
+
+struct power {
+	uint64_t high, low;
+};
+
+/* 10^q rounded up, unless it is exact. */
+static struct power power_of_ten(int q)
+{
+	const uint64_t *entry = number_powers[q - NUMBER_POWER_MIN];
+	struct power p = {entry[0], entry[1]};
+
+	if (q < -27 || q > 55) { /* cut off in the table */
+		p.low++;
+		p.high += p.low == 0;
+	}
+	return p;
+}
+
+/* The upper 64 bits of the product, with a low bit for what is lost below. */
+static uint64_t scale(struct power p, uint64_t n)
+{
+	uint64_t low = (uint64_t)((unsigned __int128)p.low * n >> 64);
+	unsigned __int128 product = (unsigned __int128)p.high * n + low;
+
+	return (uint64_t)(product >> 64) | ((uint64_t)product > 1);
+}
+
+static struct decimal without_trailing_zeros(uint64_t digits, int exponent)
+{
+	while (digits % 100000000 == 0) {
+		digits /= 100000000;
+		exponent += 8;
+	}
+	while (digits % 10 == 0) {
+		digits /= 10;
+		exponent++;
+	}
+	return (struct decimal){digits, exponent};
+}
+
+struct decimal number_shortest(uint64_t bits)
+{
+	uint64_t fraction = bits & (HIDDEN_BIT - 1);
+	int biased = (int)(bits >> MANTISSA_BITS);
+	uint64_t c = biased ? fraction | HIDDEN_BIT : fraction;
+	int q = (biased ? biased : 1) - EXPONENT_BIAS - MANTISSA_BITS;
+	/* A power of two has a nearer neighbour below than above. */
+	bool uneven = fraction == 0 && biased > 1;
+	uint64_t odd = c & 1; /* its interval has open ends */
+	uint64_t below, exact, above, s;
+	struct power power;
+	int k, h;
+
+	assert(bits != 0);
+	if (q <= 0 && q > -MANTISSA_BITS - 1 &&
+	    (c & ((UINT64_C(1) << -q) - 1)) == 0)
+		return without_trailing_zeros(c >> -q, 0);
+
+	/* floor(log10(2^q)), or of 3/4 2^q; then 2^h undoes the scaling. */
+	k = (q * 1262611 - (uneven ? 524031 : 0)) >> 22;
+	h = q + ((-k * 1741647) >> 19) + 1;
+	power = power_of_ten(-k);
+	below = scale(power, (4 * c - 2 + uneven) << h) + odd;
+	exact = scale(power, (4 * c) << h);
+	above = scale(power, (4 * c + 2) << h) - odd;
+	s = exact / 4;
+
+	if (s >= 10) { /* one digit less, if a multiple of ten is inside */
+		uint64_t tens = s / 10;
+		bool down = below <= 40 * tens;
+		bool up = 40 * tens + 40 <= above;
+
+		if (down != up)
+			return without_trailing_zeros(tens + up, k + 1);
+	}
+	{
+		bool down = below <= 4 * s;
+		bool up = 4 * s + 4 <= above;
+		bool nearer =
+			exact > 4 * s + 2 || (exact == 4 * s + 2 && (s & 1));
+
+		return without_trailing_zeros(s + (down != up ? up : nearer),
+					      k);
+	}
+}
+
+static const char pairs[] = "00010203040506070809"
+			    "10111213141516171819"
+			    "20212223242526272829"
+			    "30313233343536373839"
+			    "40414243444546474849"
+			    "50515253545556575859"
+			    "60616263646566676869"
+			    "70717273747576777879"
+			    "80818283848586878889"
+			    "90919293949596979899";
+
+/* Writes the digits in front of end; returns where they begin. */
+static char *print_digits(uint64_t n, char *end)
+{
+	while (n >= 100) {
+		end -= 2;
+		memcpy(end, pairs + 2 * (n % 100), 2);
+		n /= 100;
+	}
+	if (n >= 10) {
+		end -= 2;
+		memcpy(end, pairs + 2 * n, 2);
+	} else {
+		*--end = (char)('0' + n);
+	}
+	return end;
+}
+
+static char *print_zeros(char *text, int count)
+{
+	memset(text, '0', (size_t)count);
+	return text + count;
+}
+
+static char *print_exponent(char *text, int exponent)
+{
+	char digits[8];
+	const char *first;
+	size_t n;
+
+	*text++ = 'e';
+	if (exponent < 0)
+		*text++ = '-';
+	first = print_digits((uint64_t)(exponent < 0 ? -exponent : exponent),
+			     digits + sizeof(digits));
+	n = (size_t)(digits + sizeof(digits) - first);
+	memcpy(text, first, n);
+	return text + n;
+}
+
+size_t number_print_decimal(struct decimal d, bool negative, char *text)
+{
+	char buf[20];
+	const char *digits = print_digits(d.digits, buf + sizeof(buf));
+	int count = (int)(buf + sizeof(buf) - digits);
+	int point = count + d.exponent; /* digits in front of it */
+	char *p = text;
+
+	if (negative)
+		*p++ = '-';
+	if (d.exponent >= 0 && point <= POINT_MAX) {
+		memcpy(p, digits, (size_t)count);
+		p = print_zeros(p + count, d.exponent);
+		*p++ = '.';
+		*p++ = '0';
+	} else if (point > 0 && point <= POINT_MAX) {
+		memcpy(p, digits, (size_t)point);
+		p[point] = '.';
+		memcpy(p + point + 1, digits + point, (size_t)(count - point));
+		p += count + 1;
+	} else if (point >= POINT_MIN && point <= 0) {
+		*p++ = '0';
+		*p++ = '.';
+		p = print_zeros(p, -point);
+		memcpy(p, digits, (size_t)count);
+		p += count;
+	} else {
+		*p++ = digits[0];
+		if (count > 1) {
+			*p++ = '.';
+			memcpy(p, digits + 1, (size_t)(count - 1));
+			p += count - 1;
+		}
+		p = print_exponent(p, point - 1);
+	}
+	return (size_t)(p - text);
+}
+
+size_t number_print(double value, char *text)
+{
+	uint64_t bits;
+	bool negative;
+
+	assert(isfinite(value));
+	memcpy(&bits, &value, sizeof(bits));
+	negative = bits >> 63;
+	bits &= INT64_MAX;
+	if (bits == 0) {
+		memcpy(text, "-0.0", 4);
+		if (negative)
+			return 4;
+		memcpy(text, "0.0", 3);
+		return 3;
+	}
+	return number_print_decimal(number_shortest(bits), negative, text);
+}
