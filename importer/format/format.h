@@ -72,10 +72,18 @@ int format_plan(struct format *f, enum document_encoding encoding,
 /*
  * text starts at a row. Returns how many bytes the whole rows in it have, and
  * in *ret_row_bound at least as many as there are rows in them. 0 means that
- * not even one row is whole. With at_end everything is whole.
+ * not even one row is whole. With at_end everything is whole; still fewer
+ * bytes than size can be returned, because rows that become very much longer
+ * (short cells under long column names) make a block of their own.
  */
 size_t format_cut(const struct format *f, const char *text, size_t size,
 		  bool at_end, uint64_t *ret_row_bound);
+
+/*
+ * The refusal of a row of which more than FORMAT_ROW_MAX bytes (of an array:
+ * FORMAT_JSON_MAX) are there and which format_cut still does not find whole.
+ */
+int format_refuse_long_row(const struct format *f, struct cvx_err *err);
 
 /* Where a row's id stands among the lines. */
 struct row_id {
@@ -85,7 +93,7 @@ struct row_id {
 
 /* A row that was refused. */
 struct row_error {
-	uint64_t row; /* from 1, within the block */
+	uint64_t row; /* from 1, within the block; 0: the file as a whole */
 	struct cvx_err err;
 };
 
