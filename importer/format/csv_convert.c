@@ -1,0 +1,411 @@
+/*
+ * Records of CSV become canonical lines: cells are printed slot by slot, in
+ * the order of the fields' names, straight from the text of the block.
+ */
+#include "importer/format/csv.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "importer/format/csv_cell.h"
+#include "importer/format/kind.h"
+#include "importer/format/text.h"
+#include "importer/value/number.h"
+#include "importer/value/refusal.h"
+
+/* import.md 4.2. */
+#define OBJECT_FIELDS_MAX 1024
+#define DOCUMENT_SIZE_MAX ((size_t)1 << 20)
+
+static int system_id_read(const char *text, size_t size, uint32_t table_number,
+			  struct internal_id *ret, struct cvx_err *err)
+{
+	uint32_t number;
+
+	if (id_decode(text, size, &number, ret) < 0)
+		return refuse(err, "InvalidId", "_id is not the text of an id");
+	if (number != table_number)
+		return refuse(err, "ImportConflict",
+			      "_id belongs to table number %u, not %u", number,
+			      table_number);
+	return 0;
+}
+
+static int system_time_check(double ms, struct cvx_err *err)
+{
+	if (ms < 0)
+		return refuse(err, "InvalidCreationTimeError", "x");
+	return 0;
+}
+
+struct csv_converter {
+	const struct format *format;
+	const struct csv_header *header;
+	struct csv_cell *cells; /* of the record, by slot */
+	char *unquoted;		/* of one raw cell */
+	size_t unquoted_capacity;
+	uint64_t first_time_bits; /* the _creationTime of row 0 */
+};
+
+/* A record of the block being converted. */
+struct record {
+	const char *text;
+	size_t size;
+	const char *readable_end; /* of the block */
+	uint64_t nth;
+	size_t field_count;
+};
+
+int csv_converter_new(const struct format *f, struct csv_converter **ret,
+		      struct cvx_err *err)
+{
+	struct csv_converter *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return cvx_fail_memory(err);
+	c->format = f;
+	c->header = f->header;
+	memcpy(&c->first_time_bits, &f->stamp.creation_time,
+	       sizeof(c->first_time_bits));
+	if (c->header) {
+		c->cells = calloc(c->header->slot_count, sizeof(*c->cells));
+		if (!c->cells) {
+			csv_converter_free(c);
+			return cvx_fail_memory(err);
+		}
+	}
+	*ret = c;
+	return 0;
+}
+
+void csv_converter_free(struct csv_converter *c)
+{
+	if (!c)
+		return;
+	free(c->cells);
+	free(c->unquoted);
+	free(c);
+}
+
+/* The value of the cell without its quotes, which stays for one call. */
+static int cell_value(struct csv_converter *c, const struct record *record,
+		      struct csv_cell cell, struct csv_cell *ret,
+		      const char **ret_readable_end, struct cvx_err *err)
+{
+	*ret = cell;
+	*ret_readable_end = record->readable_end;
+	if (!cell.raw)
+		return 0;
+	if (c->unquoted_capacity < cell.size) {
+		char *bytes = realloc(c->unquoted, cell.size);
+
+		if (!bytes)
+			return cvx_fail_memory(err);
+		c->unquoted = bytes;
+		c->unquoted_capacity = cell.size;
+	}
+	ret->size = csv_unquote(cell.text, cell.size, c->unquoted);
+	ret->text = c->unquoted;
+	*ret_readable_end = c->unquoted + c->unquoted_capacity;
+	return 0;
+}
+
+static int refuse_not_utf8(const struct record *record, struct cvx_err *err)
+{
+	struct csv_scan scan;
+	struct csv_cell cell;
+	size_t pos = 0, column = 0, bad;
+	bool more;
+
+	csv_scan_init(&scan, record->text, record->size);
+	do {
+		more = csv_next_field(&scan, &pos, &cell);
+		column++;
+	} while (text_is_utf8(cell.text, cell.size, &bad) && more);
+	return refuse(err, "CsvInvalidRow",
+		      "column %zu: the bytes are not UTF-8", column);
+}
+
+/* What must hold for the record before its cells are looked at. */
+static int check_record(const struct format *f, const struct record *record,
+			bool known_utf8, struct cvx_err *err)
+{
+	const struct csv_header *h = f->header;
+	size_t bad;
+
+	if (record->size > FORMAT_ROW_MAX)
+		return format_refuse_long_row(f, err);
+	if (!known_utf8 && !text_is_utf8(record->text, record->size, &bad))
+		return refuse_not_utf8(record, err);
+	if (record->field_count != h->column_count)
+		return refuse(err, "CsvRowMissingFields",
+			      "the row has %zu fields, but the header has %zu",
+			      record->field_count, h->column_count);
+	return 0;
+}
+
+/*
+ * What is wrong with the header makes every row bad. It is said with the first
+ * one, and nothing behind it is looked at.
+ */
+
+static int check_object(const struct csv_header *h, struct cvx_err *err)
+{
+	if (!h->too_many_fields)
+		return 0;
+	return refuse(err, "InvalidConvexValue",
+		      "the header has %zu columns, but an object holds at most "
+		      "%d fields (TooManyFieldsError)",
+		      h->column_count, OBJECT_FIELDS_MAX);
+}
+
+static int check_fields(const struct csv_header *h, struct cvx_err *err)
+{
+	if (h->slot_count > OBJECT_FIELDS_MAX)
+		return refuse(err, "TooManyFieldsError",
+			      "the header has %zu fields; with _id and "
+			      "_creationTime a document holds at most %d",
+			      h->field_count, OBJECT_FIELDS_MAX);
+	if (h->reserved)
+		return refuse(err, "InvalidDocumentError",
+			      "column %zu: the field '%.*s' begins with '_'; "
+			      "only _id and _creationTime may",
+			      h->reserved->column + 1,
+			      (int)(h->reserved->name_size < 64
+					    ? h->reserved->name_size
+					    : 64),
+			      h->names + h->reserved->name_off);
+	return 0;
+}
+
+static int take_id(struct csv_converter *c, const struct record *record,
+		   const struct csv_slot *slot, struct internal_id *ret,
+		   struct cvx_err *err)
+{
+	struct csv_cell cell;
+	const char *readable_end;
+	double number;
+	int r;
+
+	r = cell_value(c, record, c->cells[slot - c->header->slots], &cell,
+		       &readable_end, err);
+	if (r < 0)
+		return r;
+	if (csv_cell_type(cell.text, cell.size, &number) != CSV_CELL_STRING)
+		r = refuse(err, "InvalidIdError",
+			   "_id is a number and not the text of an id");
+	else
+		r = system_id_read(cell.text, cell.size,
+				   c->format->stamp.table_number, ret, err);
+	if (r < 0)
+		return cvx_err_prefix(err, "column %zu", slot->column + 1);
+	return 0;
+}
+
+static int take_creation_time(struct csv_converter *c,
+			      const struct record *record,
+			      const struct csv_slot *slot, struct cvx_err *err)
+{
+	struct csv_cell cell;
+	const char *readable_end;
+	double ms;
+	int r;
+
+	r = cell_value(c, record, c->cells[slot - c->header->slots], &cell,
+		       &readable_end, err);
+	if (r < 0)
+		return r;
+	if (csv_cell_type(cell.text, cell.size, &ms) != CSV_CELL_NUMBER)
+		r = refuse(err, "InvalidCreationTimeError",
+			   "_creationTime is not a number");
+	else
+		r = system_time_check(ms, err);
+	if (r < 0)
+		return cvx_err_prefix(err, "column %zu", slot->column + 1);
+	return 0;
+}
+
+/* The checks of import.md 5, up to the size, in their order. */
+static int take_system_fields(struct csv_converter *c,
+			      const struct record *record,
+			      struct document *document, struct cvx_err *err)
+{
+	const struct csv_header *h = c->header;
+	int r = 0;
+
+	document->beyond_plain = false;
+	document->id_given = h->id != NULL;
+	if (h->id)
+		r = take_id(c, record, h->id, &document->id, err);
+	else
+		id_from_stamp(&c->format->stamp.id, record->nth, &document->id);
+	if (r == 0 && h->creation_time)
+		r = take_creation_time(c, record, h->creation_time, err);
+	return r;
+}
+
+static int refuse_large(const struct csv_slot *slot, struct cvx_err *err)
+{
+	return refuse(err, "ValueTooLargeError",
+		      "column %zu: up to here the document has more than "
+		      "1 MiB",
+		      slot->column + 1);
+}
+
+static char *print_new_creation_time(const struct csv_converter *c,
+				     uint64_t nth, char *out)
+{
+	uint64_t bits = c->first_time_bits + nth;
+	double ms;
+
+	memcpy(&ms, &bits, sizeof(ms));
+	return out + number_print(ms, out);
+}
+
+static char *print_id(const struct csv_converter *c,
+		      const struct internal_id *id, char *out)
+{
+	*out++ = '"';
+	out += id_encode(c->format->stamp.table_number, id, out);
+	*out++ = '"';
+	return out;
+}
+
+/*
+ * Prints a cell. A string that would break the document's limit is refused
+ * before it is printed, so that the room taken for the line is enough.
+ */
+static int print_value(struct csv_converter *c, const struct record *record,
+		       const struct csv_slot *slot, char **out,
+		       uint64_t *value_size, struct cvx_err *err)
+{
+	struct csv_cell cell;
+	const char *readable_end;
+	double number;
+	int r;
+
+	r = cell_value(c, record, c->cells[slot - c->header->slots], &cell,
+		       &readable_end, err);
+	if (r < 0)
+		return r;
+	if (cell.size > DOCUMENT_SIZE_MAX &&
+	    csv_cell_type(cell.text, cell.size, &number) == CSV_CELL_STRING)
+		return refuse_large(slot, err);
+	*out = csv_cell_print(*out, cell.text, cell.size, readable_end,
+			      value_size);
+	if (*value_size > DOCUMENT_SIZE_MAX)
+		return refuse_large(slot, err);
+	return 0;
+}
+
+static int print_document(struct csv_converter *c, const struct record *record,
+			  const struct document *document, struct cvx_buf *text,
+			  struct cvx_err *err)
+{
+	const struct csv_header *h = c->header;
+	uint64_t value_size = h->names_value_size;
+	size_t strings = record->size < 2 * DOCUMENT_SIZE_MAX
+				 ? record->size
+				 : 2 * DOCUMENT_SIZE_MAX;
+	char *out, *before;
+	int r = 0;
+
+	if (cvx_buf_reserve(text, h->keys_size +
+					  h->slot_count * CSV_CELL_ROOM(0) +
+					  CSV_CELL_ROOM(strings)) < 0)
+		return cvx_fail_memory(err);
+	out = text->data + text->size;
+	for (const struct csv_slot *slot = h->slots;
+	     r == 0 && slot < h->slots + h->slot_count; slot++) {
+		memcpy(out, h->keys + slot->key_off, slot->key_size);
+		out += slot->key_size;
+		switch (slot->kind) {
+		case CSV_SLOT_VALUE:
+		case CSV_SLOT_CREATION_TIME:
+			r = print_value(c, record, slot, &out, &value_size,
+					err);
+			break;
+		case CSV_SLOT_ID:
+		case CSV_SLOT_NEW_ID:
+			before = out;
+			out = print_id(c, &document->id, out);
+			value_size += (size_t)(out - before);
+			break;
+		case CSV_SLOT_NEW_CREATION_TIME:
+			value_size += 9;
+			out = print_new_creation_time(c, record->nth, out);
+			break;
+		}
+	}
+	if (r < 0)
+		return r;
+	*out++ = '}';
+	*out++ = '\n';
+	text->size = (size_t)(out - text->data);
+	return 0;
+}
+
+/*
+ * Makes a document of the record. Returns 0, also for a refused record, or the
+ * failure.
+ */
+static int convert_record(struct csv_converter *c, const struct record *record,
+			  bool known_utf8, struct rows *rows,
+			  struct cvx_err *err)
+{
+	struct cvx_err row_err;
+	struct document document;
+	size_t off = rows->text.size;
+	bool stop = false;
+	int r;
+
+	row_err.name = NULL;
+	r = check_record(c->format, record, known_utf8, &row_err);
+	if (r == 0)
+		stop = (r = check_object(c->header, &row_err)) < 0;
+	if (r == 0)
+		r = take_system_fields(c, record, &document, &row_err);
+	if (r == 0)
+		stop = (r = check_fields(c->header, &row_err)) < 0;
+	if (r == 0)
+		r = print_document(c, record, &document, &rows->text, &row_err);
+	if (r == 0)
+		return rows_add(rows, off, &document, err);
+	if (!is_refusal(&row_err))
+		return err ? (*err = row_err).code : r;
+	rows_refuse(rows, &row_err);
+	rows->stopped |= stop;
+	return 0;
+}
+
+int csv_converter_run(struct csv_converter *c, const char *text, size_t size,
+		      uint64_t first_nth, struct rows *rows,
+		      struct cvx_err *err)
+{
+	const struct csv_header *h = c->header;
+	size_t pos = csv_skip_blank(text, size, 0), bad;
+	bool known_utf8 = text_is_utf8(text, size, &bad);
+	struct csv_scan scan;
+	int r;
+
+	assert(h || pos == size);
+	csv_scan_init(&scan, text, size);
+	while (h && pos < size && !rows->stopped) {
+		struct record record = {
+			.text = text + pos,
+			.readable_end = text + size,
+			.nth = first_nth + rows->row_count++,
+		};
+
+		record.field_count = csv_next_record(&scan, &pos, h->slot_of,
+						     h->column_count, c->cells);
+		record.size = (size_t)(text + pos - record.text);
+		r = convert_record(c, &record, known_utf8, rows, err);
+		if (r < 0)
+			return r;
+		pos = csv_skip_blank(text, size, pos);
+	}
+	return 0;
+}

@@ -1,0 +1,102 @@
+/*
+ * JSON lines (import.md 6.3): a line is a row, and a blank line is an error.
+ */
+#include "importer/format/kind.h"
+
+#include <string.h>
+
+#include "importer/format/text.h"
+#include "importer/value/refusal.h"
+
+static size_t jsonl_cut(const struct format *f __attribute__((unused)),
+			const char *text, size_t size, bool at_end,
+			uint64_t *ret_row_bound)
+{
+	const char *lf;
+
+	if (!at_end) {
+		lf = size > 0 ? memrchr(text, '\n', size) : NULL;
+		size = lf ? (size_t)(lf - text) + 1 : 0;
+	}
+	*ret_row_bound = text_count(text, size, '\n');
+	if (size > 0 && text[size - 1] != '\n')
+		(*ret_row_bound)++;
+	return size;
+}
+
+static bool jsonl_first_number(const struct format *f __attribute__((unused)),
+			       const char *text, size_t size,
+			       uint32_t *ret_number)
+{
+	const char *lf = size > 0 ? memchr(text, '\n', size) : NULL;
+
+	return document_peek_table_number(text, lf ? (size_t)(lf - text) : size,
+					  ret_number);
+}
+
+/*
+ * Gives a refused line the name that its most basic fault has: text that is
+ * not UTF-8 is no JSON, and no JSON is no document.
+ */
+static void explain(const char *line, size_t size, struct cvx_err *err)
+{
+	size_t bad;
+
+	if (!text_is_utf8(line, size, &bad))
+		(void)refuse(err, "NotUtf8",
+			     "column %zu: the bytes are not UTF-8", bad + 1);
+	else if (text_skip_space(line, size, 0) == size)
+		(void)refuse(err, "JsonInvalidRow",
+			     "the line is blank; each line must hold one "
+			     "JSON object");
+	else if (text_has_mark(line, size))
+		(void)refuse(err, "JsonInvalidRow",
+			     "column 1: a byte order mark may only stand at "
+			     "the start of the file");
+}
+
+static int jsonl_convert(struct format_worker *w, const char *text, size_t size,
+			 uint64_t first_nth, struct rows *rows,
+			 struct cvx_err *err)
+{
+	struct cvx_err row_err = CVX_ERR_INIT;
+	size_t pos = 0;
+
+	while (pos < size) {
+		const char *line = text + pos;
+		const char *lf = memchr(line, '\n', size - pos);
+		size_t line_size = lf ? (size_t)(lf - line) : size - pos;
+		uint64_t nth = first_nth + rows->row_count++;
+		size_t off = rows->text.size;
+		struct document document;
+		int r;
+
+		if (line_size > FORMAT_ROW_MAX)
+			r = format_refuse_long_row(w->format, &row_err);
+		else
+			r = document_read(w->reader, line, line_size, nth,
+					  &rows->text, &document, &row_err);
+		if (r == 0) {
+			r = rows_add(rows, off, &document, err);
+			if (r < 0)
+				return r;
+		} else if (is_refusal(&row_err)) {
+			if (line_size <= FORMAT_ROW_MAX)
+				explain(line, line_size, &row_err);
+			rows_refuse(rows, &row_err);
+			row_err.name = NULL;
+		} else {
+			return err ? (*err = row_err).code : r;
+		}
+		pos += line_size + 1;
+	}
+	return 0;
+}
+
+const struct format_ops jsonl_ops = {
+	.row_word = "line",
+	.first_number = jsonl_first_number,
+	.cut = jsonl_cut,
+	.worker_init = json_worker_init,
+	.convert = jsonl_convert,
+};
