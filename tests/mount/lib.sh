@@ -1,0 +1,485 @@
+# shellcheck shell=bash
+#
+# lib: what the mount tests share. A test file sources it, defines its cases
+# and ends with `run_cases "$@"`:
+#
+#   case_W4_cp_over_existing_replaces() { start_mount; ... }
+#   add_case "a sentence" function argument...      (cases made in a loop)
+#
+# Every case is a process of its own, in a session and a folder of its own,
+# and mounts what it needs. A case fails when a command in it fails, when an
+# expect_ function does, when it takes too long, when a daemon does not end
+# with status 0 or when a sanitizer complained. Whatever happens, nothing stays
+# mounted, running or on disk.
+#
+# Cases see:  $DIR (their folder, also the current one), $MNT, $STATE.
+# Environment:
+#   CVX_BIN            the convexfs to test
+#   CVX_TMP            where temporary folders go (/dev/shm, else /tmp)
+#   CVX_LOOPS          how often the loops go round (200)
+#   CVX_CASE_SECONDS   how long a case may take (60)
+#   CVX_DATA           folder of larger real inputs, used if it is there
+# Arguments: words; only cases whose name contains one of them are run.
+
+set -u
+export LC_ALL=C
+umask 022
+
+TESTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+CVX_BIN=${CVX_BIN:-$TESTS/../../build-mount/fs/convexfs}
+CVX_DATA=${CVX_DATA:-$TESTS/../../../shared/data}
+export LOOPS=${CVX_LOOPS:-200}
+# A version switcher in front of it would be the process that opens files.
+export PYTHON=python3
+[ ! -x /usr/bin/python3 ] || PYTHON=/usr/bin/python3
+
+declare -A daemons=() # process id -> mount point
+declare -a case_names=() case_commands=()
+
+# --- failing ---------------------------------------------------------------
+
+fail() {
+	printf 'failed: %s\n' "$*" >&2
+	exit 1
+}
+
+# Every tool named must be there; a missing one fails the case by name.
+need() {
+	local tool
+	for tool in "$@"; do
+		if ! command -v "$tool" >/dev/null 2>&1 && [ ! -e "$tool" ]; then
+			printf '%s' "$tool" >"$DIR/.missing"
+			exit 77
+		fi
+	done
+}
+
+# --- mounting --------------------------------------------------------------
+
+is_mounted() {
+	grep -qF " $1 " /proc/self/mountinfo
+}
+
+# start_mount_at STATE MOUNTPOINT [OPTION...]: in the foreground, as a session
+# of its own, so that its status and its log can be looked at.
+start_mount_at() {
+	local state=$1 mnt=$2 log pid
+	shift 2
+	need fusermount3 /dev/fuse
+	mkdir -p "$mnt"
+	touch "$DIR/.daemons"
+	log=$DIR/.log.$(($(wc -l <"$DIR/.daemons") + 1))
+	setsid "$CVX_BIN" mount -f "$@" "local:$state" "$mnt" \
+		>"$log" 2>&1 </dev/null &
+	pid=$!
+	echo "$pid" >>"$DIR/.daemons"
+	until is_mounted "$mnt"; do
+		if ! kill -0 "$pid" 2>/dev/null; then
+			wait "$pid" || :
+			cat "$log"
+			fail "the mount did not start"
+		fi
+		sleep 0.01
+	done
+	daemons[$pid]=$mnt
+	stat "$mnt" >/dev/null
+	DAEMON=$pid
+}
+
+# shellcheck disable=SC2120 # the test files give options
+start_mount() {
+	start_mount_at "$STATE" "$MNT" "$@"
+}
+
+# The daemon must end with status 0 and without a word from a sanitizer.
+await_daemon() {
+	local pid=$1 status=0
+	unset "daemons[$pid]"
+	wait "$pid" || status=$?
+	[ $status -eq 0 ] || fail "the daemon ended with status $status"
+}
+
+stop_mount_at() {
+	local mnt=$1 pid
+	fusermount3 -u "$mnt"
+	for pid in "${!daemons[@]}"; do
+		[ "${daemons[$pid]}" != "$mnt" ] || await_daemon "$pid"
+	done
+}
+
+stop_mount() {
+	stop_mount_at "$MNT"
+}
+
+# As a crash would: nothing is told to the daemon.
+kill_mount() {
+	kill -KILL "$DAEMON"
+	wait "$DAEMON" 2>/dev/null || :
+	unset "daemons[$DAEMON]"
+	fusermount3 -u "$MNT"
+}
+
+expect_alive() {
+	local pid
+	for pid in "${!daemons[@]}"; do
+		kill -0 "$pid" 2>/dev/null || fail "the daemon is gone"
+		stat "${daemons[$pid]}" >/dev/null
+	done
+}
+
+is_sanitized() {
+	grep -qE '__(asan|tsan)_init' "$CVX_BIN"
+}
+
+# --- looking ---------------------------------------------------------------
+
+documents() {
+	cat "$MNT/$1/documents.jsonl"
+}
+
+rows() {
+	documents "$1" | wc -l
+}
+
+# The field n of every document, which the inputs below count up.
+numbers() {
+	documents "$1" | sed -n 's/.*"n":\([0-9]*\)\.0.*/\1/p'
+}
+
+last_error() {
+	cat "$MNT/.convex/last-error"
+}
+
+# The names in a folder, sorted, on one line.
+listing() {
+	find "$MNT/$1" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort |
+		tr '\n' ' '
+}
+
+imports() {
+	cat "$MNT/.convex/imports.jsonl"
+}
+
+# A field of the newest import record.
+last_import() {
+	imports | tail -n 1 | jq -r ".$1"
+}
+
+# Remembers how many imports there have been, for expect_imports.
+mark() {
+	MARK=$(imports | wc -l)
+}
+
+xattr() {
+	getfattr --absolute-names --only-values -n "$1" "$2"
+}
+
+# --- expecting -------------------------------------------------------------
+
+expect_text() {
+	[ "$2" = "$3" ] || fail "$1: got '$2', not '$3'"
+}
+
+expect_rows() {
+	expect_text "documents in $1" "$(rows "$1")" "$2"
+}
+
+# expect_numbers TABLE N...: the fields n, in order.
+expect_numbers() {
+	local table=$1
+	shift
+	expect_text "n in $table" "$(numbers "$table" | tr '\n' ' ')" "$*${1+ }"
+}
+
+expect_file() {
+	cmp "$1" "$2" || fail "$1 differs from $2"
+}
+
+# expect_imports COUNT [STATE]: so many records since mark, the last of them
+# in this state.
+expect_imports() {
+	local got
+	got=$(($(imports | wc -l) - MARK))
+	if [ "$got" -ne "$1" ]; then
+		imports | tail -n 5
+		fail "$got imports since the mark, not $1"
+	fi
+	[ -z "${2-}" ] || expect_text "state of the import" \
+		"$(last_import state)" "$2"
+}
+
+# expect_committed MODE ROWS: exactly one import since mark, and it worked.
+expect_committed() {
+	expect_imports 1 completed
+	expect_text "mode" "$(last_import mode)" "$1"
+	expect_text "rows of the import" "$(last_import rows)" "$2"
+	expect_text "error of the import" "$(last_import error)" null
+}
+
+# expect_status STATUS COMMAND...: STATUS is a number, or "fails" for any but
+# 0. What the command says goes to the file "said".
+expect_status() {
+	local want=$1 got=0
+	shift
+	"$@" >"$DIR/said" 2>&1 || got=$?
+	if [ "$want" = fails ] && [ $got -ne 0 ]; then
+		return 0
+	fi
+	if [ "$want" != "$got" ]; then
+		sed 's/^/said: /' "$DIR/said"
+		fail "status $got, not $want: $*"
+	fi
+}
+
+expect_said() {
+	grep -qE -- "$1" "$DIR/said" && return
+	sed 's/^/said: /' "$DIR/said"
+	fail "nothing said about '$1'"
+}
+
+# expect_refused TEXT COMMAND...: it fails, and says TEXT (mostly an errno).
+expect_refused() {
+	local text=$1
+	shift
+	expect_status fails "$@"
+	expect_said "$text"
+}
+
+# expect_match WHAT TEXT PATTERN...
+expect_match() {
+	local what=$1 text=$2 pattern
+	shift 2
+	for pattern in "$@"; do
+		grep -qE -- "$pattern" <<<"$text" ||
+			fail "$what: no '$pattern' in: $text"
+	done
+}
+
+# expect_reject PATH BYTES: PATH was refused, and its bytes were kept.
+expect_reject() {
+	expect_alive
+	test -s "$MNT/$1.error" || fail "no text in $1.error"
+	expect_file "$MNT/$1.rejected" "$2"
+}
+
+# await SECONDS COMMAND...: until it succeeds.
+await() {
+	local turns=$(($1 * 50))
+	shift
+	until "$@"; do
+		turns=$((turns - 1))
+		[ $turns -gt 0 ] || fail "in vain waited for: $*"
+		sleep 0.02
+	done
+}
+
+# --- inputs ----------------------------------------------------------------
+
+# make_rows FIRST LAST: about 100 bytes each.
+make_rows() {
+	local pad=0123456789abcdef0123456789abcdef0123456789abcdef
+	seq "$1" "$2" |
+		sed "s/.*/{\"n\":&,\"name\":\"row &\",\"pad\":\"$pad\"}/"
+}
+
+# Writes good.jsonl (more than one buffer of any program) and bad.jsonl, whose
+# row 2000 is no JSON.
+GOOD_ROWS=3000
+make_inputs() {
+	make_rows 1 $GOOD_ROWS >good.jsonl
+	sed '2000s/.*/{"n":2000,}/' good.jsonl >bad.jsonl
+}
+
+# A table of the numbers given, one document each.
+seed() {
+	local table=$1 n
+	shift
+	mkdir -p "$MNT/$table"
+	for n in "$@"; do
+		printf '{"n":%d}\n' "$n"
+	done >"$DIR/.seed"
+	cp "$DIR/.seed" "$MNT/$table/documents.jsonl"
+}
+
+# --- proving a way of writing ----------------------------------------------
+
+# prove_writer SEEN MODE WRITER [NAME]: WRITER is a function that writes the
+# file $1 to the path $2, NAME a name in the table's folder (documents.jsonl).
+# Good input is committed once, whole, and visible to the next command. Bad
+# input leaves the table alone and is kept; SEEN tells what the program makes
+# of it: "seen" (it fails), or "silent" (fuse-facts.md a1 to a4).
+prove_writer() {
+	local seen=$1 mode=$2 writer=$3 name=${4:-documents.jsonl}
+	make_inputs
+	start_mount_at "$STATE" "$MNT"
+	seed t 1 2
+	prove_good "$mode" "$writer" "$name"
+	prove_bad "$seen" "$writer" "$name"
+	expect_reject "t/$name" bad.jsonl
+	if [ "$name" != documents.jsonl ]; then
+		rm "$MNT/t/$name.rejected" "$MNT/t/$name.error"
+		prove_dropped "$name"
+	fi
+}
+
+prove_good() {
+	local mode=$1 writer=$2 name=$3
+	mark
+	expect_status 0 "$writer" good.jsonl "$MNT/t/$name"
+	numbers t >got
+	expect_committed "$mode" $GOOD_ROWS
+	case $mode in
+	append) { seq 2 && seq $GOOD_ROWS; } >want ;;
+	*) seq $GOOD_ROWS >want ;;
+	esac
+	expect_file got want
+}
+
+prove_bad() {
+	local seen=$1 writer=$2 name=$3 status=0
+	documents t >before
+	mark
+	[ "$seen" = silent ] || status=fails
+	expect_status "$status" "$writer" bad.jsonl "$MNT/t/$name"
+	documents t >after
+	expect_file after before
+	expect_imports 1 failed
+	expect_match "last error" "$(last_error)" 'row 2000'
+}
+
+# A drop that is done with is not listed (W-11).
+prove_dropped() {
+	expect_text "listing of t" "$(listing t)" \
+		"documents.jsonl generated_schema.jsonl "
+}
+
+# --- running ---------------------------------------------------------------
+
+add_case() {
+	case_names+=("$1")
+	shift
+	case_commands+=("$(printf '%q ' "$@")")
+}
+
+# The functions case_* of the test file, in its order.
+find_cases() {
+	local name
+	while read -r name; do
+		case_names+=("${name#case_}")
+		case_commands+=("$name")
+	done < <(sed -n 's/^\(case_[A-Za-z0-9_]*\)().*/\1/p' "$0")
+}
+
+is_chosen() {
+	local name=$1 word
+	shift
+	[ $# -gt 0 ] || return 0
+	for word in "$@"; do
+		[[ $name != *"$word"* ]] || return 0
+	done
+	return 1
+}
+
+# In the case's own process.
+run_one() {
+	local number=$1 pid
+	DIR=$2 MNT=$2/mnt STATE=$2/state
+	export HOME=$DIR TMPDIR=$DIR XDG_DATA_HOME=$DIR/share MNT DIR STATE
+	export XDG_CACHE_HOME=$DIR/cache XDG_RUNTIME_DIR=$DIR
+	cd "$DIR" || exit 1
+	set -eE
+	trap 'echo "line $LINENO: $BASH_COMMAND: status $?" >&2' ERR
+	eval "${case_commands[$number]}"
+	expect_alive
+	for pid in "${!daemons[@]}"; do
+		stop_mount_at "${daemons[$pid]}"
+	done
+	if grep -hsE 'Sanitizer|runtime error:|Assertion' "$DIR"/.log.*; then
+		fail "the daemon complained"
+	fi
+	if is_mounted "$MNT"; then
+		fail "still mounted"
+	fi
+}
+
+# Ends what is left of a case: its processes, its daemons, its mounts.
+clear_case() {
+	local dir=$1 group=$2 pid mnt
+	kill -KILL -- "-$group" 2>/dev/null
+	while read -r pid; do
+		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" != convexfs ] ||
+			kill -KILL "$pid" 2>/dev/null
+	done < <(cat "$dir/.daemons" 2>/dev/null)
+	awk -v dir="$dir/" 'index($5, dir) == 1 { print $5 }' \
+		/proc/self/mountinfo | tac | while read -r mnt; do
+		fusermount3 -u "$mnt" 2>/dev/null || umount "$mnt" 2>/dev/null ||
+			fusermount3 -uz "$mnt" 2>/dev/null || umount -l "$mnt"
+	done
+	rm -rf --one-file-system "$dir"
+}
+
+# What the processes of a case wait for. Not with ps: it reads command lines,
+# and that hangs with a mount that does.
+list_group() {
+	local pid
+	for pid in $(pgrep -s "$1"); do
+		echo "$pid $(cat "/proc/$pid/comm"): $(cat "/proc/$pid/wchan")"
+	done 2>/dev/null
+}
+
+run_case() {
+	local number=$1 name=$2 dir=$ROOT/$1 log=$ROOT/$1.log status=0 dog ended
+	mkdir "$dir"
+	setsid bash "$0" --case "$number" "$dir" >"$log" 2>&1 </dev/null &
+	CURRENT=$!
+	sleep "${CVX_CASE_SECONDS:-60}" &
+	dog=$!
+	wait -n -p ended "$CURRENT" "$dog" || status=$?
+	if [ "${ended:-}" = "$dog" ]; then
+		status=124
+		echo "took too long" >>"$log"
+		list_group "$CURRENT" >>"$log"
+	fi
+	kill "$dog" 2>/dev/null
+	[ $status -eq 0 ] || tail -n 20 "$dir"/.log.* >>"$log" 2>/dev/null
+	MISSING=$(cat "$dir/.missing" 2>/dev/null)
+	clear_case "$dir" "$CURRENT"
+	wait "$CURRENT" "$dog" 2>/dev/null
+	CURRENT=
+	if [ $status -eq 77 ] && [ -n "$MISSING" ]; then
+		echo "not ok $COUNT - $name # missing: $MISSING"
+	elif [ $status -eq 0 ]; then
+		echo "ok $COUNT - $name"
+	else
+		sed 's/^/# /' "$log"
+		echo "not ok $COUNT - $name"
+	fi
+	rm -f "$log"
+}
+
+clear_all() {
+	[ -z "${CURRENT-}" ] || clear_case "$ROOT/$NUMBER" "$CURRENT"
+	rm -rf --one-file-system "$ROOT"
+}
+
+run_cases() {
+	local base
+	find_cases
+	if [ "${1-}" = --case ]; then
+		run_one "$2" "$3"
+		return
+	fi
+	base=${CVX_TMP:-/dev/shm}
+	[ -w "$base" ] || base=/tmp
+	ROOT=$(mktemp -d "$base/convexfs-test.XXXXXX") || exit 1
+	trap clear_all EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	COUNT=0
+	for NUMBER in "${!case_names[@]}"; do
+		is_chosen "${case_names[$NUMBER]}" "$@" || continue
+		COUNT=$((COUNT + 1))
+		run_case "$NUMBER" "${case_names[$NUMBER]}"
+	done
+	echo "1..$COUNT"
+}
