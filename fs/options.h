@@ -1,0 +1,82 @@
+/*
+ * options: the command line of `convexfs mount`, and of mount.convexfs.
+ *
+ * One table (options.c) says which words there are. Reading a command line,
+ * the text of --help and completions all come from it.
+ *
+ * Threads: getopt has state of its own; only one thread may read a command
+ * line at a time.
+ */
+#ifndef CVX_FS_OPTIONS_H
+#define CVX_FS_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "importer/import.h"
+
+struct cvx_err;
+
+struct mount_options {
+	char *source; /* NULL: none was given */
+	char *mountpoint;
+	bool help;
+	bool foreground;
+	bool debug;
+	bool dry_run; /* mount(8)'s --fake: check, but do not mount */
+	bool read_only;
+	bool allow_delete;
+	bool allow_other;
+	enum import_mode mode;
+	char *component; /* "" is the root */
+	uid_t uid;
+	gid_t gid;
+	mode_t umask;
+	uint64_t reject_limit;
+	char *cache_dir; /* NULL: the default */
+	char *log;	 /* a file, "syslog", or NULL: the default */
+	/* For deployments that are not on this machine. */
+	uint64_t timeout_s;
+	uint64_t cache_size;
+	uint64_t cache_ttl_s;
+	char *env_file; /* NULL: none */
+};
+
+/* With the defaults; mount_options_fini ends it. */
+void mount_options_init(struct mount_options *o);
+void mount_options_fini(struct mount_options *o);
+
+/*
+ * Reads the words after "convexfs mount". Fails with -EINVAL and a sentence
+ * that names the word; never with a value that could be a secret. With help
+ * set the rest is not checked.
+ */
+int mount_options_read(struct mount_options *o, int argc, char *const argv[],
+		       struct cvx_err *err);
+
+/*
+ * Reads what mount(8) calls mount.convexfs with:
+ * SOURCE DIR [-sfnv] [-N NAMESPACE] [-o OPTIONS] [-t TYPE].
+ */
+int mount_options_read_helper(struct mount_options *o, int argc,
+			      char *const argv[], struct cvx_err *err);
+
+/* The text of `convexfs mount --help`, in lines of at most 100 columns. */
+void mount_options_print_help(FILE *out);
+
+/* The options as pairs of names and values for .convex/deployment.json, no
+ * secrets among them: texts[2 * i] and texts[2 * i + 1]. */
+struct option_texts {
+	const char **texts;
+	size_t pair_count;
+	char *storage; /* what texts point into */
+};
+
+int mount_options_describe(const struct mount_options *o,
+			   struct option_texts *ret, struct cvx_err *err);
+void option_texts_fini(struct option_texts *t);
+
+#endif
