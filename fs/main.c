@@ -1,0 +1,101 @@
+/*
+ * convexfs: picks the sub-command.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fs/closest.h"
+#include "fs/exit_status.h"
+#include "fs/mount.h"
+
+static const struct command {
+	const char *name;
+	const char *summary;
+	enum exit_status (*run)(int argc, char *const argv[]); /* NULL: later */
+} commands[] = {
+	{"mount", "mount a deployment as a file system", mount_command},
+	{"import", "import a file", NULL},
+	{"export", "export a deployment to an archive", NULL},
+	{"status", "show the mounts and their imports", NULL},
+	{"serve", "serve the embedded deployment to Convex's own client", NULL},
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
+
+static void print_help(FILE *out)
+{
+	size_t i;
+
+	fputs("Usage: convexfs COMMAND [...]\n\n"
+	      "Convex deployments as file systems.\n\n",
+	      out);
+	for (i = 0; i < COMMAND_COUNT; i++)
+		fprintf(out, "  %-8s %s%s\n", commands[i].name,
+			commands[i].summary,
+			commands[i].run ? "" : " (not built yet)");
+	fputs("\n  --help, --version; convexfs COMMAND --help tells more\n",
+	      out);
+}
+
+static enum exit_status fail_unknown(const char *word)
+{
+	size_t i;
+
+	fprintf(stderr, "convexfs: unknown command '%s'", word);
+	for (i = 0; i < COMMAND_COUNT; i++) {
+		if (word_is_close(word, commands[i].name)) {
+			fprintf(stderr, "; did you mean '%s'?\n",
+				commands[i].name);
+			return EXIT_STATUS_WRONG_CALL;
+		}
+	}
+	fputs("; convexfs --help lists them\n", stderr);
+	return EXIT_STATUS_WRONG_CALL;
+}
+
+static enum exit_status run_command(int argc, char *const argv[])
+{
+	size_t i;
+
+	for (i = 0; i < COMMAND_COUNT; i++) {
+		if (strcmp(argv[0], commands[i].name) != 0)
+			continue;
+		if (commands[i].run)
+			return commands[i].run(argc, argv);
+		fprintf(stderr, "convexfs: %s is not built yet\n", argv[0]);
+		return EXIT_STATUS_WRONG_CALL;
+	}
+	return fail_unknown(argv[0]);
+}
+
+static bool is_one_of(const char *word, const char *a, const char *b)
+{
+	return strcmp(word, a) == 0 || strcmp(word, b) == 0;
+}
+
+/* Called as mount.convexfs, by mount(8)? */
+static bool is_mount_helper(const char *program)
+{
+	const char *slash = strrchr(program, '/');
+
+	return strcmp(slash ? slash + 1 : program, "mount.convexfs") == 0;
+}
+
+int main(int argc, char *argv[])
+{
+	if (argc > 0 && is_mount_helper(argv[0]))
+		return (int)mount_helper(argc, argv);
+	if (argc < 2) {
+		print_help(stderr);
+		return EXIT_STATUS_WRONG_CALL;
+	}
+	if (is_one_of(argv[1], "--help", "-h")) {
+		print_help(stdout);
+		return EXIT_STATUS_DONE;
+	}
+	if (is_one_of(argv[1], "--version", "-V")) {
+		puts("convexfs " CONVEXFS_VERSION);
+		return EXIT_STATUS_DONE;
+	}
+	return (int)run_command(argc - 1, argv + 1);
+}

@@ -1,0 +1,455 @@
+#include "fs/mount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cache/base/cleanup.h"
+#include "cache/base/err.h"
+#include "cache/base/file.h"
+#include "cache/base/log.h"
+#include "cache/rejects.h"
+#include "fs/daemon.h"
+#include "fs/mountpoint.h"
+#include "fs/options.h"
+#include "fs/paths.h"
+#include "fs/session.h"
+#include "fs/source.h"
+#include "importer/deployment.h"
+
+#define READY_TIMEOUT_MS 60000
+
+/* Everything of one mount. Paths are resolved: they hold in the background. */
+struct mount {
+	struct mount_options options;
+	char *mountpoint;
+	char *state_dir; /* of the embedded deployment */
+	char *log;	 /* a file; NULL: another place */
+	struct daemon_link link;
+	struct deployment *deployment;
+	struct rejects *rejects;
+	int spool_dir_fd;
+};
+
+/* What the signal handler stops. */
+static struct session *_Atomic running;
+
+static void mount_fini(struct mount *m)
+{
+	mount_options_fini(&m->options);
+	free(m->mountpoint);
+	free(m->state_dir);
+	free(m->log);
+}
+
+static enum exit_status print_failure(enum exit_status status,
+				      const struct cvx_err *err)
+{
+	fprintf(stderr, "convexfs: %s\n", err->msg);
+	return status;
+}
+
+static enum exit_status status_of(int r)
+{
+	switch (r) {
+	case 0:
+		return EXIT_STATUS_DONE;
+	case -EINVAL:
+	case -ENOTSUP:
+		return EXIT_STATUS_WRONG_CALL;
+	default:
+		return EXIT_STATUS_LOCAL_TROUBLE;
+	}
+}
+
+/* --- before anything is opened ------------------------------------------- */
+
+/* What lies in the mount point is hidden by the mount: a deployment there
+ * would wait for itself. */
+static int check_outside(const struct mount *m, const char *path,
+			 const char *what, struct cvx_err *err)
+{
+	if (!path || !path_is_inside(path, m->mountpoint))
+		return 0;
+	return cvx_fail(err, -EINVAL,
+			"%s %s lies in the mount point, which would hide it",
+			what, path);
+}
+
+static int resolve_log(struct mount *m, struct cvx_err *err)
+{
+	if (!m->options.log || strcmp(m->options.log, "syslog") == 0)
+		return 0;
+	return path_resolve(m->options.log, &m->log, err);
+}
+
+static int resolve_cache_dir(struct mount *m, struct cvx_err *err)
+{
+	char *given = m->options.cache_dir;
+	char *resolved = NULL;
+	int r = given ? path_resolve(given, &resolved, err)
+		      : path_in_home("XDG_CACHE_HOME", ".cache", "", &resolved,
+				     err);
+
+	if (r < 0)
+		return r;
+	free(given);
+	m->options.cache_dir = resolved;
+	return 0;
+}
+
+static int resolve_folders(struct mount *m, struct cvx_err *err)
+{
+	int r = resolve_cache_dir(m, err);
+
+	if (r == 0)
+		r = resolve_log(m, err);
+	if (r == 0)
+		r = check_outside(m, m->state_dir, "the deployment", err);
+	if (r == 0)
+		r = check_outside(m, m->options.cache_dir, "cache_dir", err);
+	if (r == 0)
+		r = check_outside(m, m->log, "log", err);
+	return r;
+}
+
+/* All that can be told to be wrong without changing anything. */
+static enum exit_status prepare(struct mount *m, struct cvx_err *err)
+{
+	struct mount_options *o = &m->options;
+	enum exit_status status = status_of(
+		source_find(o->source, o->env_file, &m->state_dir, err));
+
+	if (status == EXIT_STATUS_DONE)
+		status = mountpoint_check(o->mountpoint, &m->mountpoint, err);
+	if (status == EXIT_STATUS_DONE && o->allow_other)
+		status = mountpoint_check_allow_other(err);
+	if (status == EXIT_STATUS_DONE)
+		status = status_of(resolve_folders(m, err));
+	return status;
+}
+
+/* --- opening ------------------------------------------------------------- */
+
+static int open_log(const struct mount *m, struct cvx_err *err)
+{
+	if (m->options.debug)
+		log_set_level(LOG_LEVEL_DEBUG);
+	if (m->log)
+		return log_to_file(m->log, err);
+	if (m->options.log || !m->options.foreground)
+		log_to_syslog("convexfs");
+	return 0;
+}
+
+/* Each staged file may need a descriptor. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_warning("limit of open files: %s", strerror(errno));
+}
+
+/* FNV-1a. A deployment is its folder. */
+static uint64_t hash(const char *text)
+{
+	uint64_t h = 0xcbf29ce484222325;
+
+	for (; *text; text++)
+		h = (h ^ (unsigned char)*text) * 0x100000001b3;
+	return h;
+}
+
+/* What waits here is not for others' eyes; cache_dir may be a folder that
+ * others can write to. */
+static int check_private(int fd, struct cvx_err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return cvx_fail(err, -errno, "%s", strerror(errno));
+	if (st.st_uid != geteuid())
+		return cvx_fail(err, -EPERM, "belongs to another user");
+	if ((st.st_mode & 077) && fchmod(fd, 0700) < 0)
+		return cvx_fail(err, -errno, "%s", strerror(errno));
+	return 0;
+}
+
+static int open_private_dir(const char *path, int *ret_fd, struct cvx_err *err)
+{
+	CVX_AUTO(cvx_closep) int fd = -1;
+	int r = file_make_dirs(path, 0700);
+
+	if (r < 0)
+		return cvx_fail(err, r, "%s", strerror(-r));
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return cvx_fail(err, -errno, "%s", strerror(errno));
+	r = check_private(fd, err);
+	if (r < 0)
+		return r;
+	*ret_fd = CVX_TAKE_FD(fd);
+	return 0;
+}
+
+/* The folders of this deployment in cache_dir. */
+static int open_cache(struct mount *m, struct cvx_err *err)
+{
+	CVX_AUTO(cvx_freep) char *dir = NULL, *spool = NULL, *rejects = NULL;
+	CVX_AUTO(cvx_closep) int fd = -1;
+	int r;
+
+	if (asprintf(&dir, "%s/local-%016" PRIx64, m->options.cache_dir,
+		     hash(m->state_dir)) < 0 ||
+	    asprintf(&spool, "%s/spool", dir) < 0 ||
+	    asprintf(&rejects, "%s/rejects", dir) < 0)
+		return cvx_fail_memory(err);
+	r = open_private_dir(dir, &fd, err);
+	if (r == 0)
+		r = open_private_dir(spool, &m->spool_dir_fd, err);
+	if (r < 0)
+		return cvx_err_prefix(err, "cache folder %s", dir);
+	return rejects_open(rejects, m->options.reject_limit, &m->rejects, err);
+}
+
+static enum exit_status open_deployment(struct mount *m, struct cvx_err *err)
+{
+	const struct deployment_settings settings = {
+		.dir = m->state_dir,
+		.read_only = m->options.read_only,
+	};
+	int r = deployment_open(&settings, &m->deployment, err);
+
+	if (r == -EACCES || r == -EROFS)
+		(void)cvx_err_prefix(err, m->options.read_only
+						  ? "cannot read"
+						  : "cannot write; to read "
+						    "only: -o ro");
+	if (r < 0)
+		return EXIT_STATUS_LOCAL_TROUBLE;
+	if (!m->options.component || !m->options.component[0])
+		return EXIT_STATUS_DONE;
+	r = deployment_find_component(m->deployment, m->options.component, err);
+	return r < 0 ? EXIT_STATUS_WRONG_CALL : EXIT_STATUS_DONE;
+}
+
+static int open_session(struct mount *m, const struct option_texts *texts,
+			struct session **ret, struct cvx_err *err)
+{
+	const struct mount_options *o = &m->options;
+	const struct session_settings settings = {
+		.mountpoint = m->mountpoint,
+		.deployment = m->deployment,
+		.component = o->component ? o->component : "",
+		.rejects = m->rejects,
+		.spool_dir_fd = m->spool_dir_fd,
+		.mode = o->mode,
+		.read_only = o->read_only,
+		.allow_delete = o->allow_delete,
+		.allow_other = o->allow_other,
+		.uid = o->uid,
+		.gid = o->gid,
+		.umask = o->umask,
+		.debug = o->debug,
+		.source = o->source ? o->source : "local",
+		.options = texts->texts,
+		.option_count = texts->pair_count,
+	};
+
+	return session_new(&settings, ret, err);
+}
+
+/* --- running ------------------------------------------------------------- */
+
+static void on_stop_signal(int sig __attribute__((unused)))
+{
+	struct session *s = running;
+
+	if (s)
+		session_stop(s);
+}
+
+static void block_stop_signals(sigset_t *old)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGHUP);
+	(void)pthread_sigmask(SIG_BLOCK, &set, old);
+}
+
+static void handle_signals(void)
+{
+	const struct sigaction stop = {.sa_handler = on_stop_signal};
+	const struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+	(void)sigaction(SIGINT, &stop, NULL);
+	(void)sigaction(SIGTERM, &stop, NULL);
+	(void)sigaction(SIGHUP, &stop, NULL);
+	(void)sigaction(SIGPIPE, &ignore, NULL);
+}
+
+/* Asks the mount as anybody would. The answer comes from session_run; without
+ * one the end of the mount ends the question. */
+static void *announce(void *arg)
+{
+	struct mount *m = arg;
+	struct stat st;
+
+	if (stat(m->mountpoint, &st) < 0)
+		return NULL;
+	log_info("%s: mounted on %s; what is written and not yet closed is "
+		 "lost if this process is killed",
+		 m->state_dir, m->mountpoint);
+	daemon_ready(&m->link);
+	return NULL;
+}
+
+static int run_session(struct mount *m, struct session *s, struct cvx_err *err)
+{
+	pthread_t announcer;
+	sigset_t old;
+	int r;
+
+	block_stop_signals(&old); /* threads inherit this */
+	r = pthread_create(&announcer, NULL, announce, m);
+	if (r != 0) {
+		session_free(s);
+		return cvx_fail(err, -r, "cannot start a thread: %s",
+				strerror(r));
+	}
+	running = s;
+	handle_signals();
+	(void)sigdelset(&old, SIGINT);
+	(void)sigdelset(&old, SIGTERM);
+	(void)sigdelset(&old, SIGHUP);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	r = session_run(s, err);
+	block_stop_signals(&old);
+	running = NULL;
+	session_free(s);
+	(void)pthread_join(announcer, NULL);
+	if (r == 0)
+		log_info("%s: unmounted from %s", m->state_dir, m->mountpoint);
+	return r;
+}
+
+/* From opening to the end of the mount. */
+static enum exit_status serve(struct mount *m, struct cvx_err *err)
+{
+	struct option_texts texts = {NULL, 0, NULL};
+	struct session *session = NULL;
+	enum exit_status status = EXIT_STATUS_DONE;
+	int r;
+
+	(void)umask(077);
+	raise_descriptor_limit();
+	r = open_log(m, err);
+	if (r == 0)
+		r = open_cache(m, err);
+	if (r == 0)
+		status = open_deployment(m, err);
+	if (r == 0 && status == EXIT_STATUS_DONE)
+		r = mount_options_describe(&m->options, &texts, err);
+	if (r == 0 && status == EXIT_STATUS_DONE)
+		r = open_session(m, &texts, &session, err);
+	if (r == 0 && status == EXIT_STATUS_DONE)
+		r = run_session(m, session, err);
+	option_texts_fini(&texts);
+	deployment_close(m->deployment);
+	rejects_close(m->rejects);
+	if (m->spool_dir_fd >= 0)
+		(void)close(m->spool_dir_fd);
+	return r < 0 ? EXIT_STATUS_LOCAL_TROUBLE : status;
+}
+
+/* The child of daemon_fork. Its parent prints what happens before the mount
+ * answers; later trouble is for the log. */
+static enum exit_status serve_in_background(struct mount *m,
+					    struct cvx_err *err)
+{
+	enum exit_status status;
+
+	/* Keep no folder busy; the paths are absolute. */
+	if (chdir("/") < 0)
+		log_warning("cannot change to /: %s", strerror(errno));
+	status = serve(m, err);
+	if (status == EXIT_STATUS_DONE && m->link.fd >= 0) {
+		(void)cvx_fail(err, -EIO, "unmounted before it answered");
+		status = EXIT_STATUS_LOCAL_TROUBLE;
+	}
+	if (status != EXIT_STATUS_DONE) {
+		log_error("mount on %s: %s", m->mountpoint, err->msg);
+		daemon_failed(&m->link, status, err);
+	}
+	return status;
+}
+
+static enum exit_status mount_prepared(struct mount *m)
+{
+	struct cvx_err err = CVX_ERR_INIT;
+	enum exit_status status;
+	sigset_t old;
+
+	block_stop_signals(&old);
+	if (m->options.foreground) {
+		status = serve(m, &err);
+	} else if (daemon_fork(&m->link, &err) < 0) {
+		status = EXIT_STATUS_LOCAL_TROUBLE;
+	} else if (m->link.child == 0) {
+		return serve_in_background(m, &err);
+	} else {
+		status = daemon_await(&m->link, READY_TIMEOUT_MS, &err);
+	}
+	return status == EXIT_STATUS_DONE ? status
+					  : print_failure(status, &err);
+}
+
+static enum exit_status mount_with(int argc, char *const argv[],
+				   int (*read_options)(struct mount_options *,
+						       int, char *const[],
+						       struct cvx_err *))
+{
+	struct mount m = {.link = {0, -1}, .spool_dir_fd = -1};
+	struct cvx_err err = CVX_ERR_INIT;
+	enum exit_status status;
+
+	mount_options_init(&m.options);
+	status = status_of(read_options(&m.options, argc, argv, &err));
+	if (status == EXIT_STATUS_DONE && m.options.help) {
+		mount_options_print_help(stdout);
+	} else {
+		if (status == EXIT_STATUS_DONE)
+			status = prepare(&m, &err);
+		if (status != EXIT_STATUS_DONE)
+			(void)print_failure(status, &err);
+		else if (!m.options.dry_run)
+			status = mount_prepared(&m);
+	}
+	mount_fini(&m);
+	return status;
+}
+
+enum exit_status mount_command(int argc, char *const argv[])
+{
+	return mount_with(argc, argv, mount_options_read);
+}
+
+enum exit_status mount_helper(int argc, char *const argv[])
+{
+	return mount_with(argc, argv, mount_options_read_helper);
+}
