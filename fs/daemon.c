@@ -27,7 +27,9 @@ static void on_signal(int sig __attribute__((unused)))
 	interrupted = 1;
 }
 
-static void child_becomes_daemon(void)
+/* Lets go of what the caller had open: pipes that somebody waits for the end
+ * of, locks, folders. */
+static void child_becomes_daemon(int keep_fd)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -35,9 +37,10 @@ static void child_becomes_daemon(void)
 	if (null >= 0) {
 		(void)dup2(null, STDIN_FILENO);
 		(void)dup2(null, STDOUT_FILENO);
-		if (null > STDERR_FILENO)
-			(void)close(null);
 	}
+	if (keep_fd > STDERR_FILENO + 1)
+		(void)close_range(STDERR_FILENO + 1, (unsigned)keep_fd - 1, 0);
+	(void)close_range((unsigned)keep_fd + 1, ~0u, 0);
 }
 
 int daemon_fork(struct daemon_link *ret, struct cvx_err *err)
@@ -59,7 +62,7 @@ int daemon_fork(struct daemon_link *ret, struct cvx_err *err)
 	(void)close(fds[ret->child == 0 ? 0 : 1]);
 	ret->fd = fds[ret->child == 0 ? 1 : 0];
 	if (ret->child == 0)
-		child_becomes_daemon();
+		child_becomes_daemon(ret->fd);
 	return 0;
 }
 

@@ -392,10 +392,12 @@ static enum exit_status serve_in_background(struct mount *m,
 		(void)cvx_fail(err, -EIO, "unmounted before it answered");
 		status = EXIT_STATUS_LOCAL_TROUBLE;
 	}
-	if (status != EXIT_STATUS_DONE) {
+	if (status == EXIT_STATUS_DONE)
+		return status;
+	if (m->link.fd < 0)
 		log_error("mount on %s: %s", m->mountpoint, err->msg);
+	else
 		daemon_failed(&m->link, status, err);
-	}
 	return status;
 }
 

@@ -1,6 +1,7 @@
 #include "fs/mountpoint.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,11 +115,12 @@ enum exit_status mountpoint_check(const char *path, char **ret,
 				  struct cvx_err *err)
 {
 	CVX_AUTO(cvx_freep) char *real = NULL, *source = NULL;
-	struct stat st;
+	struct statx st;
 
-	if (stat(path, &st) < 0)
+	/* A dead mount may still answer from the kernel's memory. */
+	if (statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC, STATX_TYPE, &st) < 0)
 		return fail_stat(path, errno, err);
-	if (!S_ISDIR(st.st_mode)) {
+	if (!S_ISDIR(st.stx_mode)) {
 		(void)cvx_fail(err, -ENOTDIR,
 			       "the mount point %s is not a folder", path);
 		return EXIT_STATUS_WRONG_CALL;
