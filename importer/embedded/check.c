@@ -1,0 +1,216 @@
+/* embedded_check(): what must be true of everything that is stored. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cache/base/cleanup.h"
+#include "cache/base/err.h"
+#include "cache/catalog.h"
+#include "cache/segment.h"
+#include "importer/deployment.h"
+#include "importer/embedded/duplicates.h"
+#include "importer/embedded/embedded.h"
+#include "importer/embedded/sql.h"
+#include "importer/embedded/tables.h"
+#include "importer/value/document.h"
+
+/* One segment of the table under check. */
+struct subject {
+	struct deployment *d;
+	const struct table_row *table;
+	const struct segment_row *segment;
+	struct lines_place place;
+};
+
+static int check_catalog(struct catalog *c, struct cvx_err *err)
+{
+	CVX_AUTO(catalog_endp) struct catalog_query *q = NULL;
+	const char *text;
+	size_t size;
+	int r = catalog_query(c, SQL_CHECK, &q, err);
+
+	if (r == 0)
+		r = catalog_next(q, err);
+	if (r < 0)
+		return r;
+	text = catalog_bytes(q, 0, &size);
+	if (r == 1 && size == 2 && memcmp(text, "ok", 2) == 0)
+		return 0;
+	return cvx_fail(err, -EIO, "the catalog is damaged: %.*s", (int)size,
+			text);
+}
+
+static int fail(const struct subject *s, const char *what, struct cvx_err *err)
+{
+	return cvx_fail(err, -EIO, "table %s, segment %" PRIu64 ": %s",
+			s->table->info.name, s->segment->id, what);
+}
+
+/* Every line is what a view prints, and its id is the table's. The ids go to
+ * keys in the order of the lines. */
+static int check_lines(const struct subject *s, struct segment_key *keys,
+		       struct cvx_err *err)
+{
+	struct internal_id id, last = {{0}};
+	const char *line;
+	struct lines lines;
+	uint64_t off, n = 0;
+	uint32_t number;
+	size_t size;
+	int r;
+
+	lines_init(&lines, &s->place);
+	while ((r = lines_next(&lines, &line, &size, &off, err)) == 1) {
+		if (!document_is_export_line(line, size))
+			r = fail(s, "a line is not canonical", err);
+		else if (document_line_id(line, size, &id) < 0 ||
+			 !document_peek_table_number(line, size, &number) ||
+			 number != s->table->info.number)
+			r = fail(s, "a line's _id is not the table's", err);
+		else if (n > 0 && s->segment->ascending &&
+			 id_compare(&last, &id) >= 0)
+			r = fail(s, "ids do not ascend", err);
+		else if (n == s->segment->row_count)
+			r = fail(s, "there are more rows than counted", err);
+		if (r < 0)
+			break;
+		memcpy(keys[n].bytes, id.bytes, ID_SIZE);
+		keys[n++].off = off;
+		last = id;
+	}
+	if (r == 0 && n != s->segment->row_count)
+		r = fail(s, "there are fewer rows than counted", err);
+	lines_fini(&lines);
+	return r;
+}
+
+static int check_keys_file(const struct subject *s,
+			   const struct segment_key *keys, struct cvx_err *err)
+{
+	uint64_t count = s->segment->row_count, i;
+	CVX_AUTO(cvx_closep) int fd = -1;
+	char name[SEGMENT_NAME_SIZE];
+	struct segment_key key;
+
+	segment_keys_name(s->segment->id, name);
+	if (s->segment->ascending)
+		return faccessat(s->d->segments_fd, name, F_OK, 0) < 0
+			       ? 0
+			       : fail(s, "there is a needless keys file", err);
+	if (segment_open_keys(s->d->segments_fd, name, count, &fd) < 0)
+		return fail(s, "its keys file is missing or damaged", err);
+	for (i = 0; i < count; i++)
+		if (segment_read_keys(fd, i, &key, 1) < 0 ||
+		    segment_key_compare(&key, &keys[i]) != 0 ||
+		    key.off != keys[i].off)
+			return fail(s, "its keys are not those of its lines",
+				    err);
+	return 0;
+}
+
+/* Adds the ids of the segment to keys. */
+static int check_segment(struct deployment *d, const struct table_row *table,
+			 const struct segment_row *segment,
+			 struct segment_key *keys, struct cvx_err *err)
+{
+	struct subject s = {.d = d, .table = table, .segment = segment};
+	CVX_AUTO(cvx_closep) int fd = -1;
+	char name[SEGMENT_NAME_SIZE];
+	struct stat st;
+	int r;
+
+	segment_rows_name(segment->id, name);
+	fd = openat(d->segments_fd, name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return fail(&s, "its file is missing", err);
+	if ((uint64_t)st.st_size < segment->size)
+		return fail(&s, "its file is too short", err);
+	s.place = (struct lines_place){.fd = fd, .size = segment->size};
+	r = check_lines(&s, keys, err);
+	if (r < 0)
+		return r;
+	segment_sort_keys(keys, segment->row_count);
+	if (segment->row_count == 0 ||
+	    memcmp(keys[0].bytes, segment->first.bytes, ID_SIZE) != 0 ||
+	    memcmp(keys[segment->row_count - 1].bytes, segment->last.bytes,
+		   ID_SIZE) != 0)
+		return fail(&s, "its first or last id is not as noted", err);
+	return check_keys_file(&s, keys, err);
+}
+
+static int check_totals(const struct table_row *table,
+			const struct segment_row *segments, size_t count,
+			struct cvx_err *err)
+{
+	uint64_t row_count = 0, size = 0;
+	bool beyond_plain = false;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		row_count += segments[i].row_count;
+		size += segments[i].size;
+		beyond_plain |= segments[i].beyond_plain;
+	}
+	if (row_count == table->info.document_count &&
+	    size == table->info.size && beyond_plain == table->beyond_plain)
+		return 0;
+	return cvx_fail(err, -EIO, "table %s: its totals are wrong",
+			table->info.name);
+}
+
+static int check_table(struct deployment *d, const char *name,
+		       struct cvx_err *err)
+{
+	CVX_AUTO(cvx_freep) struct segment_row *segments = NULL;
+	CVX_AUTO(cvx_freep) struct segment_key *keys = NULL;
+	size_t count = 0, i, n = 0;
+	struct table_row table;
+	int r = table_find(d->writes, "", name, &table, err);
+
+	if (r == 1)
+		r = segments_list(d->writes, table.id, &segments, &count, err);
+	if (r == 0)
+		r = check_totals(&table, segments, count, err);
+	if (r < 0)
+		return r;
+	keys = reallocarray(NULL, table.info.document_count + 1, sizeof(*keys));
+	if (!keys)
+		return cvx_fail_memory(err);
+	for (i = 0; i < count; i++) {
+		r = check_segment(d, &table, &segments[i], keys + n, err);
+		if (r < 0)
+			return r;
+		n += segments[i].row_count;
+	}
+	segment_sort_keys(keys, n);
+	for (i = 1; i < n; i++)
+		if (segment_key_compare(&keys[i - 1], &keys[i]) == 0)
+			return cvx_fail(err, -EIO,
+					"table %s: two rows have the same _id",
+					name);
+	return 0;
+}
+
+int embedded_check(struct deployment *d, struct cvx_err *err)
+{
+	CVX_AUTO(cvx_freep) struct table_info *tables = NULL;
+	size_t count, i;
+	int r;
+
+	/* Under the write lock nothing goes away while it is looked at. */
+	r = embedded_begin(d, err);
+	if (r < 0)
+		return r;
+	r = check_catalog(d->writes, err);
+	if (r == 0)
+		r = deployment_list_tables(d, "", &tables, &count, err);
+	for (i = 0; r == 0 && i < count; i++)
+		r = check_table(d, tables[i].name, err);
+	embedded_rollback(d);
+	return r;
+}

@@ -1,0 +1,411 @@
+/*
+ * How a commit stays whole whatever happens. Other comments and the tests in
+ * tests/fault cite these by number.
+ *
+ *  I1  Bytes of a segment below its committed size never change, and the
+ *      number of a segment that was ever committed is never used again.
+ *      Readers keep a descriptor and a size, and need nothing else (T-3).
+ *
+ *  I2  What a commit will name is durable before COMMIT is said: the bytes of
+ *      rows and keys (fdatasync), then their names (fsync of segments/).
+ *
+ *  I3  All that one import changes, its record included, is one transaction
+ *      of the catalog, which is durable when COMMIT returns.
+ *
+ *  I4  A segment's file is unlinked only after a COMMIT, made durable, of a
+ *      state that does not name it. A reader in another process that has read
+ *      the older state meets ENOENT and asks again (reader.c).
+ *
+ *  I5  A COMMIT that fails may have left its pages in the log, from where a
+ *      recovery after a crash of all processes would take them. They are
+ *      committed over at once (catalog_settle), and as long as that fails too
+ *      (in_doubt) nothing that they name is changed or removed.
+ *
+ *  I6  Bytes behind a segment's committed size are nobody's. An append in
+ *      place writes there under the write lock, whatever is there.
+ *
+ *  I7  Files appear in segments/ only under the write lock. So under that
+ *      lock a file that no state names is an orphan (recovery.c).
+ */
+#include "importer/embedded/commit.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cache/base/cleanup.h"
+#include "cache/base/err.h"
+#include "cache/base/file.h"
+#include "cache/catalog.h"
+#include "cache/segment.h"
+#include "importer/embedded/compact.h"
+#include "importer/embedded/duplicates.h"
+#include "importer/embedded/embedded.h"
+#include "importer/embedded/publish.h"
+#include "importer/embedded/records.h"
+#include "importer/import.h"
+#include "importer/value/refusal.h"
+
+/* A table's last segment, if smaller than this, is joined with rows that
+ * cannot be written behind it. */
+#define JOIN_MAX ((uint64_t)4 << 20)
+
+/* One commit on its way. */
+struct work {
+	struct deployment *d;
+	struct catalog *c; /* the writing connection */
+	const struct import_target *target;
+	struct plan *plan; /* made under the write lock */
+	struct commit_rows *rows;
+	struct table_row table;	      /* as it will be */
+	struct segment_row *segments; /* as they are */
+	size_t segment_count;
+	size_t kept_count; /* how many of them stay, from the first */
+	uint64_t made_id;  /* the segment that was published, or 0 */
+};
+
+int commit_plan(struct deployment *d, const struct import_target *target,
+		const struct plan_facts *facts, struct plan *ret,
+		struct cvx_err *err)
+{
+	int r = plan_make(embedded_lock_reads(d), target, facts, ret, err);
+
+	embedded_unlock_reads(d);
+	return r;
+}
+
+int commit_prepare(struct deployment *d, struct commit_rows *rows,
+		   struct cvx_err *err)
+{
+	int r;
+
+	assert(!rows->keys_stage);
+	if (!rows->stage)
+		return 0;
+	r = file_sync(segment_stage_fd(rows->stage));
+	if (r < 0)
+		return cvx_fail(err, r, "cannot store the rows: %s",
+				strerror(-r));
+	if (rows->ascending)
+		return 0;
+	return publish_stage_keys(d, rows->keys, (size_t)rows->document_count,
+				  &rows->keys_stage, err);
+}
+
+int commit_begin(struct deployment *d, const struct import_target *target,
+		 const struct plan_facts *facts, struct plan *ret,
+		 struct cvx_err *err)
+{
+	int r = embedded_begin(d, err);
+
+	if (r < 0)
+		return r;
+	r = plan_make(d->writes, target, facts, ret, err);
+	if (r < 0)
+		embedded_rollback(d);
+	return r;
+}
+
+void commit_abort(struct deployment *d)
+{
+	embedded_rollback(d);
+}
+
+/* Publishes the stages as a new segment at the row's position (I2). */
+static int add_segment(struct work *w, struct segment_stage *stage,
+		       struct segment_stage *keys_stage,
+		       struct segment_row *row, struct cvx_err *err)
+{
+	int r = publish_segment(w->d, &w->plan->counters, stage, keys_stage,
+				&row->id, err);
+
+	if (r < 0)
+		return r;
+	w->made_id = row->id;
+	return segment_insert(w->c, w->table.id, row, err);
+}
+
+/* The import's rows as a segment of their own behind those that are kept. */
+static int add_rows(struct work *w, struct cvx_err *err)
+{
+	CVX_AUTO(segment_stage_freep) struct segment_stage *stage = NULL;
+	CVX_AUTO(segment_stage_freep) struct segment_stage *keys = NULL;
+	const struct commit_rows *rows = w->rows;
+	struct segment_row row = {
+		.position =
+			w->kept_count > 0
+				? w->segments[w->kept_count - 1].position + 1
+				: 0,
+		.size = rows->size,
+		.row_count = rows->document_count,
+		.first = rows->first,
+		.last = rows->last,
+		.ascending = rows->ascending,
+		.beyond_plain = rows->beyond_plain,
+	};
+	int r;
+
+	if (rows->stage)
+		return add_segment(w, rows->stage, rows->keys_stage, &row, err);
+	r = publish_stage_text(w->d, rows->text, (size_t)rows->size, &stage,
+			       err);
+	if (r == 0 && !rows->ascending)
+		r = publish_stage_keys(w->d, rows->keys,
+				       (size_t)rows->document_count, &keys,
+				       err);
+	return r < 0 ? r : add_segment(w, stage, keys, &row, err);
+}
+
+/* I6. */
+static int append_in_place(struct work *w, struct segment_row *tail,
+			   struct cvx_err *err)
+{
+	const struct commit_rows *rows = w->rows;
+	CVX_AUTO(cvx_closep) int fd = -1;
+	char name[SEGMENT_NAME_SIZE];
+	struct stat st;
+	int r = 0;
+
+	segment_rows_name(tail->id, name);
+	fd = openat(w->d->segments_fd, name, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		r = -errno;
+	if (r == 0 && (uint64_t)st.st_size < tail->size)
+		r = -EIO; /* shorter than what was committed */
+	if (r == 0)
+		r = file_pwrite(fd, rows->text, (size_t)rows->size, tail->size);
+	if (r == 0 && (uint64_t)st.st_size > tail->size + rows->size &&
+	    ftruncate(fd, (off_t)(tail->size + rows->size)) < 0)
+		r = -errno;
+	if (r == 0)
+		r = file_sync(fd);
+	if (r < 0)
+		return cvx_fail(err, r, "cannot append to %s/segments/%s: %s",
+				w->d->dir, name, strerror(-r));
+	tail->size += rows->size;
+	tail->row_count += rows->document_count;
+	tail->last = rows->last;
+	tail->beyond_plain |= rows->beyond_plain;
+	return segment_grow(w->c, tail, err);
+}
+
+/* The tail's lines and the import's become one segment in place of the tail. */
+static int append_joined(struct work *w, const struct segment_row *tail,
+			 struct cvx_err *err)
+{
+	CVX_AUTO(segment_stage_freep) struct segment_stage *stage = NULL;
+	CVX_AUTO(segment_stage_freep) struct segment_stage *keys_stage = NULL;
+	CVX_AUTO(cvx_freep) struct segment_key *keys = NULL;
+	CVX_AUTO(cvx_freep) char *text = NULL;
+	const struct commit_rows *rows = w->rows;
+	struct segment_row row = *tail;
+	struct lines_place place;
+	int r;
+
+	row.size += rows->size;
+	row.row_count += rows->document_count;
+	row.beyond_plain |= rows->beyond_plain;
+	row.ascending = false;
+	if (id_compare(&rows->first, &row.first) < 0)
+		row.first = rows->first;
+	if (id_compare(&rows->last, &row.last) > 0)
+		row.last = rows->last;
+
+	text = malloc(row.size);
+	keys = reallocarray(NULL, row.row_count, sizeof(*keys));
+	if (!text || !keys)
+		return cvx_fail_memory(err);
+	r = publish_read(w->d, tail->id, text, (size_t)tail->size, err);
+	if (r < 0)
+		return r;
+	memcpy(text + tail->size, rows->text, rows->size);
+	place = (struct lines_place){.text = text, .size = row.size};
+	r = duplicates_collect_keys(&place, keys, row.row_count, err);
+	if (r < 0)
+		return r;
+	segment_sort_keys(keys, row.row_count);
+	r = publish_stage_text(w->d, text, (size_t)row.size, &stage, err);
+	if (r == 0)
+		r = publish_stage_keys(w->d, keys, row.row_count, &keys_stage,
+				       err);
+	if (r == 0)
+		r = segment_delete(w->c, tail->id, err);
+	if (r == 0)
+		r = add_segment(w, stage, keys_stage, &row, err);
+	w->kept_count--;
+	return r;
+}
+
+static int append(struct work *w, struct duplicates *existing,
+		  struct cvx_err *err)
+{
+	const struct commit_rows *rows = w->rows;
+	struct segment_row *tail = w->segment_count > 0
+					   ? &w->segments[w->segment_count - 1]
+					   : NULL;
+	int r;
+
+	r = duplicates_find_existing(w->d, w->segments, w->segment_count, rows,
+				     existing, err);
+	if (r < 0)
+		return r;
+	if (existing->count > 0)
+		return refuse(err, "DocumentExists",
+			      "table %s has rows of the same _id already",
+			      w->target->table);
+	if (rows->stage || !tail)
+		return add_rows(w, err);
+	if (tail->ascending && rows->ascending &&
+	    id_compare(&tail->last, &rows->first) < 0)
+		return append_in_place(w, tail, err);
+	if (tail->size < JOIN_MAX)
+		return append_joined(w, tail, err);
+	return add_rows(w, err);
+}
+
+static int drop_segments(struct work *w, struct cvx_err *err)
+{
+	size_t i;
+	int r = 0;
+
+	w->kept_count = 0;
+	for (i = 0; r == 0 && i < w->segment_count; i++)
+		r = segment_delete(w->c, w->segments[i].id, err);
+	return r;
+}
+
+static int write_segments(struct work *w, struct duplicates *existing,
+			  struct cvx_err *err)
+{
+	struct table_info *info = &w->table.info;
+	int r;
+
+	if (w->target->mode == IMPORT_APPEND) {
+		info->document_count += w->rows->document_count;
+		info->size += w->rows->size;
+		w->table.beyond_plain |= w->rows->beyond_plain;
+		return append(w, existing, err);
+	}
+	info->document_count = w->rows->document_count;
+	info->size = w->rows->size;
+	w->table.beyond_plain = w->rows->beyond_plain;
+	r = drop_segments(w, err);
+	return r < 0 || info->document_count == 0 ? r : add_rows(w, err);
+}
+
+static struct last_stamp later(struct last_stamp a, struct last_stamp b)
+{
+	struct last_stamp last = a;
+
+	if (b.ms > a.ms || (b.ms == a.ms && b.counter > a.counter)) {
+		last.ms = b.ms;
+		last.counter = b.counter;
+	}
+	if (b.time > a.time)
+		last.time = b.time;
+	return last;
+}
+
+/* The table as the import finds or makes it, with its new revision. */
+static int begin_table(struct work *w, struct cvx_err *err)
+{
+	struct counters_row *counters = &w->plan->counters;
+	struct table_info *info = &w->table.info;
+	int64_t now_ns = embedded_now_ns();
+
+	w->table = w->plan->table;
+	/* A clock that went back must not give an older time to newer bytes. */
+	info->committed_ns =
+		now_ns > info->committed_ns ? now_ns : info->committed_ns + 1;
+	info->revision = ++counters->revision;
+	if (w->plan->table_found)
+		return segments_list(w->c, w->table.id, &w->segments,
+				     &w->segment_count, err);
+	(void)snprintf(info->name, sizeof(info->name), "%s", w->target->table);
+	info->number = w->plan->stamp.table_number;
+	return table_insert(w->c, &w->plan->component, &w->table, err);
+}
+
+static int change_table(struct work *w, const struct document_stamp *stamp,
+			struct duplicates *existing, struct cvx_err *err)
+{
+	struct counters_row *counters = &w->plan->counters;
+	struct last_stamp last = plan_last_stamp(stamp, w->rows->stamp_count);
+	uint32_t old_number;
+	int r = begin_table(w, err);
+
+	w->kept_count = w->segment_count;
+	if (r == 0 &&
+	    (w->target->mode != IMPORT_APPEND || w->rows->document_count > 0))
+		r = write_segments(w, existing, err);
+	if (r < 0)
+		return r;
+	old_number = w->table.info.number;
+	w->table.info.number = stamp->table_number;
+	if (w->rows->document_count > 0) {
+		w->table.last = later(w->table.last, last);
+		counters->last = later(counters->last, last);
+	}
+	r = table_update(w->c, &w->plan->component, &w->table, old_number, err);
+	return r < 0 ? r : counters_put(w->c, counters, err);
+}
+
+static int run(struct work *w, const struct document_stamp *stamp,
+	       const struct import_record *record, struct duplicates *existing,
+	       struct cvx_err *err)
+{
+	/* import.md 7.1: nothing appended to a table that is there. */
+	bool unchanged = w->target->mode == IMPORT_APPEND &&
+			 w->rows->document_count == 0 && w->plan->table_found;
+	bool in_doubt = false;
+	size_t i;
+	int r;
+
+	w->table = w->plan->table;
+	r = unchanged ? 0 : change_table(w, stamp, existing, err);
+	if (r == 0)
+		r = record_insert(w->c, record, err);
+	if (r == 0)
+		r = embedded_commit(w->d, &in_doubt, err); /* I3 */
+	else
+		embedded_rollback(w->d);
+	if (r == 0 && !unchanged) /* I4 */
+		for (i = w->kept_count; i < w->segment_count; i++)
+			publish_remove(w->d, w->segments[i].id);
+	if (r < 0 && w->made_id != 0 && !in_doubt) /* I5 */
+		publish_remove(w->d, w->made_id);
+	return r;
+}
+
+int commit_finish(struct deployment *d, const struct import_target *target,
+		  struct plan *now, const struct document_stamp *stamp,
+		  struct commit_rows *rows, const struct import_record *record,
+		  struct import_result *ret, struct duplicates *existing,
+		  struct cvx_err *err)
+{
+	struct work w = {.d = d,
+			 .c = d->writes,
+			 .target = target,
+			 .plan = now,
+			 .rows = rows};
+	size_t segment_count;
+	int r;
+
+	assert(rows->ascending || rows->keys || rows->document_count == 0);
+	existing->count = 0;
+	r = run(&w, stamp, record, existing, err);
+	segment_count = w.kept_count + (w.made_id != 0);
+	free(w.segments);
+	if (r < 0)
+		return r;
+	ret->document_count = rows->document_count;
+	ret->revision = w.table.info.revision;
+	if (segment_count > COMPACT_ABOVE)
+		compact_table(d, target->component, target->table);
+	return 0;
+}

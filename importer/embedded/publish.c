@@ -1,0 +1,150 @@
+#include "importer/embedded/publish.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cache/base/err.h"
+#include "cache/base/file.h"
+#include "importer/embedded/commit.h"
+#include "importer/embedded/embedded.h"
+#include "importer/embedded/tables.h"
+
+/* Numbers that leftovers of failed commits may occupy in a row. */
+#define NUMBER_TRIES 100000
+
+/* Stages of other processes are swept when one is made, but not often. */
+#define SWEEP_INTERVAL_NS (INT64_C(600) * 1000000000)
+
+static int new_stage(struct deployment *d, struct segment_stage **ret,
+		     struct cvx_err *err)
+{
+	if (d->read_only)
+		return cvx_fail(err, -EROFS, "the deployment %s is read-only",
+				d->name);
+	return segment_stage_new(d->stage_fd, ret, err);
+}
+
+int commit_new_stage(struct deployment *d, struct segment_stage **ret,
+		     struct cvx_err *err)
+{
+	int64_t now_ns = embedded_now_ns(), swept_ns = d->swept_ns;
+
+	if (now_ns - swept_ns > SWEEP_INTERVAL_NS && !d->read_only &&
+	    atomic_compare_exchange_strong(&d->swept_ns, &swept_ns, now_ns))
+		(void)segment_sweep_stages(d->stage_fd); /* only tidying */
+	return new_stage(d, ret, err);
+}
+
+int publish_stage_text(struct deployment *d, const char *text, size_t size,
+		       struct segment_stage **ret, struct cvx_err *err)
+{
+	CVX_AUTO(segment_stage_freep) struct segment_stage *stage = NULL;
+	int r = new_stage(d, &stage, err);
+
+	if (r < 0)
+		return r;
+	r = file_pwrite(segment_stage_fd(stage), text, size, 0);
+	if (r == 0)
+		r = file_sync(segment_stage_fd(stage));
+	if (r < 0)
+		return cvx_fail(err, r, "cannot store the rows: %s",
+				strerror(-r));
+	*ret = CVX_TAKE(stage);
+	return 0;
+}
+
+int publish_stage_keys(struct deployment *d, const struct segment_key *keys,
+		       size_t count, struct segment_stage **ret,
+		       struct cvx_err *err)
+{
+	CVX_AUTO(segment_stage_freep) struct segment_stage *stage = NULL;
+	int r = new_stage(d, &stage, err);
+
+	if (r < 0)
+		return r;
+	r = segment_write_keys(segment_stage_fd(stage), keys, count);
+	if (r == 0)
+		r = file_sync(segment_stage_fd(stage));
+	if (r < 0)
+		return cvx_fail(err, r, "cannot store the ids: %s",
+				strerror(-r));
+	*ret = CVX_TAKE(stage);
+	return 0;
+}
+
+static bool is_taken(struct deployment *d, const char *name)
+{
+	return faccessat(d->segments_fd, name, F_OK, 0) == 0;
+}
+
+int publish_segment(struct deployment *d, struct counters_row *counters,
+		    struct segment_stage *rows, struct segment_stage *keys,
+		    uint64_t *ret_id, struct cvx_err *err)
+{
+	char rows_name[SEGMENT_NAME_SIZE], keys_name[SEGMENT_NAME_SIZE];
+	unsigned tries;
+	int r;
+
+	/* A leftover may be what a commit in doubt names (I5). */
+	for (tries = 0; tries < NUMBER_TRIES; tries++) {
+		counters->segment++;
+		segment_rows_name(counters->segment, rows_name);
+		segment_keys_name(counters->segment, keys_name);
+		if (!is_taken(d, rows_name) && !is_taken(d, keys_name))
+			break;
+	}
+	if (tries == NUMBER_TRIES)
+		return cvx_fail(err, -EEXIST,
+				"%s/segments holds %d files that nothing "
+				"names; open the deployment again",
+				d->dir, NUMBER_TRIES);
+	r = segment_publish(rows, d->segments_fd, rows_name, err);
+	if (r == 0 && keys)
+		r = segment_publish(keys, d->segments_fd, keys_name, err);
+	if (r == 0) {
+		r = file_sync_dir(d->segments_fd);
+		if (r < 0)
+			(void)cvx_fail(err, r, "cannot sync %s/segments: %s",
+				       d->dir, strerror(-r));
+	}
+	if (r < 0) {
+		(void)unlinkat(d->segments_fd, rows_name, 0);
+		(void)unlinkat(d->segments_fd, keys_name, 0);
+		return r;
+	}
+	*ret_id = counters->segment;
+	return 0;
+}
+
+void publish_remove(struct deployment *d, uint64_t id)
+{
+	char name[SEGMENT_NAME_SIZE];
+
+	segment_rows_name(id, name);
+	(void)unlinkat(d->segments_fd, name, 0);
+	segment_keys_name(id, name);
+	(void)unlinkat(d->segments_fd, name, 0);
+}
+
+int publish_read(struct deployment *d, uint64_t id, char *bytes, size_t size,
+		 struct cvx_err *err)
+{
+	struct segment_file *file;
+	size_t n = 0;
+	int r = segment_file_ref(d, id, &file, err);
+
+	if (r < 0)
+		return r;
+	r = file_pread(file->fd, bytes, size, 0, &n);
+	segment_file_unref(d, file);
+	if (r == 0 && n < size)
+		r = -EIO; /* shorter than what was committed */
+	if (r < 0)
+		return cvx_fail(err, r,
+				"cannot read %s/segments/%" PRIu64 ".rows: %s",
+				d->dir, id, strerror(-r));
+	return 0;
+}

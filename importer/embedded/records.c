@@ -1,0 +1,298 @@
+#include "importer/embedded/records.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#include "cache/base/buf.h"
+#include "cache/base/cleanup.h"
+#include "cache/base/err.h"
+#include "cache/catalog.h"
+#include "importer/embedded/embedded.h"
+#include "importer/embedded/json.h"
+#include "importer/embedded/sql.h"
+#include "importer/embedded/tables.h"
+#include "importer/import.h"
+
+const char *import_mode_name(enum import_mode mode)
+{
+	switch (mode) {
+	case IMPORT_REQUIRE_EMPTY:
+		return "require-empty";
+	case IMPORT_APPEND:
+		return "append";
+	case IMPORT_REPLACE:
+		return "replace";
+	}
+	return "";
+}
+
+static const char *format_name(enum format_kind kind)
+{
+	switch (kind) {
+	case FORMAT_CSV:
+		return "csv";
+	case FORMAT_JSONL:
+		return "jsonLines";
+	case FORMAT_JSON:
+		return "jsonArray";
+	}
+	return "";
+}
+
+const char *record_error_code(const struct cvx_err *cause)
+{
+	const char *name = cause->name;
+
+	if (!name)
+		name = strerrorname_np(-cause->code);
+	return name ? name : "EIO";
+}
+
+static int prune(struct catalog *c, int64_t newest, struct cvx_err *err)
+{
+	struct catalog_query *q;
+	int r;
+
+	if (newest <= RECORD_COUNT_MAX)
+		return 0;
+	r = catalog_query(c, SQL_PRUNE_IMPORTS, &q, err);
+	if (r < 0)
+		return r;
+	catalog_bind_int(q, 1, newest - RECORD_COUNT_MAX);
+	return catalog_run(q, err);
+}
+
+int record_insert(struct catalog *c, const struct import_record *record,
+		  struct cvx_err *err)
+{
+	const struct import_target *target = record->target;
+	struct catalog_query *q;
+	int r = catalog_query(c, SQL_INSERT_IMPORT, &q, err);
+
+	if (r < 0)
+		return r;
+	catalog_bind_text(q, 1, target->component);
+	catalog_bind_text(q, 2, target->table);
+	catalog_bind_text(q, 3, target->path);
+	catalog_bind_text(q, 4, format_name(target->format));
+	catalog_bind_text(q, 5, import_mode_name(target->mode));
+	catalog_bind_int(q, 6, (int64_t)record->row_count);
+	catalog_bind_int(q, 7, (int64_t)record->size);
+	catalog_bind_int(q, 8, record->started_ns);
+	catalog_bind_int(q, 9, embedded_now_ns());
+	catalog_bind_text(q, 10, record->error_code);
+	catalog_bind_text(q, 11, record->error_text);
+	r = catalog_run(q, err);
+	return r < 0 ? r : prune(c, catalog_last_id(c), err);
+}
+
+int record_commit(struct deployment *d, const struct import_record *record,
+		  struct cvx_err *err)
+{
+	bool in_doubt;
+	int r = embedded_begin(d, err);
+
+	if (r < 0)
+		return r;
+	r = record_insert(d->writes, record, err);
+	if (r == 0)
+		return embedded_commit(d, &in_doubt, err);
+	embedded_rollback(d);
+	return r;
+}
+
+int import_record_failure(struct deployment *d,
+			  const struct import_target *target,
+			  const struct cvx_err *cause)
+{
+	struct import_record record = {
+		.target = target,
+		.started_ns = embedded_now_ns(),
+		.error_code = record_error_code(cause),
+		.error_text = cause->msg,
+	};
+
+	return record_commit(d, &record, NULL);
+}
+
+void running_add(struct deployment *d, struct running_import *running)
+{
+	struct running_import **link = &d->running;
+
+	(void)pthread_mutex_lock(&d->running_lock);
+	while (*link)
+		link = &(*link)->next;
+	running->next = NULL;
+	*link = running;
+	(void)pthread_mutex_unlock(&d->running_lock);
+}
+
+void running_remove(struct deployment *d, struct running_import *running)
+{
+	struct running_import **link = &d->running;
+
+	(void)pthread_mutex_lock(&d->running_lock);
+	while (*link != running)
+		link = &(*link)->next;
+	*link = running->next;
+	(void)pthread_mutex_unlock(&d->running_lock);
+}
+
+/* A string member; text need not be terminated. */
+static bool add_text(cJSON *object, const char *key, const char *text,
+		     size_t size)
+{
+	CVX_AUTO(cvx_freep) char *copy = strndup(text, size);
+
+	return copy && cJSON_AddStringToObject(object, key, copy);
+}
+
+static bool add_time(cJSON *object, const char *key, int64_t ns)
+{
+	char text[JSON_TIME_SIZE];
+
+	json_print_time(ns, text);
+	return cJSON_AddStringToObject(object, key, text);
+}
+
+static bool add_column(cJSON *object, const char *key, struct catalog_query *q,
+		       int column)
+{
+	size_t size;
+	const char *text = catalog_bytes(q, column, &size);
+
+	return add_text(object, key, text, size);
+}
+
+static bool add_error(cJSON *object, struct catalog_query *q)
+{
+	cJSON *error = cJSON_AddObjectToObject(object, "error");
+
+	return error && add_column(error, "code", q, 8) &&
+	       add_column(error, "message", q, 9);
+}
+
+/* A finished import: a row of SQL_LIST_IMPORTS. */
+static cJSON *finished_json(struct catalog_query *q)
+{
+	cJSON *object = cJSON_CreateObject();
+	size_t code_size;
+
+	(void)catalog_bytes(q, 8, &code_size);
+	if (object &&
+	    cJSON_AddNumberToObject(object, "id", (double)catalog_int(q, 0)) &&
+	    add_column(object, "target", q, 1) &&
+	    add_column(object, "format", q, 2) &&
+	    add_column(object, "mode", q, 3) &&
+	    cJSON_AddStringToObject(object, "state",
+				    code_size > 0 ? "failed" : "completed") &&
+	    cJSON_AddNumberToObject(object, "rows",
+				    (double)catalog_int(q, 4)) &&
+	    cJSON_AddNumberToObject(object, "bytes",
+				    (double)catalog_int(q, 5)) &&
+	    add_time(object, "started", catalog_int(q, 6)) &&
+	    add_time(object, "finished", catalog_int(q, 7)) &&
+	    (code_size == 0 || add_error(object, q)))
+		return object;
+	cJSON_Delete(object);
+	return NULL;
+}
+
+static cJSON *running_json(struct running_import *running)
+{
+	const struct import_target *target = running->target;
+	uint64_t available = running->available_size;
+	uint64_t consumed = running->consumed_size;
+	double progress =
+		available == 0 ? 0 : (double)consumed / (double)available;
+	cJSON *object = cJSON_CreateObject();
+
+	if (object && cJSON_AddNullToObject(object, "id") &&
+	    cJSON_AddStringToObject(object, "target", target->path) &&
+	    cJSON_AddStringToObject(object, "format",
+				    format_name(target->format)) &&
+	    cJSON_AddStringToObject(object, "mode",
+				    import_mode_name(target->mode)) &&
+	    cJSON_AddStringToObject(object, "state", "in_progress") &&
+	    cJSON_AddNumberToObject(object, "rows",
+				    (double)running->row_count) &&
+	    cJSON_AddNumberToObject(object, "bytes", (double)available) &&
+	    add_time(object, "started", running->started_ns) &&
+	    cJSON_AddNullToObject(object, "finished") &&
+	    cJSON_AddNumberToObject(object, "progress",
+				    round(progress * 100) / 100))
+		return object;
+	cJSON_Delete(object);
+	return NULL;
+}
+
+static int print_finished(struct catalog *c, struct cvx_buf *out,
+			  struct cvx_err *err)
+{
+	CVX_AUTO(catalog_endp) struct catalog_query *q = NULL;
+	int r = catalog_query(c, SQL_LIST_IMPORTS, &q, err);
+
+	while (r == 0 && (r = catalog_next(q, err)) == 1)
+		r = json_print_line(finished_json(q), out, err);
+	return r;
+}
+
+int deployment_print_imports(struct deployment *d, struct cvx_buf *out,
+			     struct cvx_err *err)
+{
+	struct running_import *running;
+	int r = print_finished(embedded_lock_reads(d), out, err);
+
+	embedded_unlock_reads(d);
+	if (r < 0)
+		return r;
+	(void)pthread_mutex_lock(&d->running_lock);
+	for (running = d->running; r == 0 && running; running = running->next)
+		r = json_print_line(running_json(running), out, err);
+	(void)pthread_mutex_unlock(&d->running_lock);
+	return r;
+}
+
+static int print_last_error(struct catalog *c, const char *component,
+			    const char *table, struct cvx_buf *out,
+			    struct cvx_err *err)
+{
+	CVX_AUTO(catalog_endp) struct catalog_query *q = NULL;
+	const char *text;
+	size_t size;
+	int r = catalog_query(c, table ? SQL_LAST_OF_TABLE : SQL_LAST_FAILURE,
+			      &q, err);
+
+	if (r < 0)
+		return r;
+	if (table) {
+		catalog_bind_text(q, 1, component);
+		catalog_bind_text(q, 2, table);
+	}
+	r = catalog_next(q, err);
+	if (r <= 0)
+		return r;
+	text = catalog_bytes(q, 0, &size);
+	if (size == 0)
+		return 0; /* the table's last import was completed */
+	r = cvx_buf_append(out, text, size);
+	if (r == 0 && text[size - 1] != '\n')
+		r = cvx_buf_append(out, "\n", 1);
+	return r < 0 ? cvx_fail(err, r, "the last error is too long") : 0;
+}
+
+int deployment_print_last_error(struct deployment *d, const char *component,
+				const char *table, struct cvx_buf *out,
+				struct cvx_err *err)
+{
+	int r = print_last_error(embedded_lock_reads(d), component, table, out,
+				 err);
+
+	embedded_unlock_reads(d);
+	return r;
+}

@@ -1,0 +1,55 @@
+/*
+ * records: what is known of imports (T-5; import.md 10.2).
+ *
+ * Finished ones are rows of the catalog, the newest RECORD_COUNT_MAX of them;
+ * running ones of this process are a list in memory.
+ *
+ * Threads: record_insert() runs on the caller's connection; the rest is locked
+ * inside.
+ */
+#ifndef CVX_IMPORTER_EMBEDDED_RECORDS_H
+#define CVX_IMPORTER_EMBEDDED_RECORDS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct catalog;
+struct cvx_err;
+struct deployment;
+struct import_target;
+
+#define RECORD_COUNT_MAX 10000
+
+struct import_record {
+	const struct import_target *target;
+	uint64_t row_count;
+	uint64_t size; /* bytes of the file */
+	int64_t started_ns;
+	const char *error_code; /* "": it was completed */
+	const char *error_text;
+};
+
+int record_insert(struct catalog *c, const struct import_record *record,
+		  struct cvx_err *err);
+
+/* record_insert() in a transaction of its own. */
+int record_commit(struct deployment *d, const struct import_record *record,
+		  struct cvx_err *err);
+
+/* "completed" of an error: its stable name, or the name of its errno. */
+const char *record_error_code(const struct cvx_err *cause);
+
+/* Embedded in what runs. */
+struct running_import {
+	const struct import_target *target; /* lives as long as it runs */
+	int64_t started_ns;
+	_Atomic uint64_t available_size; /* bytes that have been written */
+	_Atomic uint64_t consumed_size;	 /* bytes that have been read */
+	_Atomic uint64_t row_count;
+	struct running_import *next;
+};
+
+void running_add(struct deployment *d, struct running_import *running);
+void running_remove(struct deployment *d, struct running_import *running);
+
+#endif

@@ -1,0 +1,202 @@
+#include "importer/embedded/sql.h"
+
+const char *const sql_migrations[SQL_VERSION] = {
+	/*
+	 * Numbers below 10001 that tables of a system would have are reserved
+	 * in plan.c and stand in no row. free_number: no user number below it
+	 * is free. A stamp is the last one that generated ids and times have
+	 * used (import.md 2 and 3): of the table, and of all tables.
+	 */
+	"CREATE TABLE meta("
+	"  key TEXT PRIMARY KEY NOT NULL,"
+	"  value BLOB NOT NULL) WITHOUT ROWID;"
+
+	"CREATE TABLE counters("
+	"  one INTEGER PRIMARY KEY CHECK (one = 1),"
+	"  revision INTEGER NOT NULL,"
+	"  segment INTEGER NOT NULL,"
+	"  stamp_ms INTEGER NOT NULL,"
+	"  stamp_counter INTEGER NOT NULL,"
+	"  stamp_time REAL NOT NULL);"
+	"INSERT INTO counters VALUES (1, 0, 0, 0, 0, 0.0);"
+
+	"CREATE TABLE components("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  path TEXT NOT NULL UNIQUE,"
+	"  table_count INTEGER NOT NULL,"
+	"  free_number INTEGER NOT NULL);"
+	"INSERT INTO components VALUES (1, '', 0, 10001);"
+
+	"CREATE TABLE tables("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  component INTEGER NOT NULL REFERENCES components(id),"
+	"  name TEXT NOT NULL,"
+	"  number INTEGER NOT NULL,"
+	"  revision INTEGER NOT NULL,"
+	"  committed_ns INTEGER NOT NULL,"
+	"  row_count INTEGER NOT NULL,"
+	"  size INTEGER NOT NULL,"
+	"  beyond_plain INTEGER NOT NULL,"
+	"  stamp_ms INTEGER NOT NULL,"
+	"  stamp_counter INTEGER NOT NULL,"
+	"  stamp_time REAL NOT NULL,"
+	"  UNIQUE (component, name),"
+	"  UNIQUE (component, number));"
+
+	"CREATE TABLE segments("
+	"  id INTEGER PRIMARY KEY,"
+	"  table_id INTEGER NOT NULL REFERENCES tables(id),"
+	"  position INTEGER NOT NULL,"
+	"  size INTEGER NOT NULL,"
+	"  row_count INTEGER NOT NULL,"
+	"  first_key BLOB NOT NULL,"
+	"  last_key BLOB NOT NULL,"
+	"  ascending INTEGER NOT NULL,"
+	"  beyond_plain INTEGER NOT NULL,"
+	"  UNIQUE (table_id, position));"
+
+	"CREATE TABLE imports("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  component TEXT NOT NULL,"
+	"  table_name TEXT NOT NULL,"
+	"  path TEXT NOT NULL,"
+	"  format TEXT NOT NULL,"
+	"  mode TEXT NOT NULL,"
+	"  row_count INTEGER NOT NULL,"
+	"  size INTEGER NOT NULL,"
+	"  started_ns INTEGER NOT NULL,"
+	"  finished_ns INTEGER NOT NULL,"
+	"  error_code TEXT NOT NULL,"
+	"  error_text TEXT NOT NULL);"
+	"CREATE INDEX imports_by_table ON imports(component, table_name);"
+	"CREATE INDEX failed_imports ON imports(id) WHERE error_code <> '';",
+};
+
+const char *const sql_statements[SQL_COUNT] = {
+	/* key -> value */
+	[SQL_GET_META] = "SELECT value FROM meta WHERE key = ?1",
+
+	/* key, value */
+	[SQL_PUT_META] = "INSERT OR REPLACE INTO meta VALUES (?1, ?2)",
+
+	/* path -> id, table count, free number */
+	[SQL_FIND_COMPONENT] = "SELECT id, table_count, free_number"
+			       "  FROM components WHERE path = ?1",
+
+	/* id, table count, free number */
+	[SQL_UPDATE_COMPONENT] =
+		"UPDATE components SET table_count = ?2, free_number = ?3"
+		"  WHERE id = ?1",
+
+	/* component path, name -> id, number, revision, committed, rows, size,
+	 * beyond plain, stamp: ms, counter, time */
+	[SQL_FIND_TABLE] =
+		"SELECT t.id, number, revision, committed_ns, row_count, size,"
+		"  beyond_plain, stamp_ms, stamp_counter, stamp_time"
+		"  FROM components c JOIN tables t ON t.component = c.id"
+		"  WHERE c.path = ?1 AND t.name = ?2",
+
+	/* component path -> name, number, revision, committed, rows, size */
+	[SQL_LIST_TABLES] =
+		"SELECT name, number, revision, committed_ns, row_count, size"
+		"  FROM components c JOIN tables t ON t.component = c.id"
+		"  WHERE c.path = ?1 ORDER BY name",
+
+	/* component path -> name, number */
+	[SQL_LIST_NUMBERS] =
+		"SELECT name, number"
+		"  FROM components c JOIN tables t ON t.component = c.id"
+		"  WHERE c.path = ?1 ORDER BY number",
+
+	/* component id, number -> name of the table that has it */
+	[SQL_FIND_NUMBER] = "SELECT name FROM tables"
+			    "  WHERE component = ?1 AND number = ?2",
+
+	/* component id, name, number, revision, committed */
+	[SQL_INSERT_TABLE] = "INSERT INTO tables VALUES"
+			     "  (NULL, ?1, ?2, ?3, ?4, ?5, 0, 0, 0, 0, 0, 0.0)",
+
+	/* id, number, revision, committed, rows, size, beyond plain, stamp: ms,
+	 * counter, time */
+	[SQL_UPDATE_TABLE] =
+		"UPDATE tables SET number = ?2, revision = ?3,"
+		"  committed_ns = ?4, row_count = ?5, size = ?6,"
+		"  beyond_plain = ?7, stamp_ms = ?8, stamp_counter = ?9,"
+		"  stamp_time = ?10 WHERE id = ?1",
+
+	/* id */
+	[SQL_DELETE_TABLE] = "DELETE FROM tables WHERE id = ?1",
+
+	/* id of a table, which gets a number that no table can have */
+	[SQL_SET_ASIDE] = "UPDATE tables SET number = -id WHERE id = ?1",
+
+	/* component path, name -> number, revision, committed, rows, size;
+	 * segment id, size (NULL: the table has none) */
+	[SQL_OPEN_TABLE] =
+		"SELECT t.number, t.revision, t.committed_ns, t.row_count,"
+		"  t.size, s.id, s.size"
+		"  FROM components c JOIN tables t ON t.component = c.id"
+		"  LEFT JOIN segments s ON s.table_id = t.id"
+		"  WHERE c.path = ?1 AND t.name = ?2 ORDER BY s.position",
+
+	/* table id -> id, position, size, rows, first key, last key,
+	 * ascending, beyond plain */
+	[SQL_LIST_SEGMENTS] =
+		"SELECT id, position, size, row_count, first_key, last_key,"
+		"  ascending, beyond_plain"
+		"  FROM segments WHERE table_id = ?1 ORDER BY position",
+
+	/* -> id, ascending; all of them */
+	[SQL_LIST_SEGMENT_IDS] =
+		"SELECT id, ascending FROM segments ORDER BY id",
+
+	/* id, table id, position, size, rows, first key, last key, ascending,
+	 * beyond plain */
+	[SQL_INSERT_SEGMENT] = "INSERT INTO segments VALUES"
+			       "  (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+
+	/* id, size, rows, last key, beyond plain */
+	[SQL_GROW_SEGMENT] = "UPDATE segments SET size = ?2, row_count = ?3,"
+			     "  last_key = ?4, beyond_plain = ?5 WHERE id = ?1",
+
+	/* id */
+	[SQL_DELETE_SEGMENT] = "DELETE FROM segments WHERE id = ?1",
+
+	/* -> revision, segment, stamp: ms, counter, time */
+	[SQL_GET_COUNTERS] = "SELECT revision, segment, stamp_ms,"
+			     "  stamp_counter, stamp_time FROM counters",
+
+	/* revision, segment, stamp: ms, counter, time */
+	[SQL_PUT_COUNTERS] = "UPDATE counters SET revision = ?1, segment = ?2,"
+			     "  stamp_ms = ?3, stamp_counter = ?4,"
+			     "  stamp_time = ?5",
+
+	/* component, table, path, format, mode, rows, size, started, finished,
+	 * error code, error text */
+	[SQL_INSERT_IMPORT] =
+		"INSERT INTO imports VALUES"
+		"  (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+
+	/* the id up to which records go */
+	[SQL_PRUNE_IMPORTS] = "DELETE FROM imports WHERE id <= ?1",
+
+	/* -> id, path, format, mode, rows, size, started, finished, error code,
+	 * error text */
+	[SQL_LIST_IMPORTS] =
+		"SELECT id, path, format, mode, row_count, size, started_ns,"
+		"  finished_ns, error_code, error_text FROM imports"
+		"  ORDER BY id",
+
+	/* -> error text of the last import that failed */
+	[SQL_LAST_FAILURE] =
+		"SELECT error_text FROM imports INDEXED BY failed_imports"
+		"  WHERE error_code <> '' ORDER BY id DESC LIMIT 1",
+
+	/* component, table -> error text of its last import */
+	[SQL_LAST_OF_TABLE] = "SELECT error_text FROM imports"
+			      "  WHERE component = ?1 AND table_name = ?2"
+			      "  ORDER BY id DESC LIMIT 1",
+
+	/* -> "ok", or what SQLite finds wrong, a row each */
+	[SQL_CHECK] = "PRAGMA integrity_check",
+};
