@@ -1,0 +1,386 @@
+#include "importer/import.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/base/buf.h"
+#include "cache/base/cleanup.h"
+#include "cache/base/err.h"
+#include "cache/base/log.h"
+#include "cache/segment.h"
+#include "importer/embedded/commit.h"
+#include "importer/embedded/duplicates.h"
+#include "importer/embedded/embedded.h"
+#include "importer/embedded/records.h"
+#include "importer/pipeline.h"
+#include "importer/value/refusal.h"
+
+/* Ten places, and what else there is to say. */
+#define ERROR_TEXT_MAX ((size_t)16 << 10)
+
+struct import {
+	struct deployment *d;
+	struct import_target target; /* its texts are our own */
+	char *texts[3];
+	struct pipeline *pipeline;
+	struct running_import running;
+	_Atomic bool is_canceled;
+	bool was_committed; /* or tried to be */
+
+	/* What the pipeline's rows were made with: set by its plan hook. */
+	struct plan_facts facts;
+	struct plan plan;
+	/* Under the write lock: the plan that rows must be made with. */
+	const struct plan *locked_plan;
+
+	struct places places; /* of faults that the pipeline cannot see */
+	struct cvx_buf error_text;
+};
+
+CVX_DEFINE_CLEANUP(struct import, import_free)
+
+static int hook_plan(void *ctx, const struct plan_facts *facts,
+		     enum document_encoding *ret_encoding,
+		     struct document_stamp *ret_stamp, struct cvx_err *err)
+{
+	struct import *imp = ctx;
+	int r = 0;
+
+	imp->facts = *facts;
+	if (imp->locked_plan)
+		imp->plan = *imp->locked_plan;
+	else
+		r = commit_plan(imp->d, &imp->target, facts, &imp->plan, err);
+	if (r < 0)
+		return r;
+	*ret_encoding = imp->plan.encoding;
+	*ret_stamp = imp->plan.stamp;
+	return 0;
+}
+
+static int hook_new_stage(void *ctx, struct segment_stage **ret,
+			  struct cvx_err *err)
+{
+	struct import *imp = ctx;
+
+	return commit_new_stage(imp->d, ret, err);
+}
+
+static int copy_target(struct import *imp, const struct import_target *target,
+		       struct cvx_err *err)
+{
+	imp->target = *target;
+	imp->target.component = imp->texts[0] = strdup(target->component);
+	imp->target.table = imp->texts[1] = strdup(target->table);
+	imp->target.path = imp->texts[2] = strdup(target->path);
+	if (!imp->texts[0] || !imp->texts[1] || !imp->texts[2])
+		return cvx_fail_memory(err);
+	return 0;
+}
+
+int import_new(struct deployment *d, const struct import_target *target,
+	       const struct import_source *source, struct import **ret,
+	       struct cvx_err *err)
+{
+	CVX_AUTO(import_freep) struct import *imp = calloc(1, sizeof(*imp));
+	struct pipeline_hooks hooks;
+	int r;
+
+	assert(d && target && source && ret);
+	if (!imp)
+		return cvx_fail_memory(err);
+	cvx_buf_init(&imp->error_text, ERROR_TEXT_MAX);
+	r = copy_target(imp, target, err);
+	if (r < 0)
+		return r;
+	hooks = (struct pipeline_hooks){
+		.ctx = imp,
+		.plan = hook_plan,
+		.new_stage = hook_new_stage,
+		.consumed_size = &imp->running.consumed_size,
+		.row_count = &imp->running.row_count,
+	};
+	r = pipeline_new(target->format, source, &hooks, &imp->pipeline, err);
+	if (r < 0)
+		return r;
+	imp->running.target = &imp->target;
+	imp->running.started_ns = embedded_now_ns();
+	running_add(d, &imp->running);
+	imp->d = d;
+	*ret = CVX_TAKE(imp);
+	return 0;
+}
+
+/* The import runs no more, so it is not listed as running. */
+static void stop_running(struct import *imp)
+{
+	if (imp->d)
+		running_remove(imp->d, &imp->running);
+	imp->d = NULL;
+}
+
+void import_free(struct import *imp)
+{
+	size_t i;
+
+	if (!imp)
+		return;
+	pipeline_free(imp->pipeline);
+	stop_running(imp);
+	cvx_buf_fini(&imp->error_text);
+	for (i = 0; i < sizeof(imp->texts) / sizeof(imp->texts[0]); i++)
+		free(imp->texts[i]);
+	free(imp);
+}
+
+void import_available(struct import *imp, uint64_t size)
+{
+	imp->running.available_size = size;
+	pipeline_offer(imp->pipeline, size);
+}
+
+uint64_t import_consumed(struct import *imp)
+{
+	return imp->running.consumed_size;
+}
+
+void import_restart(struct import *imp)
+{
+	pipeline_reset(imp->pipeline);
+}
+
+void import_cancel(struct import *imp)
+{
+	imp->is_canceled = true;
+	pipeline_cancel(imp->pipeline);
+}
+
+int import_check(struct import *imp, uint64_t size, struct cvx_err *err)
+{
+	int r = 0;
+
+	if (size != UINT64_MAX)
+		r = pipeline_finish(imp->pipeline, size, err);
+	return r < 0 ? r : pipeline_peek(imp->pipeline, err);
+}
+
+/* The id's text as of the table that the import writes to. */
+static void print_id(const struct import *imp, const struct internal_id *id,
+		     char text[ID_TEXT_MAX + 1])
+{
+	text[id_encode(imp->plan.stamp.table_number, id, text)] = '\0';
+}
+
+static int refuse_duplicates(struct import *imp, const struct duplicates *found,
+			     struct cvx_err *err)
+{
+	struct cvx_err cause = CVX_ERR_INIT;
+	char id[ID_TEXT_MAX + 1];
+	unsigned i;
+
+	for (i = 0; i < found->count; i++) {
+		print_id(imp, &found->list[i].id, id);
+		if (found->list[i].other_row > 0)
+			(void)refuse(
+				&cause, "DuplicateId",
+				"row %llu has the same _id %s",
+				(unsigned long long)found->list[i].other_row,
+				id);
+		else
+			(void)refuse(&cause, "DocumentExists",
+				     "table %s has a document with the _id %s "
+				     "already; append only adds documents",
+				     imp->target.table, id);
+		places_add(&imp->places, found->list[i].row, &cause);
+	}
+	imp->places.total += found->total - found->count;
+	return places_fail(&imp->places, err);
+}
+
+/* Sorts the ids and looks for equal ones, then syncs what is large. */
+static int prepare(struct import *imp, struct commit_rows *rows,
+		   struct cvx_err *err)
+{
+	struct pipeline_output out;
+	struct duplicates found;
+	struct lines_place place;
+	size_t count;
+	int r = pipeline_output(imp->pipeline, &out, err);
+
+	if (r < 0)
+		return r;
+	*rows = (struct commit_rows){
+		.stage = out.stage,
+		.text = out.text,
+		.size = out.size,
+		.document_count = out.document_count,
+		.stamp_count = out.stamp_count,
+		.first = out.first,
+		.last = out.last,
+		.ascending = out.ascending,
+		.beyond_plain = out.beyond_plain,
+		.keys = out.keys,
+	};
+	count = (size_t)out.document_count;
+	if (out.keys) {
+		place = (struct lines_place){.text = out.text,
+					     .size = out.size};
+		if (out.stage)
+			place.fd = segment_stage_fd(out.stage);
+		segment_sort_keys(out.keys, count);
+		memcpy(rows->first.bytes, out.keys[0].bytes, ID_SIZE);
+		memcpy(rows->last.bytes, out.keys[count - 1].bytes, ID_SIZE);
+		r = duplicates_find_within(out.keys, count, &place, &found,
+					   err);
+		if (r == 0 && found.count > 0)
+			r = refuse_duplicates(imp, &found, err);
+		if (r < 0)
+			return r;
+	}
+	return commit_prepare(imp->d, rows, err);
+}
+
+/* The bytes of the source become rows that are ready to be committed. */
+static int convert(struct import *imp, uint64_t size, struct commit_rows *rows,
+		   struct cvx_err *err)
+{
+	int r = pipeline_finish(imp->pipeline, size, err);
+
+	if (r == 0)
+		r = pipeline_peek(imp->pipeline, err);
+	if (r < 0)
+		return r;
+	return prepare(imp, rows, err);
+}
+
+static int check_canceled(struct import *imp, struct cvx_err *err)
+{
+	if (!imp->is_canceled)
+		return 0;
+	return cvx_fail(err, -ECANCELED, "the import was canceled");
+}
+
+/* Under the write lock: what was guessed is made sure, then committed. */
+static int commit_locked(struct import *imp, uint64_t size, struct plan *now,
+			 struct commit_rows *rows, struct import_result *ret,
+			 struct cvx_err *err)
+{
+	struct import_record record = {
+		.target = &imp->target,
+		.size = size,
+		.started_ns = imp->running.started_ns,
+		.error_code = "",
+		.error_text = "",
+	};
+	struct duplicates existing;
+	int r = 0;
+
+	if (plan_is_stale(&imp->plan, now, &imp->target)) {
+		segment_stage_free(CVX_TAKE(rows->keys_stage));
+		imp->locked_plan = now;
+		pipeline_reset(imp->pipeline);
+		r = convert(imp, size, rows, err);
+		imp->locked_plan = NULL;
+	}
+	if (r == 0)
+		r = check_canceled(imp, err);
+	if (r < 0) {
+		commit_abort(imp->d);
+		return r;
+	}
+	record.row_count = rows->document_count;
+	r = commit_finish(imp->d, &imp->target, now, &imp->plan.stamp, rows,
+			  &record, ret, &existing, err);
+	if (r < 0 && existing.count > 0)
+		r = refuse_duplicates(imp, &existing, err);
+	return r;
+}
+
+static int commit(struct import *imp, uint64_t size, struct import_result *ret,
+		  struct cvx_err *err)
+{
+	struct commit_rows rows = {.keys_stage = NULL};
+	struct plan now;
+	int r = convert(imp, size, &rows, err);
+
+	if (r == 0)
+		r = check_canceled(imp, err);
+	if (r == 0)
+		r = commit_begin(imp->d, &imp->target, &imp->facts, &now, err);
+	if (r == 0)
+		r = commit_locked(imp, size, &now, &rows, ret, err);
+	segment_stage_free(rows.keys_stage);
+	return r;
+}
+
+/* Every place of a fault if the rows are to blame, else the cause. */
+static void describe_failure(struct import *imp, const struct cvx_err *err)
+{
+	const struct places *places = pipeline_places(imp->pipeline);
+	int r;
+
+	if (imp->places.count > 0)
+		places = &imp->places;
+	if (places->count > 0)
+		r = places_print(places, &imp->error_text);
+	else
+		r = cvx_buf_printf(&imp->error_text, "%s\n", err->msg);
+	/* Without memory for it, the error itself must do. */
+	if (r < 0)
+		cvx_buf_clear(&imp->error_text);
+}
+
+static void record_failure(struct import *imp, uint64_t size,
+			   const struct cvx_err *cause)
+{
+	CVX_AUTO(cvx_freep)
+	char *text = strndup(imp->error_text.data ? imp->error_text.data : "",
+			     imp->error_text.size);
+	struct import_record record = {
+		.target = &imp->target,
+		.size = size,
+		.started_ns = imp->running.started_ns,
+		.error_code = record_error_code(cause),
+		.error_text = text && text[0] ? text : cause->msg,
+	};
+	struct cvx_err err = CVX_ERR_INIT;
+
+	if (imp->d->read_only)
+		return;
+	if (record_commit(imp->d, &record, &err) < 0)
+		log_warning("%s: cannot record that it failed: %s",
+			    imp->target.path, err.msg);
+}
+
+int import_commit(struct import *imp, uint64_t size, struct import_result *ret,
+		  struct cvx_err *err)
+{
+	struct cvx_err cause = CVX_ERR_INIT;
+	int r;
+
+	assert(!imp->was_committed);
+	imp->was_committed = true;
+	imp->running.available_size = size;
+	if (imp->d->read_only)
+		r = cvx_fail(&cause, -EROFS, "the deployment %s is read-only",
+			     imp->d->name);
+	else
+		r = commit(imp, size, ret, &cause);
+	if (r < 0) {
+		describe_failure(imp, &cause);
+		record_failure(imp, size, &cause);
+		if (err)
+			*err = cause;
+	}
+	stop_running(imp);
+	return r;
+}
+
+int import_print_error(struct import *imp, struct cvx_buf *out)
+{
+	return cvx_buf_append(out, imp->error_text.data, imp->error_text.size);
+}

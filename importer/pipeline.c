@@ -1,0 +1,296 @@
+#include "importer/pipeline.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cache/base/cleanup.h"
+#include "cache/segment.h"
+#include "importer/pipeline_inside.h"
+
+CVX_DEFINE_CLEANUP(struct pipeline, pipeline_free)
+
+int pipeline_new(enum format_kind kind, const struct import_source *source,
+		 const struct pipeline_hooks *hooks, struct pipeline **ret,
+		 struct cvx_err *err)
+{
+	struct pipeline *p = calloc(1, sizeof(*p));
+	unsigned i;
+
+	if (!p)
+		return cvx_fail_memory(err);
+	p->source = *source;
+	p->hooks = *hooks;
+	p->kind = kind;
+	p->need = PIPELINE_BLOCK_SIZE;
+	(void)pthread_mutex_init(&p->cut_lock, NULL);
+	(void)pthread_mutex_init(&p->lock, NULL);
+	(void)pthread_cond_init(&p->changed, NULL);
+	cvx_buf_init(&p->memory, PIPELINE_MEMORY_MAX);
+	for (i = 0; i < PIPELINE_THREADS_MAX; i++) {
+		p->threads[i].p = p;
+		rows_init(&p->threads[i].rows);
+	}
+	p->caller.p = p;
+	rows_init(&p->caller.rows);
+	gather_reset(p);
+	*ret = p;
+	return 0;
+}
+
+static void worker_fini(struct worker *w)
+{
+	format_worker_free(w->converter);
+	rows_fini(&w->rows);
+	free(w->text);
+}
+
+void pipeline_free(struct pipeline *p)
+{
+	unsigned i;
+
+	if (!p)
+		return;
+	pipeline_cancel(p);
+	(void)pthread_mutex_lock(&p->lock);
+	p->quits = true;
+	(void)pthread_cond_broadcast(&p->changed);
+	(void)pthread_mutex_unlock(&p->lock);
+	for (i = 0; i < p->thread_count; i++)
+		(void)pthread_join(p->threads[i].thread, NULL);
+	for (i = 0; i < PIPELINE_THREADS_MAX; i++)
+		worker_fini(&p->threads[i]);
+	worker_fini(&p->caller);
+	format_free(p->format);
+	segment_stage_free(p->stage);
+	cvx_buf_fini(&p->memory);
+	free(p->keys);
+	(void)pthread_cond_destroy(&p->changed);
+	(void)pthread_mutex_destroy(&p->lock);
+	(void)pthread_mutex_destroy(&p->cut_lock);
+	free(p);
+}
+
+static int convert(struct worker *w, const struct block *block,
+		   struct cvx_err *err)
+{
+	int r = 0;
+
+	if (block->is_refused)
+		return 0;
+	if (!w->converter)
+		r = format_worker_new(w->p->format, &w->converter, err);
+	if (r == 0)
+		r = format_convert(w->converter, w->text, block->size,
+				   block->first_nth, &w->rows, err);
+	return r;
+}
+
+/* Remembers the first failure; nothing goes on behind it. */
+static void note_failure(struct pipeline *p, const struct cvx_err *failure)
+{
+	(void)pthread_mutex_lock(&p->lock);
+	if (p->failure.code == 0)
+		p->failure = *failure;
+	p->is_exhausted = true;
+	(void)pthread_cond_broadcast(&p->changed);
+	(void)pthread_mutex_unlock(&p->lock);
+}
+
+/* One block, if there is one to be had: 1, else 0. */
+static int work(struct worker *w)
+{
+	struct pipeline *p = w->p;
+	struct cvx_err failure = CVX_ERR_INIT;
+	struct block block;
+	int r, taken;
+
+	(void)pthread_mutex_lock(&p->cut_lock);
+	taken = cut_block(p, w, &block, &failure);
+	(void)pthread_mutex_unlock(&p->cut_lock);
+	r = taken;
+	if (taken == 1) {
+		r = convert(w, &block, &failure);
+		if (r == 0)
+			r = gather_block(p, w, &block, &failure);
+	}
+	if (r < 0)
+		note_failure(p, &failure);
+	return taken == 1 && r == 0;
+}
+
+/* Whether a look at the source could give a block. Under the lock. */
+static bool has_work(const struct pipeline *p)
+{
+	if (p->is_exhausted || p->is_paused)
+		return false;
+	if (p->end_known)
+		return p->off < p->available_size;
+	return p->kind != FORMAT_JSON && p->available_size > p->off &&
+	       p->available_size - p->off >= p->need;
+}
+
+static void *thread_main(void *arg)
+{
+	struct worker *w = arg;
+	struct pipeline *p = w->p;
+
+	(void)pthread_mutex_lock(&p->lock);
+	while (!p->quits) {
+		if (!has_work(p)) {
+			(void)pthread_cond_wait(&p->changed, &p->lock);
+			continue;
+		}
+		p->active_count++;
+		(void)pthread_mutex_unlock(&p->lock);
+		(void)work(w);
+		(void)pthread_mutex_lock(&p->lock);
+		p->active_count--;
+		(void)pthread_cond_broadcast(&p->changed);
+	}
+	(void)pthread_mutex_unlock(&p->lock);
+	return NULL;
+}
+
+/* Signals are for the threads of the program, not for these. Where a thread
+ * is refused, fewer do the same work. */
+static void start_threads(struct pipeline *p)
+{
+	long cpu_count = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned want = cpu_count < 1 ? 1
+			: cpu_count > PIPELINE_THREADS_MAX
+				? PIPELINE_THREADS_MAX
+				: (unsigned)cpu_count;
+	sigset_t all, old;
+
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	while (p->thread_count < want &&
+	       pthread_create(&p->threads[p->thread_count].thread, NULL,
+			      thread_main, &p->threads[p->thread_count]) == 0)
+		p->thread_count++;
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+void pipeline_offer(struct pipeline *p, uint64_t size)
+{
+	(void)pthread_mutex_lock(&p->lock);
+	if (size > p->available_size) {
+		p->available_size = size;
+		p->end_known = false;
+		/* What was taken for the end was none: pipeline_finish()
+		 * starts over. */
+		if (p->end_used)
+			p->is_exhausted = true;
+	}
+	if (has_work(p)) {
+		if (p->thread_count == 0)
+			start_threads(p);
+		(void)pthread_cond_broadcast(&p->changed);
+	}
+	(void)pthread_mutex_unlock(&p->lock);
+}
+
+/* Under the lock. */
+static void wait_until_idle(struct pipeline *p)
+{
+	while (p->active_count > 0)
+		(void)pthread_cond_wait(&p->changed, &p->lock);
+}
+
+void pipeline_reset(struct pipeline *p)
+{
+	unsigned i;
+
+	(void)pthread_mutex_lock(&p->lock);
+	p->is_paused = true;
+	/* Who waits for a turn need not. */
+	p->is_exhausted = true;
+	(void)pthread_cond_broadcast(&p->changed);
+	wait_until_idle(p);
+	for (i = 0; i < PIPELINE_THREADS_MAX; i++) {
+		format_worker_free(p->threads[i].converter);
+		p->threads[i].converter = NULL;
+	}
+	format_worker_free(p->caller.converter);
+	p->caller.converter = NULL;
+	format_free(p->format);
+	p->format = NULL;
+	p->has_begun = p->is_planned = false;
+	p->nth = p->next_seq = 0;
+	p->off = 0;
+	p->need = PIPELINE_BLOCK_SIZE;
+	*p->hooks.consumed_size = 0;
+	*p->hooks.row_count = 0;
+	p->available_size = 0;
+	p->end_known = p->end_used = false;
+	gather_reset(p);
+	p->is_paused = false;
+	(void)pthread_mutex_unlock(&p->lock);
+}
+
+/* Whether what was done cannot be part of a file of that size. */
+static bool is_stale(struct pipeline *p, uint64_t size)
+{
+	bool stale;
+
+	(void)pthread_mutex_lock(&p->lock);
+	if (size < p->available_size)
+		wait_until_idle(p);
+	stale = size < p->off || p->failure.code != 0 ||
+		(p->end_used && size != p->end_size);
+	(void)pthread_mutex_unlock(&p->lock);
+	return stale;
+}
+
+int pipeline_finish(struct pipeline *p, uint64_t size, struct cvx_err *err)
+{
+	int r = 0;
+
+	if (is_stale(p, size))
+		pipeline_reset(p);
+	(void)pthread_mutex_lock(&p->lock);
+	p->available_size = p->end_size = size;
+	p->end_known = true;
+	(void)pthread_cond_broadcast(&p->changed);
+	(void)pthread_mutex_unlock(&p->lock);
+	while (work(&p->caller) == 1)
+		;
+	(void)pthread_mutex_lock(&p->lock);
+	wait_until_idle(p);
+	if (p->failure.code != 0) {
+		*err = p->failure;
+		r = err->code;
+	}
+	assert(r < 0 || p->is_exhausted || p->turn == p->next_seq);
+	(void)pthread_mutex_unlock(&p->lock);
+	return r;
+}
+
+void pipeline_cancel(struct pipeline *p)
+{
+	p->is_canceled = true;
+}
+
+int pipeline_peek(struct pipeline *p, struct cvx_err *err)
+{
+	int r = 0;
+
+	(void)pthread_mutex_lock(&p->lock);
+	if (p->failure.code != 0) {
+		*err = p->failure;
+		r = err->code;
+	} else if (p->places.count > 0) {
+		r = places_fail(&p->places, err);
+	}
+	(void)pthread_mutex_unlock(&p->lock);
+	return r;
+}
+
+const struct places *pipeline_places(const struct pipeline *p)
+{
+	return &p->places;
+}
