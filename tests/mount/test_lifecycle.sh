@@ -1,0 +1,394 @@
+#!/usr/bin/env bash
+# From `convexfs mount` to the end of the daemon (C-1, C-3 to C-9): what it
+# refuses, what it says, and what it leaves behind.
+# shellcheck source=tests/mount/lib.sh disable=SC2119,SC2317
+. "$(dirname "$0")/lib.sh"
+
+# The case cannot be had without these rights.
+need_root() {
+	[ "$(id -u)" -ne 0 ] || return 0
+	printf 'root' >"$DIR/.missing"
+	exit 77
+}
+
+# The daemons that use this case's cache folder; their folders are open.
+list_daemons() {
+	local comm pid
+	for comm in /proc/[0-9]*/comm; do
+		pid=${comm//[!0-9]/}
+		[ "$(cat "$comm" 2>/dev/null)" = convexfs ] || continue
+		find "/proc/$pid/fd" -lname "$DIR/*" -printf "$pid\n" -quit \
+			2>/dev/null
+	done
+}
+
+# mount_detached [WORD...]: as a user does it.
+mount_detached() {
+	mkdir -p "$MNT"
+	"$CVX_BIN" mount "$@" "$MNT"
+	list_daemons >>"$DIR/.daemons"
+}
+
+no_daemons() {
+	[ -z "$(list_daemons)" ]
+}
+
+unmount_detached() {
+	fusermount3 -u "$MNT"
+	await 20 no_daemons
+}
+
+# expect_no_mount STATUS TEXT WORD...: refused, and nothing is left of it.
+expect_no_mount() {
+	local status=$1 text=$2
+	shift 2
+	expect_status "$status" "$CVX_BIN" mount "$@"
+	expect_said "^convexfs: .*$text"
+	expect_text "lines said" "$(wc -l <said)" 1
+	! is_mounted "$MNT" || fail "mounted all the same"
+	await 20 no_daemons
+}
+
+# --- C-3: going to the background ------------------------------------------
+
+case_C3_mount_returns_when_it_answers() {
+	mount_detached "local:$STATE"
+	expect_text "listing" "$(listing .)" "README.md _tables "
+	seed t 1
+	expect_rows t 1
+	unmount_detached
+	mount_detached "local:$STATE"
+	expect_rows t 1
+	unmount_detached
+}
+
+case_C3_daemon_does_not_hold_the_callers_streams() {
+	local said
+	mkdir "$MNT"
+	mkfifo pipe
+	# Both wait for the end of what the daemon would have open.
+	timeout 20 cat <pipe &
+	said=$("$CVX_BIN" mount "local:$STATE" "$MNT" 2>&1 7>pipe)
+	list_daemons >>"$DIR/.daemons"
+	wait $!
+	expect_text "what mount said" "$said" ""
+	unmount_detached
+}
+
+case_C3_daemon_keeps_no_folder_busy() {
+	mkdir from
+	(cd from && mount_detached "local:../state")
+	expect_text "state folder" "$(ls -d "$STATE")" "$STATE"
+	expect_text "working folder" "$(readlink "/proc/$(list_daemons)/cwd")" /
+	unmount_detached
+}
+
+end_of_foreground() {
+	start_mount
+	"$@"
+	await_daemon "$DAEMON"
+	! is_mounted "$MNT" || fail "still mounted"
+}
+signal_daemon() {
+	kill "-$1" "$DAEMON"
+}
+add_case C3_foreground_ends_by_SIGTERM end_of_foreground signal_daemon TERM
+add_case C3_foreground_ends_by_SIGINT end_of_foreground signal_daemon INT
+add_case C3_foreground_ends_by_SIGHUP end_of_foreground signal_daemon HUP
+
+case_C3_foreground_ends_by_unmounting() {
+	start_mount
+	stop_mount
+}
+
+case_C3_background_ends_by_SIGTERM() {
+	mount_detached "local:$STATE"
+	kill -TERM "$(list_daemons)"
+	await 20 no_daemons
+	! is_mounted "$MNT" || fail "still mounted"
+}
+
+case_C3_mounts_and_unmounts_many_times() {
+	local i
+	for ((i = 0; i < 20; i++)); do
+		mount_detached "local:$STATE"
+		test -e "$MNT/README.md"
+		fusermount3 -u "$MNT"
+	done
+	await 20 no_daemons
+}
+
+# --- C-3: the mount helper -------------------------------------------------
+
+case_C3_mount_helper_reads_what_mount_gives_it() {
+	mkdir "$MNT"
+	ln -s "$CVX_BIN" mount.convexfs
+	./mount.convexfs "local:$STATE" "$MNT" -n -o \
+		rw,noexec,nosuid,_netdev,nofail,user,x-systemd.automount,mode=append
+	list_daemons >>"$DIR/.daemons"
+	seed t 1
+	echo '{"n":2}' >"$MNT/t/more.jsonl"
+	expect_numbers t 1 2
+	expect_match mountinfo "$(grep -F " $MNT " /proc/self/mountinfo)" \
+		" fuse\.convexfs local:$STATE "
+	unmount_detached
+}
+
+case_C3_mount_helper_only_checks_with_fake() {
+	mkdir "$MNT"
+	ln -s "$CVX_BIN" mount.convexfs
+	./mount.convexfs "local:$STATE" "$MNT" -f
+	! is_mounted "$MNT" || fail "mounted"
+	expect_status 1 ./mount.convexfs "local:$STATE" "$MNT" -f -o nonsense
+	expect_said "unknown option 'nonsense'"
+}
+
+# --- C-1: which deployment -------------------------------------------------
+
+case_C1_without_source_is_the_local_one() {
+	mount_detached
+	seed t 1
+	unmount_detached
+	test -d "$XDG_DATA_HOME/convexfs/local"
+	mount_detached local
+	expect_rows t 1
+	unmount_detached
+}
+
+case_C1_another_deployment_is_not_built_and_not_replaced() {
+	mkdir "$MNT"
+	expect_no_mount 1 'not built yet' https://happy-otter-123.convex.cloud \
+		"$MNT"
+	expect_no_mount 1 'not built yet' happy-otter-123 "$MNT"
+	CONVEX_DEPLOYMENT=dev:happy-otter-123 \
+		expect_no_mount 1 'CONVEX_DEPLOYMENT.*convexfs mount local' "$MNT"
+	CONVEX_DEPLOY_KEY='prod:x|SECRET' \
+		expect_no_mount 1 'CONVEX_DEPLOY_KEY' "$MNT"
+	! grep -q SECRET said || fail "a key was repeated"
+	echo 'CONVEX_SELF_HOSTED_URL=http://127.0.0.1:3210' >.env.local
+	expect_no_mount 1 'CONVEX_SELF_HOSTED_URL in .env.local' "$MNT"
+	test ! -e "$XDG_DATA_HOME"
+	mount_detached local
+	unmount_detached
+}
+
+# --- mount points ----------------------------------------------------------
+
+case_C3_mount_point_must_be_a_folder() {
+	touch file
+	expect_no_mount 1 "mkdir $DIR/absent" "local:$STATE" "$DIR/absent"
+	expect_no_mount 1 'not a folder' "local:$STATE" "$DIR/file"
+	test ! -e "$STATE"
+}
+
+case_C3_folder_need_not_be_empty() {
+	mkdir "$MNT"
+	echo mine >"$MNT/file"
+	mount_detached "local:$STATE"
+	test ! -e "$MNT/file"
+	unmount_detached
+	expect_text "the folder's file" "$(cat "$MNT/file")" mine
+}
+
+case_C3_second_mount_on_the_same_folder_is_refused() {
+	local odd="$DIR/a b\\c"
+	start_mount
+	expect_status 1 "$CVX_BIN" mount "local:$STATE" "$MNT"
+	expect_said "mounted already \(local:$STATE\).*fusermount3 -u $MNT"
+	ln -s "$MNT" link
+	expect_status 1 "$CVX_BIN" mount "local:$STATE" link
+	expect_said "mounted already"
+	expect_alive
+	start_mount_odd "$odd"
+	expect_status 1 "$CVX_BIN" mount "local:$STATE" "$odd"
+	expect_said "mounted already"
+	fusermount3 -u "$odd"
+}
+# A name that /proc escapes, which the library does not look for.
+start_mount_odd() {
+	mkdir "$1"
+	"$CVX_BIN" mount "local:$STATE" "$1"
+	test -e "$1/README.md"
+}
+
+case_C3_what_the_mount_would_hide_is_refused() {
+	mkdir "$MNT"
+	expect_no_mount 1 'lies in the mount point' "local:$MNT" "$MNT"
+	expect_no_mount 1 'lies in the mount point' "local:$MNT/a/b" "$MNT"
+	expect_no_mount 1 'cache_dir .* lies in the mount point' \
+		-o "cache_dir=$MNT/c" "local:$STATE" "$MNT"
+	expect_no_mount 1 'log .* lies in the mount point' \
+		-o "log=$MNT/log" "local:$STATE" "$MNT"
+}
+
+case_C8_dead_mount_is_named_with_the_command_that_clears_it() {
+	start_mount
+	seed t 1 2
+	kill -KILL "$DAEMON"
+	wait "$DAEMON" 2>/dev/null || :
+	unset "daemons[$DAEMON]"
+	expect_status 6 "$CVX_BIN" mount "local:$STATE" "$MNT"
+	expect_said "^convexfs: $MNT .*: fusermount3 -u $MNT\$"
+	eval "$(sed 's/.*: //' said)"
+	start_mount
+	expect_numbers t 1 2
+}
+
+# --- C-4 to C-7: options ---------------------------------------------------
+
+case_C4_unknown_option_names_the_closest() {
+	mkdir "$MNT"
+	expect_no_mount 1 "did you mean 'allow_delete'" -o alow_delete \
+		"local:$STATE" "$MNT"
+	test ! -e "$STATE"
+}
+
+case_C4_read_only() {
+	start_mount
+	seed t 1
+	stop_mount
+	start_mount -o ro
+	expect_rows t 1
+	expect_refused 'Read-only file system' cp /etc/hostname "$MNT/t/a.csv"
+	expect_refused 'Read-only file system' mkdir "$MNT/u"
+}
+
+case_C4_owner_and_permissions() {
+	start_mount -o uid=12,gid=34,umask=027
+	seed t 1
+	expect_text "root" "$(stat -c '%u %g %a' "$MNT")" "12 34 750"
+	expect_text "table" "$(stat -c '%u %g %a' "$MNT/t")" "12 34 750"
+	expect_text "documents" "$(stat -c '%u %g %a' "$MNT/t/documents.jsonl")" \
+		"12 34 640"
+}
+
+case_C4_mode_of_drops() {
+	start_mount -o mode=append
+	seed t 1
+	echo '{"n":2}' >"$MNT/t/a.jsonl"
+	expect_numbers t 1 2
+	stop_mount
+	start_mount -o mode=replace
+	echo '{"n":3}' >"$MNT/t/a.jsonl"
+	expect_numbers t 3
+}
+
+case_C4_component_that_is_not_there() {
+	mkdir "$MNT"
+	expect_no_mount 1 waitlist -o component=waitlist "local:$STATE" "$MNT"
+}
+
+case_C4_log_goes_to_the_file() {
+	mount_detached -o "log=$DIR/log" "local:$STATE"
+	unmount_detached
+	expect_match log "$(cat log)" "info: $STATE: mounted on $MNT" \
+		"info: $STATE: unmounted from $MNT"
+	expect_text "its mode" "$(stat -c %a log)" 600
+	expect_no_mount 6 'absent/log' -o "log=$DIR/absent/log" \
+		"local:$STATE" "$MNT"
+}
+
+case_C4_cache_folder_is_private() {
+	mkdir -m 777 shared
+	mount_detached -o "cache_dir=$DIR/shared" "local:$STATE"
+	expect_text "modes" \
+		"$(find shared -mindepth 1 -type d -printf '%m\n' | sort -u)" 700
+	unmount_detached
+}
+
+case_C5_secrets_are_refused_and_not_repeated() {
+	mkdir "$MNT"
+	expect_no_mount 1 'command line' -o admin_key=SECRET "local:$STATE" \
+		"$MNT"
+	! grep -q SECRET said || fail "the key was repeated"
+	expect_no_mount 1 'command line' --admin-key SECRET "local:$STATE" "$MNT"
+	! grep -q SECRET said || fail "the key was repeated"
+}
+
+# as_nobody COMMAND...: it must be able to get as far as the mount point.
+as_nobody() {
+	need_root
+	chmod 755 "$DIR"
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$@"
+}
+
+case_C7_others_cannot_enter() {
+	start_mount
+	expect_refused 'Permission denied' as_nobody ls "$MNT"
+}
+
+case_C7_others_enter_with_allow_other() {
+	start_mount -o allow_other
+	seed t 1
+	as_nobody cat "$MNT/t/documents.jsonl" >got
+	expect_text "rows" "$(wc -l <got)" 1
+	expect_refused 'Permission denied' as_nobody mkdir "$MNT/u"
+}
+
+# --- C-9: trouble ----------------------------------------------------------
+
+case_C9_statuses_of_wrong_calls() {
+	expect_status 1 "$CVX_BIN"
+	expect_status 1 "$CVX_BIN" mont
+	expect_said "did you mean 'mount'"
+	expect_status 1 "$CVX_BIN" mount
+	expect_said 'the mount point is missing'
+	for command in import export status serve; do
+		expect_status 1 "$CVX_BIN" $command
+		expect_said "$command is not built yet"
+	done
+	expect_status 0 "$CVX_BIN" --help
+	expect_said '^  mount '
+	expect_status 0 "$CVX_BIN" --version
+	expect_said '^convexfs [0-9]'
+	expect_status 0 "$CVX_BIN" mount --help
+	expect_said '^  mode=MODE '
+}
+
+case_C9_deployment_in_a_file() {
+	mkdir "$MNT"
+	touch file
+	expect_no_mount 6 "$DIR/file" "local:$DIR/file" "$MNT"
+}
+
+case_C9_deployment_folder_that_cannot_be_written() {
+	need_root
+	mkdir "$MNT" "$STATE"
+	start_mount
+	seed t 1
+	stop_mount
+	mount --bind "$STATE" "$STATE"
+	mount -o remount,ro,bind "$STATE"
+	expect_no_mount 6 '-o ro' "local:$STATE" "$MNT"
+	umount "$STATE"
+	mount_detached "local:$STATE"
+	expect_rows t 1
+	unmount_detached
+}
+
+case_C9_cache_folder_that_cannot_be_made() {
+	mkdir "$MNT"
+	touch file
+	expect_no_mount 6 "$DIR/file" -o "cache_dir=$DIR/file" "local:$STATE" \
+		"$MNT"
+}
+
+# F-1: the disk of the staged bytes is full.
+case_C9_full_spool_is_ENOSPC_and_changes_nothing() {
+	need_root
+	mkdir small
+	mount -t tmpfs -o size=4m none small
+	start_mount -o "cache_dir=$DIR/small"
+	seed t 1 2
+	make_rows 1 100000 >large.jsonl
+	expect_refused 'No space left on device' \
+		cp large.jsonl "$MNT/t/documents.jsonl"
+	expect_numbers t 1 2
+	rm -f "$MNT/t/documents.jsonl.rejected" "$MNT/t/documents.jsonl.error"
+	seed t 3
+	expect_numbers t 3
+	stop_mount
+	umount small
+}
+
+run_cases "$@"
