@@ -11,12 +11,10 @@
 #include "cache/base/cleanup.h"
 #include "importer/format/csv_cell.h"
 #include "importer/format/kind.h"
-#include "importer/format/text.h"
 #include "importer/value/name.h"
 #include "importer/value/refusal.h"
-
-/* import.md 4.2. */
-#define OBJECT_FIELDS_MAX 1024
+#include "importer/value/system_fields.h"
+#include "importer/value/utf8.h"
 
 /* What the lines of a block may hold when columns have long names. */
 #define BLOCK_TEXT_MAX ((uint64_t)64 << 20)
@@ -37,10 +35,10 @@ struct field_name {
 struct header_reader {
 	struct csv_header *header;
 	struct cvx_buf names;
-	struct field_name fields[OBJECT_FIELDS_MAX + 2];
+	struct field_name fields[DOCUMENT_FIELDS_MAX + 2];
 	size_t field_count;
 	/* Indexes of fields in the order of the names. */
-	uint16_t sorted[OBJECT_FIELDS_MAX + 2];
+	uint16_t sorted[DOCUMENT_FIELDS_MAX + 2];
 	size_t column_capacity;
 };
 
@@ -130,7 +128,7 @@ static int put_name(struct header_reader *r, const char *name, size_t size,
 		return 0;
 	}
 	*ret = 0;
-	if (column != SIZE_MAX && r->field_count == OBJECT_FIELDS_MAX) {
+	if (column != SIZE_MAX && r->field_count == DOCUMENT_FIELDS_MAX) {
 		r->header->too_many_fields = true;
 		return 0;
 	}
@@ -166,27 +164,25 @@ static int put_column(struct header_reader *r, const char *name, size_t size,
 			&h->slot_of[h->column_count - 1], err);
 }
 
-/* The start of a name as ASCII, for messages. */
+/* The start of a name, for messages. */
 static void excerpt(const char *name, size_t size, char out[NAME_EXCERPT_SIZE])
 {
-	size_t n = size < NAME_EXCERPT_SIZE ? size : NAME_EXCERPT_SIZE - 1;
+	size_t n = size < NAME_EXCERPT_SIZE ? size : NAME_EXCERPT_SIZE - 4;
 
-	for (size_t i = 0; i < n; i++)
-		out[i] = name[i] >= ' ' && name[i] <= '~' ? name[i] : '?';
-	if (n < size)
-		memcpy(out + n - 3, "...", 3);
-	out[n] = '\0';
+	n = utf8_valid_size(name, n);
+	memcpy(out, name, n);
+	memcpy(out + n, "...", n < size ? 4 : 0);
+	out[n < size ? n + 3 : n] = '\0';
 }
 
 static int check_name(const char *name, size_t size, size_t column,
 		      struct cvx_err *err)
 {
 	char shown[NAME_EXCERPT_SIZE];
-	size_t bad;
 
 	if (name_is_field(name, size))
 		return 0;
-	if (!text_is_utf8(name, size, &bad))
+	if (!utf8_is_valid(name, size))
 		return refuse(err, "CsvInvalidRow",
 			      "the header, column %zu: the bytes are not UTF-8",
 			      column + 1);
@@ -283,7 +279,7 @@ static int make_slots(struct header_reader *r, struct cvx_err *err)
 	struct csv_header *h = r->header;
 	struct cvx_buf keys =
 		CVX_BUF_INIT(2 * r->names.size + 4 * r->field_count);
-	uint16_t slot_of_field[OBJECT_FIELDS_MAX + 2];
+	uint16_t slot_of_field[DOCUMENT_FIELDS_MAX + 2];
 	int result = 0;
 
 	h->slots = calloc(r->field_count, sizeof(*h->slots));

@@ -11,34 +11,10 @@
 
 #include "importer/format/csv_cell.h"
 #include "importer/format/kind.h"
-#include "importer/format/text.h"
 #include "importer/value/number.h"
 #include "importer/value/refusal.h"
-
-/* import.md 4.2. */
-#define OBJECT_FIELDS_MAX 1024
-#define DOCUMENT_SIZE_MAX ((size_t)1 << 20)
-
-static int system_id_read(const char *text, size_t size, uint32_t table_number,
-			  struct internal_id *ret, struct cvx_err *err)
-{
-	uint32_t number;
-
-	if (id_decode(text, size, &number, ret) < 0)
-		return refuse(err, "InvalidId", "_id is not the text of an id");
-	if (number != table_number)
-		return refuse(err, "ImportConflict",
-			      "_id belongs to table number %u, not %u", number,
-			      table_number);
-	return 0;
-}
-
-static int system_time_check(double ms, struct cvx_err *err)
-{
-	if (ms < 0)
-		return refuse(err, "InvalidCreationTimeError", "x");
-	return 0;
-}
+#include "importer/value/system_fields.h"
+#include "importer/value/utf8.h"
 
 struct csv_converter {
 	const struct format *format;
@@ -46,7 +22,6 @@ struct csv_converter {
 	struct csv_cell *cells; /* of the record, by slot */
 	char *unquoted;		/* of one raw cell */
 	size_t unquoted_capacity;
-	uint64_t first_time_bits; /* the _creationTime of row 0 */
 };
 
 /* A record of the block being converted. */
@@ -56,6 +31,7 @@ struct record {
 	const char *readable_end; /* of the block */
 	uint64_t nth;
 	size_t field_count;
+	bool ran_out; /* it ends with the text, not with a line */
 };
 
 int csv_converter_new(const struct format *f, struct csv_converter **ret,
@@ -67,8 +43,6 @@ int csv_converter_new(const struct format *f, struct csv_converter **ret,
 		return cvx_fail_memory(err);
 	c->format = f;
 	c->header = f->header;
-	memcpy(&c->first_time_bits, &f->stamp.creation_time,
-	       sizeof(c->first_time_bits));
 	if (c->header) {
 		c->cells = calloc(c->header->slot_count, sizeof(*c->cells));
 		if (!c->cells) {
@@ -89,11 +63,13 @@ void csv_converter_free(struct csv_converter *c)
 	free(c);
 }
 
-/* The value of the cell without its quotes, which stays for one call. */
+/* The value of the slot's cell, which stays until the next call. */
 static int cell_value(struct csv_converter *c, const struct record *record,
-		      struct csv_cell cell, struct csv_cell *ret,
+		      const struct csv_slot *slot, struct csv_cell *ret,
 		      const char **ret_readable_end, struct cvx_err *err)
 {
+	const struct csv_cell cell = c->cells[slot - c->header->slots];
+
 	*ret = cell;
 	*ret_readable_end = record->readable_end;
 	if (!cell.raw)
@@ -116,14 +92,14 @@ static int refuse_not_utf8(const struct record *record, struct cvx_err *err)
 {
 	struct csv_scan scan;
 	struct csv_cell cell;
-	size_t pos = 0, column = 0, bad;
+	size_t pos = 0, column = 0;
 	bool more;
 
 	csv_scan_init(&scan, record->text, record->size);
 	do {
 		more = csv_next_field(&scan, &pos, &cell);
 		column++;
-	} while (text_is_utf8(cell.text, cell.size, &bad) && more);
+	} while (utf8_is_valid(cell.text, cell.size) && more);
 	return refuse(err, "CsvInvalidRow",
 		      "column %zu: the bytes are not UTF-8", column);
 }
@@ -133,16 +109,23 @@ static int check_record(const struct format *f, const struct record *record,
 			bool known_utf8, struct cvx_err *err)
 {
 	const struct csv_header *h = f->header;
-	size_t bad;
 
 	if (record->size > FORMAT_ROW_MAX)
 		return format_refuse_long_row(f, err);
-	if (!known_utf8 && !text_is_utf8(record->text, record->size, &bad))
+	if (!known_utf8 && !utf8_is_valid(record->text, record->size))
 		return refuse_not_utf8(record, err);
 	if (record->field_count != h->column_count)
 		return refuse(err, "CsvRowMissingFields",
-			      "the row has %zu fields, but the header has %zu",
-			      record->field_count, h->column_count);
+			      "the row has %zu field%s, but the header has "
+			      "%zu%s",
+			      record->field_count,
+			      record->field_count == 1 ? "" : "s",
+			      h->column_count,
+			      record->ran_out && memchr(record->text, '\n',
+							record->size)
+				      ? "; is there a quote that is never "
+					"closed?"
+				      : "");
 	return 0;
 }
 
@@ -158,16 +141,16 @@ static int check_object(const struct csv_header *h, struct cvx_err *err)
 	return refuse(err, "InvalidConvexValue",
 		      "the header has %zu columns, but an object holds at most "
 		      "%d fields (TooManyFieldsError)",
-		      h->column_count, OBJECT_FIELDS_MAX);
+		      h->column_count, DOCUMENT_FIELDS_MAX);
 }
 
 static int check_fields(const struct csv_header *h, struct cvx_err *err)
 {
-	if (h->slot_count > OBJECT_FIELDS_MAX)
+	if (h->slot_count > DOCUMENT_FIELDS_MAX)
 		return refuse(err, "TooManyFieldsError",
 			      "the header has %zu fields; with _id and "
 			      "_creationTime a document holds at most %d",
-			      h->field_count, OBJECT_FIELDS_MAX);
+			      h->field_count, DOCUMENT_FIELDS_MAX);
 	if (h->reserved)
 		return refuse(err, "InvalidDocumentError",
 			      "column %zu: the field '%.*s' begins with '_'; "
@@ -180,59 +163,79 @@ static int check_fields(const struct csv_header *h, struct cvx_err *err)
 	return 0;
 }
 
+static int refuse_system_field(const struct csv_slot *slot, const char *field,
+			       const struct system_fault *fault,
+			       struct cvx_err *err)
+{
+	return refuse(err, fault->name, "column %zu, %s: %s", slot->column + 1,
+		      field, fault->what);
+}
+
+/* import.md 5.1 and 5.3; a cell that looks like a number is no string. */
 static int take_id(struct csv_converter *c, const struct record *record,
 		   const struct csv_slot *slot, struct internal_id *ret,
 		   struct cvx_err *err)
 {
+	static const struct system_fault no_string = {
+		"InvalidIdError", "an id must be a string, not a number"};
+	static const struct system_fault empty = {
+		"InvalidId", "the cell is empty; a file without this column "
+			     "gets new ids"};
+	const struct system_fault *fault = &no_string;
+	struct system_fault found;
 	struct csv_cell cell;
 	const char *readable_end;
 	double number;
 	int r;
 
-	r = cell_value(c, record, c->cells[slot - c->header->slots], &cell,
-		       &readable_end, err);
+	r = cell_value(c, record, slot, &cell, &readable_end, err);
 	if (r < 0)
 		return r;
-	if (csv_cell_type(cell.text, cell.size, &number) != CSV_CELL_STRING)
-		r = refuse(err, "InvalidIdError",
-			   "_id is a number and not the text of an id");
-	else
-		r = system_id_read(cell.text, cell.size,
-				   c->format->stamp.table_number, ret, err);
-	if (r < 0)
-		return cvx_err_prefix(err, "column %zu", slot->column + 1);
-	return 0;
+	if (cell.size == 0)
+		fault = &empty;
+	else if (csv_cell_type(cell.text, cell.size, &number) ==
+		 CSV_CELL_STRING)
+		fault = system_id_read(cell.text, cell.size,
+				       c->format->stamp.table_number, ret,
+				       &found);
+	return fault ? refuse_system_field(slot, "_id", fault, err) : 0;
 }
 
+/* import.md 5.2 and 5.3 */
 static int take_creation_time(struct csv_converter *c,
 			      const struct record *record,
-			      const struct csv_slot *slot, struct cvx_err *err)
+			      const struct csv_slot *slot, double *ret,
+			      struct cvx_err *err)
 {
+	static const struct system_fault no_number = {
+		"InvalidCreationTimeError", "a creation time must be a number"};
+	const struct system_fault *fault = &no_number;
+	struct system_fault found;
 	struct csv_cell cell;
 	const char *readable_end;
-	double ms;
 	int r;
 
-	r = cell_value(c, record, c->cells[slot - c->header->slots], &cell,
-		       &readable_end, err);
+	r = cell_value(c, record, slot, &cell, &readable_end, err);
 	if (r < 0)
 		return r;
-	if (csv_cell_type(cell.text, cell.size, &ms) != CSV_CELL_NUMBER)
-		r = refuse(err, "InvalidCreationTimeError",
-			   "_creationTime is not a number");
-	else
-		r = system_time_check(ms, err);
-	if (r < 0)
-		return cvx_err_prefix(err, "column %zu", slot->column + 1);
-	return 0;
+	if (csv_cell_type(cell.text, cell.size, ret) == CSV_CELL_NUMBER)
+		fault = system_time_check_type(*ret, &found);
+	return fault ? refuse_system_field(slot, "_creationTime", fault, err)
+		     : 0;
 }
 
-/* The checks of import.md 5, up to the size, in their order. */
-static int take_system_fields(struct csv_converter *c,
-			      const struct record *record,
-			      struct document *document, struct cvx_err *err)
+/*
+ * The checks of import.md 5, up to the size, in their order. *ret_header_fault
+ * tells that every row would be refused like this one.
+ */
+static int check_document(struct csv_converter *c, const struct record *record,
+			  struct document *document, bool *ret_header_fault,
+			  struct cvx_err *err)
 {
 	const struct csv_header *h = c->header;
+	const struct system_fault *fault;
+	struct system_fault found;
+	double ms = 0;
 	int r = 0;
 
 	document->beyond_plain = false;
@@ -242,8 +245,17 @@ static int take_system_fields(struct csv_converter *c,
 	else
 		id_from_stamp(&c->format->stamp.id, record->nth, &document->id);
 	if (r == 0 && h->creation_time)
-		r = take_creation_time(c, record, h->creation_time, err);
-	return r;
+		r = take_creation_time(c, record, h->creation_time, &ms, err);
+	if (r < 0)
+		return r;
+	r = check_fields(h, err);
+	*ret_header_fault = r < 0;
+	if (r < 0 || !h->creation_time)
+		return r;
+	fault = system_time_check_range(ms, &found);
+	return fault ? refuse_system_field(h->creation_time, "_creationTime",
+					   fault, err)
+		     : 0;
 }
 
 static int refuse_large(const struct csv_slot *slot, struct cvx_err *err)
@@ -254,23 +266,15 @@ static int refuse_large(const struct csv_slot *slot, struct cvx_err *err)
 		      slot->column + 1);
 }
 
-static char *print_new_creation_time(const struct csv_converter *c,
-				     uint64_t nth, char *out)
+/* Prints the id with quotes; returns the size without them. */
+static size_t print_id(const struct csv_converter *c,
+		       const struct internal_id *id, char *out)
 {
-	uint64_t bits = c->first_time_bits + nth;
-	double ms;
+	size_t size = id_encode(c->format->stamp.table_number, id, out + 1);
 
-	memcpy(&ms, &bits, sizeof(ms));
-	return out + number_print(ms, out);
-}
-
-static char *print_id(const struct csv_converter *c,
-		      const struct internal_id *id, char *out)
-{
-	*out++ = '"';
-	out += id_encode(c->format->stamp.table_number, id, out);
-	*out++ = '"';
-	return out;
+	out[0] = '"';
+	out[size + 1] = '"';
+	return size;
 }
 
 /*
@@ -286,8 +290,7 @@ static int print_value(struct csv_converter *c, const struct record *record,
 	double number;
 	int r;
 
-	r = cell_value(c, record, c->cells[slot - c->header->slots], &cell,
-		       &readable_end, err);
+	r = cell_value(c, record, slot, &cell, &readable_end, err);
 	if (r < 0)
 		return r;
 	if (cell.size > DOCUMENT_SIZE_MAX &&
@@ -309,7 +312,8 @@ static int print_document(struct csv_converter *c, const struct record *record,
 	size_t strings = record->size < 2 * DOCUMENT_SIZE_MAX
 				 ? record->size
 				 : 2 * DOCUMENT_SIZE_MAX;
-	char *out, *before;
+	size_t id_size;
+	char *out;
 	int r = 0;
 
 	if (cvx_buf_reserve(text, h->keys_size +
@@ -329,13 +333,16 @@ static int print_document(struct csv_converter *c, const struct record *record,
 			break;
 		case CSV_SLOT_ID:
 		case CSV_SLOT_NEW_ID:
-			before = out;
-			out = print_id(c, &document->id, out);
-			value_size += (size_t)(out - before);
+			id_size = print_id(c, &document->id, out);
+			value_size += SYSTEM_ID_VALUE_SIZE(id_size);
+			out += id_size + 2;
 			break;
 		case CSV_SLOT_NEW_CREATION_TIME:
-			value_size += 9;
-			out = print_new_creation_time(c, record->nth, out);
+			value_size += SYSTEM_TIME_VALUE_SIZE;
+			out += number_print(
+				system_time_at(c->format->stamp.creation_time,
+					       record->nth),
+				out);
 			break;
 		}
 	}
@@ -363,12 +370,12 @@ static int convert_record(struct csv_converter *c, const struct record *record,
 
 	row_err.name = NULL;
 	r = check_record(c->format, record, known_utf8, &row_err);
+	if (r == 0) {
+		r = check_object(c->header, &row_err);
+		stop = r < 0;
+	}
 	if (r == 0)
-		stop = (r = check_object(c->header, &row_err)) < 0;
-	if (r == 0)
-		r = take_system_fields(c, record, &document, &row_err);
-	if (r == 0)
-		stop = (r = check_fields(c->header, &row_err)) < 0;
+		r = check_document(c, record, &document, &stop, &row_err);
 	if (r == 0)
 		r = print_document(c, record, &document, &rows->text, &row_err);
 	if (r == 0)
@@ -385,8 +392,8 @@ int csv_converter_run(struct csv_converter *c, const char *text, size_t size,
 		      struct cvx_err *err)
 {
 	const struct csv_header *h = c->header;
-	size_t pos = csv_skip_blank(text, size, 0), bad;
-	bool known_utf8 = text_is_utf8(text, size, &bad);
+	size_t pos = csv_skip_blank(text, size, 0);
+	bool known_utf8 = utf8_is_valid(text, size);
 	struct csv_scan scan;
 	int r;
 
@@ -402,6 +409,7 @@ int csv_converter_run(struct csv_converter *c, const char *text, size_t size,
 		record.field_count = csv_next_record(&scan, &pos, h->slot_of,
 						     h->column_count, c->cells);
 		record.size = (size_t)(text + pos - record.text);
+		record.ran_out = scan.ran_out;
 		r = convert_record(c, &record, known_utf8, rows, err);
 		if (r < 0)
 			return r;

@@ -7,6 +7,7 @@
 
 #include "importer/format/text.h"
 #include "importer/value/refusal.h"
+#include "importer/value/utf8.h"
 
 static size_t jsonl_cut(const struct format *f __attribute__((unused)),
 			const char *text, size_t size, bool at_end,
@@ -40,19 +41,24 @@ static bool jsonl_first_number(const struct format *f __attribute__((unused)),
  */
 static void explain(const char *line, size_t size, struct cvx_err *err)
 {
-	size_t bad;
+	size_t valid = utf8_valid_size(line, size);
+	size_t start = text_skip_space(line, size, 0);
+	char why[CVX_ERR_MSG_SIZE];
 
-	if (!text_is_utf8(line, size, &bad))
+	if (valid < size)
 		(void)refuse(err, "NotUtf8",
-			     "column %zu: the bytes are not UTF-8", bad + 1);
-	else if (text_skip_space(line, size, 0) == size)
+			     "column %zu: the bytes are not UTF-8", valid + 1);
+	else if (start == size)
 		(void)refuse(err, "JsonInvalidRow",
-			     "the line is blank; each line must hold one "
-			     "JSON object");
-	else if (text_has_mark(line, size))
-		(void)refuse(err, "JsonInvalidRow",
-			     "column 1: a byte order mark may only stand at "
-			     "the start of the file");
+			     "the line is blank; each line must hold one JSON "
+			     "object");
+	else if (line[start] == '[') {
+		memcpy(why, err->msg, sizeof(why));
+		(void)refuse(err, err->name,
+			     "%s; name the file .json if it holds an array of "
+			     "documents",
+			     why);
+	}
 }
 
 static int jsonl_convert(struct format_worker *w, const char *text, size_t size,

@@ -6,7 +6,6 @@
 #ifndef CVX_IMPORTER_FORMAT_TEXT_H
 #define CVX_IMPORTER_FORMAT_TEXT_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 /* How often the byte stands in the text. */
@@ -14,11 +13,5 @@ size_t text_count(const char *text, size_t size, char byte);
 
 /* Where the JSON white space that begins at pos ends. */
 size_t text_skip_space(const char *text, size_t size, size_t pos);
-
-/* Whether the text begins with a byte order mark. */
-bool text_has_mark(const char *text, size_t size);
-
-/* Whether the text is UTF-8; if not, *ret_bad is where it stops being so. */
-bool text_is_utf8(const char *text, size_t size, size_t *ret_bad);
 
 #endif
