@@ -1,6 +1,7 @@
 #include "importer/value/document.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,14 +15,10 @@
 #include "importer/value/number.h"
 #include "importer/value/refusal.h"
 #include "importer/value/scan.h"
+#include "importer/value/system_fields.h"
 #include "importer/value/value.h"
 
-/* import.md 4.2 */
-#define DOCUMENT_SIZE_MAX ((size_t)1 << 20)
-#define DOCUMENT_NESTING_MAX 16
-#define FIELDS_MAX SCAN_FIELDS_MAX
-
-#define CREATION_TIME_LIMIT 9007199254740992.0 /* 2^53 */
+#define DOCUMENT_NESTING_MAX 16 /* import.md 4.2 */
 
 #define ID_KEY "\"_id\":\""
 #define TIME_KEY "\"_creationTime\":"
@@ -67,6 +64,7 @@ struct row {
 	size_t size;
 	const char *id, *time; /* values as written; NULL: absent */
 	size_t id_size, time_size;
+	double ms;	     /* the time */
 	const char *strange; /* another field that begins with '_' */
 	size_t strange_size;
 };
@@ -108,25 +106,14 @@ static int refuse_field(const struct row *row, const char *name,
 static int take_id(const struct document_reader *r, const struct row *row,
 		   uint64_t nth, struct document *doc, struct cvx_err *err)
 {
-	uint32_t table;
+	struct system_fault fault;
 
 	doc->id_given = row->id && row->id[0] == '"';
-	if (!doc->id_given) {
+	if (!doc->id_given)
 		id_from_stamp(&r->stamp.id, nth, &doc->id);
-		return 0;
-	}
-	if (id_decode(row->id + 1, row->id_size - 2, &table, &doc->id) < 0)
-		return refuse_field(row, "InvalidId", "_id",
-				    "this is not the id of a document", err);
-	if (table != r->stamp.table_number) {
-		char what[96];
-
-		(void)snprintf(what, sizeof(what),
-			       "the id belongs to table number %u, and this "
-			       "is table number %u",
-			       table, r->stamp.table_number);
-		return refuse_field(row, "ImportConflict", "_id", what, err);
-	}
+	else if (system_id_read(row->id + 1, row->id_size - 2,
+				r->stamp.table_number, &doc->id, &fault))
+		return refuse_field(row, fault.name, "_id", fault.what, err);
 	return 0;
 }
 
@@ -139,22 +126,22 @@ static bool is_number(const char *text, size_t size)
 }
 
 /* import.md 5.2 and 5.3 */
-static int check_types(const struct row *row, const struct document *doc,
+static int check_types(struct row *row, const struct document *doc,
 		       struct cvx_err *err)
 {
+	struct system_fault fault;
+
 	if (row->id && !doc->id_given)
 		return refuse_field(row, "InvalidIdError", "_id",
 				    "an id must be a string", err);
 	if (!row->time)
 		return 0;
-	if (!is_number(row->time, row->time_size))
-		return refuse_field(
-			row, "InvalidCreationTimeError", "_creationTime",
-			"a creation time must be a finite float64", err);
-	if (row->time[0] == '-')
-		return refuse_field(row, "InvalidCreationTimeError",
-				    "_creationTime",
-				    "a creation time must be positive", err);
+	row->ms = NAN;
+	if (is_number(row->time, row->time_size))
+		row->ms = number_read(row->time, row->time_size);
+	if (system_time_check_type(row->ms, &fault))
+		return refuse_field(row, fault.name, "_creationTime",
+				    fault.what, err);
 	return 0;
 }
 
@@ -162,20 +149,15 @@ static int check_types(const struct row *row, const struct document *doc,
 static int check_document(const struct scanner *s, const struct row *row,
 			  struct cvx_err *err)
 {
-	double time = 1;
+	struct system_fault fault;
 
 	if (s->nesting > DOCUMENT_NESTING_MAX)
 		return refuse(err, "InvalidDocumentError",
 			      "the document is nested %u deep, above %d",
 			      s->nesting, DOCUMENT_NESTING_MAX);
-	if (row->time)
-		time = number_read(row->time, row->time_size);
-	if (time <= 0 || time >= CREATION_TIME_LIMIT)
-		return refuse_field(row, "InvalidDocumentError",
-				    "_creationTime",
-				    "a creation time must be above 0 and "
-				    "below 2^53 milliseconds",
-				    err);
+	if (row->time && system_time_check_range(row->ms, &fault))
+		return refuse_field(row, fault.name, "_creationTime",
+				    fault.what, err);
 	if (row->strange) {
 		char key[64];
 		size_t size = row->strange_size;
@@ -202,9 +184,11 @@ static int check_size(const struct scanner *s, const struct row *row,
 		return refuse(err, "InvalidConvexValue",
 			      "the row cannot be measured");
 	if (!row->id)
-		measured.size += strlen("_id") + 1 + 2 + id_size;
+		measured.size +=
+			strlen("_id") + 1 + SYSTEM_ID_VALUE_SIZE(id_size);
 	if (!row->time)
-		measured.size += strlen("_creationTime") + 1 + 9;
+		measured.size +=
+			strlen("_creationTime") + 1 + SYSTEM_TIME_VALUE_SIZE;
 	if (measured.size > DOCUMENT_SIZE_MAX)
 		return refuse(err, "ValueTooLargeError",
 			      "the document has %llu bytes, above 1 MiB",
@@ -263,17 +247,6 @@ static void put_id(struct line *l, const char *id, size_t size)
 	l->out += 2;
 }
 
-/* The n-th double above. */
-static double time_from_stamp(double first, uint64_t n)
-{
-	uint64_t bits;
-
-	memcpy(&bits, &first, sizeof(bits));
-	bits += n;
-	memcpy(&first, &bits, sizeof(first));
-	return first;
-}
-
 static bool before_system_fields(const struct scanner *s, size_t index)
 {
 	return s->row[s->members[index].off + 1] < '_';
@@ -293,7 +266,7 @@ static size_t write_line(const struct document_reader *r, const struct row *row,
 	if (row->time)
 		put_member(&l, s, s->order[i++]);
 	else
-		put_time(&l, time_from_stamp(r->stamp.creation_time, nth));
+		put_time(&l, system_time_at(r->stamp.creation_time, nth));
 	if (row->id)
 		put_member(&l, s, s->order[i++]);
 	else
@@ -327,7 +300,7 @@ static int finish(struct document_reader *r, struct row *row, uint64_t nth,
 		code = check_types(row, &doc, err);
 	if (code < 0)
 		return code;
-	if (s->member_count + !row->id + !row->time > FIELDS_MAX)
+	if (s->member_count + !row->id + !row->time > DOCUMENT_FIELDS_MAX)
 		return refuse(err, "TooManyFieldsError",
 			      "with _id and _creationTime the document has "
 			      "more than 1024 fields");

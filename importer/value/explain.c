@@ -35,8 +35,10 @@ static void follow(struct trail *t, const struct json *j, enum json_token token)
 	case JSON_STRING:
 	case JSON_NUMBER:
 	case JSON_LITERAL:
-		if (depth > 0)
+		if (depth > 0) {
 			t->steps[depth - 1].index++;
+			t->steps[depth - 1].key = 0; /* it has its value */
+		}
 		break;
 	case JSON_END:
 	case JSON_BAD:
@@ -44,29 +46,24 @@ static void follow(struct trail *t, const struct json *j, enum json_token token)
 	}
 }
 
-/* Reads up to the token that begins at off or behind it. */
+/* Reads up to the token that begins at off or behind it, or is bad. */
 static void find(struct json *j, struct trail *t, size_t off)
 {
-	enum json_token token;
+	for (;;) {
+		enum json_token token = json_next(j);
 
-	do {
-		size_t begins = j->pos;
-
-		token = json_next(j);
 		if (token == JSON_BAD || token == JSON_END)
 			return;
-		if (begins >= off && token != JSON_KEY)
-			return;
-		/* The way to an opening bracket does not lead inside. */
-		if (j->start >= off &&
-		    (token == JSON_OBJECT || token == JSON_ARRAY)) {
-			j->depth--;
+		if (j->start >= off && token != JSON_KEY) {
+			/* The way to a bracket does not lead inside. */
+			if (token == JSON_OBJECT || token == JSON_ARRAY)
+				j->depth--;
 			return;
 		}
-		if (j->start >= off && token != JSON_KEY)
-			return;
 		follow(t, j, token);
-	} while (j->start < off);
+		if (j->start >= off)
+			return;
+	}
 }
 
 static void append(char *path, size_t *size, const char *text, size_t n)

@@ -120,6 +120,8 @@ static int open_object(struct walk *w)
 		return next_wrapped(w, PART_BYTES);
 	w->json = before;
 	w->token = JSON_OBJECT;
+	w->text = before.text + before.start;
+	w->size = 1;
 	return PART_JSON;
 }
 
