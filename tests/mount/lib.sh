@@ -156,8 +156,9 @@ listing() {
 		tr '\n' ' '
 }
 
+# The records of imports that are over.
 imports() {
-	cat "$MNT/.convex/imports.jsonl"
+	sed '/"state":"in_progress"/d' "$MNT/.convex/imports.jsonl"
 }
 
 # A field of the newest import record.

@@ -164,7 +164,7 @@ case_F4_up_to_ten_places_in_one_pass() {
 	expect_text "places" "$(grep -o 'row [0-9]*' \
 		"$MNT/t/documents.jsonl.error" | sort -u | wc -l)" 10
 	expect_match "how many more" \
-		"$(cat "$MNT/t/documents.jsonl.error")" '14|24'
+		"$(cat "$MNT/t/documents.jsonl.error")" '24 rows.*first 10'
 	grep -q 'row 45' "$MNT/t/documents.jsonl.error" &&
 		fail "more than ten places"
 	expect_match "values" "$(last_import error.code)" JsonInvalidRow
