@@ -1,0 +1,321 @@
+#include "fs/tree.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cache/base/err.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* The part of a name that has been understood so far is cut off its end. */
+struct stem {
+	const char *text;
+	size_t size;
+};
+
+static bool stem_cut(struct stem *s, const char *suffix)
+{
+	size_t n = strlen(suffix);
+
+	if (s->size <= n || memcmp(s->text + s->size - n, suffix, n) != 0)
+		return false;
+	s->size -= n;
+	return true;
+}
+
+static bool is(const char *name, const char *word)
+{
+	return strcmp(name, word) == 0;
+}
+
+static int check_name(const char *name, struct cvx_err *err)
+{
+	if (strlen(name) > TREE_NAME_MAX)
+		return cvx_fail(err, -ENAMETOOLONG,
+				"the name is longer than %d bytes",
+				TREE_NAME_MAX);
+	return 0;
+}
+
+static void set_table(struct tree_place *place, const char *table, size_t size)
+{
+	memcpy(place->table, table, size);
+	place->table[size] = '\0';
+}
+
+struct tree_place tree_root(void)
+{
+	return (struct tree_place){.kind = TREE_ROOT};
+}
+
+bool tree_is_folder(enum tree_kind kind)
+{
+	return kind <= TREE_SCRATCH_DIR;
+}
+
+bool tree_is_import(enum tree_kind kind)
+{
+	return kind == TREE_DOCUMENTS || kind == TREE_DROP;
+}
+
+bool tree_is_target(enum tree_kind kind)
+{
+	switch (kind) {
+	case TREE_README:
+	case TREE_DOCUMENTS:
+	case TREE_MARKER:
+	case TREE_REGISTRY:
+	case TREE_DROP:
+	case TREE_ARCHIVE:
+		return true;
+	case TREE_ROOT:
+	case TREE_TABLE:
+	case TREE_REGISTRY_DIR:
+	case TREE_CONTROL_DIR:
+	case TREE_SCRATCH_DIR:
+	case TREE_DEPLOYMENT:
+	case TREE_IMPORTS:
+	case TREE_LAST_ERROR:
+	case TREE_REJECTED:
+	case TREE_ERROR:
+	case TREE_SCRATCH:
+		return false;
+	}
+	return false;
+}
+
+static bool cut_format(struct stem *s, enum format_kind *ret)
+{
+	static const struct {
+		const char *suffix;
+		enum format_kind format;
+	} endings[] = {
+		{".jsonl", FORMAT_JSONL},
+		{".csv", FORMAT_CSV},
+		{".json", FORMAT_JSON},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(endings); i++) {
+		if (stem_cut(s, endings[i].suffix)) {
+			*ret = endings[i].format;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool cut_mode(struct stem *s, enum import_mode *ret)
+{
+	static const struct {
+		const char *suffix;
+		enum import_mode mode;
+	} words[] = {
+		{".append", IMPORT_APPEND},
+		{".replace", IMPORT_REPLACE},
+		{".require-empty", IMPORT_REQUIRE_EMPTY},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		if (stem_cut(s, words[i].suffix)) {
+			*ret = words[i].mode;
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * A file that is imported, with its format and, if the name says it, its mode
+ * (M-2). The rest of the name goes to *stem.
+ */
+static bool parse_drop(const char *name, struct tree_place *place,
+		       struct stem *stem)
+{
+	stem->text = name;
+	stem->size = strlen(name);
+	if (name[0] == '.' || !cut_format(stem, &place->format))
+		return false;
+	place->mode_named = cut_mode(stem, &place->mode);
+	place->kind = TREE_DROP;
+	return true;
+}
+
+static int root_file(const char *name, struct tree_place *place,
+		     struct cvx_err *err)
+{
+	struct stem stem = {name, strlen(name)};
+
+	if (is(name, "README.md")) {
+		place->kind = TREE_README;
+	} else if (parse_drop(name, place, &stem)) {
+		if (!name_is_user_table(stem.text, stem.size))
+			return cvx_fail_named(
+				err, -EINVAL, "ImportInvalidName",
+				"%s: '%.*s' cannot be the name of a table",
+				name, (int)stem.size, stem.text);
+		set_table(place, stem.text, stem.size);
+	} else if (name[0] != '.' && stem_cut(&stem, ".zip")) {
+		place->kind = TREE_ARCHIVE;
+	}
+	return 0;
+}
+
+static void table_file(const struct tree_place *parent, const char *name,
+		       struct tree_place *place)
+{
+	struct stem stem;
+
+	set_table(place, parent->table, strlen(parent->table));
+	if (is(name, "documents.jsonl")) {
+		place->kind = TREE_DOCUMENTS;
+		place->format = FORMAT_JSONL;
+		place->mode_named = true;
+		place->mode = IMPORT_REPLACE;
+	} else if (is(name, "generated_schema.jsonl")) {
+		place->kind = TREE_MARKER;
+	} else if (parse_drop(name, place, &stem) &&
+		   (is(name, "documents.csv") || is(name, "documents.json"))) {
+		place->mode_named = true; /* M-3 */
+		place->mode = IMPORT_REPLACE;
+	}
+}
+
+static int control_file(const char *name, struct tree_place *place,
+			struct cvx_err *err)
+{
+	if (is(name, "deployment.json"))
+		place->kind = TREE_DEPLOYMENT;
+	else if (is(name, "imports.jsonl"))
+		place->kind = TREE_IMPORTS;
+	else if (is(name, "last-error"))
+		place->kind = TREE_LAST_ERROR;
+	else
+		return cvx_fail(err, -EPERM, "nothing can be made in .convex/");
+	return 0;
+}
+
+/* The name without suffix, if that is a target. */
+static bool parse_reject(const struct tree_place *parent, const char *name,
+			 const char *suffix, enum tree_kind kind,
+			 struct tree_place *place)
+{
+	struct stem stem = {name, strlen(name)};
+	char base[TREE_NAME_MAX + 1];
+	struct tree_place of;
+
+	if (!stem_cut(&stem, suffix) || stem.size > TREE_NAME_MAX)
+		return false;
+	memcpy(base, stem.text, stem.size);
+	base[stem.size] = '\0';
+	if (tree_file(parent, base, &of, NULL) < 0 || !tree_is_target(of.kind))
+		return false;
+	*place = of;
+	place->kind = kind;
+	return true;
+}
+
+int tree_file(const struct tree_place *parent, const char *name,
+	      struct tree_place *ret, struct cvx_err *err)
+{
+	struct tree_place place = {.kind = TREE_SCRATCH};
+	int r = check_name(name, err);
+
+	if (r < 0)
+		return r;
+	if (parent->kind == TREE_CONTROL_DIR) {
+		r = control_file(name, &place, err);
+	} else if (parent->kind != TREE_SCRATCH_DIR &&
+		   (parse_reject(parent, name, TREE_REJECTED_SUFFIX,
+				 TREE_REJECTED, &place) ||
+		    parse_reject(parent, name, TREE_ERROR_SUFFIX, TREE_ERROR,
+				 &place))) {
+		r = 0;
+	} else if (parent->kind == TREE_ROOT) {
+		r = root_file(name, &place, err);
+	} else if (parent->kind == TREE_TABLE) {
+		table_file(parent, name, &place);
+	} else if (parent->kind == TREE_REGISTRY_DIR &&
+		   is(name, "documents.jsonl")) {
+		place.kind = TREE_REGISTRY;
+	}
+	if (r == 0)
+		*ret = place;
+	return r;
+}
+
+static int root_folder(const char *name, struct tree_place *place,
+		       struct cvx_err *err)
+{
+	size_t size = strlen(name);
+
+	if (is(name, "_tables")) {
+		place->kind = TREE_REGISTRY_DIR;
+	} else if (is(name, ".convex")) {
+		place->kind = TREE_CONTROL_DIR;
+	} else if (name[0] == '.') {
+		place->kind = TREE_SCRATCH_DIR;
+	} else if (is(name, "_storage") || is(name, "_components")) {
+		return cvx_fail(err, -ENOTSUP,
+				"%s: %s cannot be imported through the mount "
+				"yet",
+				name,
+				name[1] == 's' ? "stored files" : "components");
+	} else if (size > NAME_MAX_SIZE) {
+		return cvx_fail_named(err, -ENAMETOOLONG, "ImportInvalidName",
+				      "%.64s...: the name of a table has at "
+				      "most %d bytes",
+				      name, NAME_MAX_SIZE);
+	} else if (!name_is_user_table(name, size)) {
+		return cvx_fail_named(err, -EINVAL, "ImportInvalidName",
+				      "'%s' cannot be the name of a table: "
+				      "letters, digits and '_' only, and a "
+				      "letter first",
+				      name);
+	} else {
+		place->kind = TREE_TABLE;
+		set_table(place, name, size);
+	}
+	return 0;
+}
+
+int tree_folder(const struct tree_place *parent, const char *name,
+		struct tree_place *ret, struct cvx_err *err)
+{
+	struct tree_place place = {.kind = TREE_SCRATCH_DIR};
+	int r = check_name(name, err);
+
+	if (r < 0)
+		return r;
+	if (parent->kind == TREE_ROOT)
+		r = root_folder(name, &place, err);
+	else if (parent->kind == TREE_CONTROL_DIR)
+		r = cvx_fail(err, -EPERM, "nothing can be made in .convex/");
+	if (r == 0)
+		*ret = place;
+	return r;
+}
+
+enum import_mode tree_mode(const struct tree_place *place, bool append,
+			   enum import_mode mount_mode)
+{
+	if (append)
+		return IMPORT_APPEND;
+	return place->mode_named ? place->mode : mount_mode;
+}
+
+size_t tree_reject_base(enum tree_kind kind, const char *path)
+{
+	const char *suffix =
+		kind == TREE_ERROR ? TREE_ERROR_SUFFIX : TREE_REJECTED_SUFFIX;
+
+	return strlen(path) - strlen(suffix);
+}
+
+int tree_join(char *ret, const char *dir, const char *name)
+{
+	int n = snprintf(ret, TREE_PATH_MAX + 1, "%s%s%s", dir,
+			 dir[0] ? "/" : "", name);
+
+	return n > TREE_PATH_MAX ? -ENAMETOOLONG : 0;
+}
