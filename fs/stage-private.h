@@ -1,0 +1,91 @@
+/*
+ * stage-private: the inside of a stage, for stage.c and commit.c only.
+ */
+#ifndef CVX_FS_STAGE_PRIVATE_H
+#define CVX_FS_STAGE_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "cache/base/err.h"
+#include "fs/stage.h"
+
+struct import;
+struct spool;
+
+/* Processes that are remembered as writers of one file. */
+#define STAGE_WRITERS_MAX 32
+
+enum base_use {
+	BASE_NONE,
+	BASE_CONTENTS,
+	BASE_BEFORE,
+};
+
+struct stage {
+	_Atomic unsigned refs;
+	const struct stage_env *env;
+	uint64_t number;
+
+	pthread_mutex_t lock;
+	/* guarded by lock: */
+	pthread_cond_t settled; /* committing became false */
+	struct tree_place place;
+	char *path;
+	struct spool *spool;
+	struct stage_base base;
+	enum base_use base_use;
+	uint64_t base_revision; /* 0: whatever is there may be replaced */
+	int64_t mtime_ns;
+	bool append;
+	bool dirty, touched, discarded, flushed, reopened;
+	struct cvx_err broken; /* a write that failed: the file is not whole */
+
+	/* The import, and how far it may read: [import_off, follow_end) of the
+	 * spool. */
+	struct import *import;
+	uint64_t import_off; /* what an earlier commit has appended */
+	uint64_t follow_end;
+	unsigned restarts;
+
+	/* While committing, the committing thread alone uses import, place,
+	 * path and base; writers wait. */
+	bool committing;
+	struct cvx_err outcome; /* of the last commit */
+
+	/* Who. */
+	unsigned open_count;
+	struct stage_opener opener;
+	pid_t last_writer_tid;
+	pid_t writers[STAGE_WRITERS_MAX];
+	unsigned writer_count;
+	int died_of;
+	pid_t witness;
+
+	pthread_mutex_t cancel_lock;
+	/* guarded by cancel_lock: */
+	bool cancelled;
+	struct import *cancellable;
+};
+
+/*
+ * Begins a commit: 1. Or there is nothing to commit, and the outcome of the
+ * commit before is returned again: 0 or its error. With force there is always
+ * something.
+ */
+int stage_begin_commit(struct stage *s, bool force, struct cvx_err *err);
+
+/* Ends it, for all who wait. */
+void stage_end_commit(struct stage *s, const struct cvx_err *outcome);
+
+/* The import of all that is staged; made if there is none. */
+int stage_need_import(struct stage *s, struct cvx_err *err);
+void stage_drop_import(struct stage *s);
+
+/* The bytes that are to be imported: how many. */
+uint64_t stage_import_size(struct stage *s);
+
+/* Copies a base into the spool. */
+int stage_copy_base(struct stage *s, struct cvx_err *err);
+
+#endif

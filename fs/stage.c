@@ -1,0 +1,714 @@
+#include "fs/stage.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cache/base/cleanup.h"
+#include "cache/base/file.h"
+#include "cache/spool.h"
+#include "fs/process.h"
+#include "fs/stage-private.h"
+#include "fs/text.h"
+#include "importer/deployment.h"
+#include "importer/import.h"
+
+#define COPY_SIZE ((size_t)1 << 20)
+
+/* After so many false starts the import waits for the end of the file. */
+#define RESTARTS_MAX 4
+
+static int64_t now_ns(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+int stage_new(const struct stage_env *env, const struct tree_place *place,
+	      const char *path, uint64_t number, struct stage **ret,
+	      struct cvx_err *err)
+{
+	struct stage *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s || !(s->path = strdup(path))) {
+		free(s);
+		return cvx_fail_memory(err);
+	}
+	r = spool_new(env->spool_dir_fd, &s->spool, err);
+	if (r < 0) {
+		free(s->path);
+		free(s);
+		return r;
+	}
+	s->refs = 1;
+	s->env = env;
+	s->number = number;
+	s->place = *place;
+	s->base.fd = -1;
+	s->mtime_ns = now_ns();
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->settled, NULL);
+	pthread_mutex_init(&s->cancel_lock, NULL);
+	*ret = s;
+	return 0;
+}
+
+struct stage *stage_ref(struct stage *s)
+{
+	s->refs++;
+	return s;
+}
+
+void stage_unref(struct stage *s)
+{
+	if (!s || --s->refs > 0)
+		return;
+	stage_drop_import(s);
+	stage_base_fini(&s->base);
+	spool_free(s->spool);
+	pthread_mutex_destroy(&s->lock);
+	pthread_cond_destroy(&s->settled);
+	pthread_mutex_destroy(&s->cancel_lock);
+	free(s->path);
+	free(s);
+}
+
+void stage_base_fini(struct stage_base *base)
+{
+	if (base->reader)
+		table_reader_close(base->reader);
+	text_unref(base->text);
+	if (base->fd >= 0)
+		(void)close(base->fd); /* only read from */
+	*base = (struct stage_base)STAGE_BASE_NONE;
+}
+
+static int base_read(const struct stage_base *b, uint64_t off, void *buf,
+		     size_t size, size_t *ret_n, struct cvx_err *err)
+{
+	int r;
+
+	if (b->reader)
+		return table_reader_read(b->reader, off, buf, size, ret_n, err);
+	if (b->text) {
+		*ret_n = 0;
+		if (off < b->text->size) {
+			*ret_n = b->text->size - (size_t)off;
+			if (*ret_n > size)
+				*ret_n = size;
+			memcpy(buf, b->text->data + off, *ret_n);
+		}
+		return 0;
+	}
+	if (b->fd < 0) { /* only its size counts: nobody reads it */
+		*ret_n = 0;
+		return 0;
+	}
+	r = file_pread(b->fd, buf, size, off, ret_n);
+	return r < 0 ? cvx_fail(err, r, "cannot read a kept file: %s",
+				strerror(-r))
+		     : 0;
+}
+
+static void set_base(struct stage *s, struct stage_base *base,
+		     enum base_use use)
+{
+	s->base = *base;
+	*base = (struct stage_base)STAGE_BASE_NONE;
+	s->base_use = use;
+}
+
+void stage_set_contents(struct stage *s, struct stage_base *base,
+			uint64_t revision)
+{
+	set_base(s, base, BASE_CONTENTS);
+	s->base_revision = revision;
+}
+
+void stage_set_append(struct stage *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->append = true;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void stage_set_before(struct stage *s, struct stage_base *base)
+{
+	set_base(s, base, BASE_BEFORE);
+}
+
+void stage_set_truncated(struct stage *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->dirty = true;
+	s->touched = true;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void stage_set_number(struct stage *s, uint64_t number)
+{
+	s->number = number;
+}
+
+uint64_t stage_number(const struct stage *s)
+{
+	return s->number;
+}
+
+static uint64_t size_now(struct stage *s)
+{
+	switch (s->base_use) {
+	case BASE_NONE:
+		return spool_size(s->spool);
+	case BASE_CONTENTS:
+		return s->base.size;
+	case BASE_BEFORE:
+		return s->base.size + spool_size(s->spool);
+	}
+	return 0;
+}
+
+uint64_t stage_size(struct stage *s)
+{
+	uint64_t size;
+
+	pthread_mutex_lock(&s->lock);
+	size = size_now(s);
+	pthread_mutex_unlock(&s->lock);
+	return size;
+}
+
+int64_t stage_mtime(struct stage *s)
+{
+	int64_t ns;
+
+	pthread_mutex_lock(&s->lock);
+	ns = s->mtime_ns;
+	pthread_mutex_unlock(&s->lock);
+	return ns;
+}
+
+void stage_set_mtime(struct stage *s, int64_t ns)
+{
+	pthread_mutex_lock(&s->lock);
+	s->mtime_ns = ns;
+	pthread_mutex_unlock(&s->lock);
+}
+
+int stage_copy_base(struct stage *s, struct cvx_err *err)
+{
+	CVX_AUTO(cvx_freep) char *buf = NULL;
+	uint64_t off = 0;
+	size_t n;
+	int r = 0;
+
+	if (s->base_use != BASE_CONTENTS)
+		return 0;
+	buf = malloc(COPY_SIZE);
+	if (!buf)
+		return cvx_fail_memory(err);
+	do {
+		r = base_read(&s->base, off, buf, COPY_SIZE, &n, err);
+		if (r == 0 && n > 0)
+			r = spool_write(s->spool, off, buf, n, err);
+		if (r < 0)
+			return r;
+		off += n;
+	} while (n > 0);
+	stage_base_fini(&s->base);
+	s->base_use = BASE_NONE;
+	return 0;
+}
+
+/* The import's view of the file. No lock: what it may read does not change. */
+static int read_source(void *ctx, uint64_t off, void *buf, size_t size,
+		       size_t *ret_n, struct cvx_err *err)
+{
+	struct stage *s = ctx;
+
+	if (s->base_use == BASE_CONTENTS)
+		return base_read(&s->base, off, buf, size, ret_n, err);
+	return spool_read(s->spool, s->import_off + off, buf, size, ret_n, err);
+}
+
+int stage_need_import(struct stage *s, struct cvx_err *err)
+{
+	const struct import_target target = {
+		.component = s->env->component,
+		.table = s->place.table,
+		.path = s->path,
+		.format = s->place.format,
+		.mode = tree_mode(&s->place, s->append, s->env->mode),
+		.canonical = s->place.kind == TREE_DOCUMENTS,
+		.base_revision = s->base_revision,
+	};
+	const struct import_source source = {.ctx = s, .read = read_source};
+	int r;
+
+	if (s->import)
+		return 0;
+	r = import_new(s->env->deployment, &target, &source, &s->import, err);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&s->cancel_lock);
+	s->cancellable = s->import;
+	if (s->cancelled)
+		import_cancel(s->import);
+	pthread_mutex_unlock(&s->cancel_lock);
+	return 0;
+}
+
+void stage_drop_import(struct stage *s)
+{
+	pthread_mutex_lock(&s->cancel_lock);
+	s->cancellable = NULL;
+	pthread_mutex_unlock(&s->cancel_lock);
+	import_free(CVX_TAKE(s->import));
+}
+
+uint64_t stage_import_size(struct stage *s)
+{
+	return s->base_use == BASE_CONTENTS
+		       ? s->base.size
+		       : spool_size(s->spool) - s->import_off;
+}
+
+static void wait_settled(struct stage *s)
+{
+	while (s->committing)
+		pthread_cond_wait(&s->settled, &s->lock);
+}
+
+/* Bytes from off on are about to change: the import must not have them. */
+static void take_back(struct stage *s, uint64_t off)
+{
+	if (!s->import || off >= s->follow_end)
+		return;
+	import_restart(s->import);
+	s->restarts++;
+}
+
+/* The import may read on. */
+static void hand_over(struct stage *s)
+{
+	if (s->import && s->restarts < RESTARTS_MAX &&
+	    s->follow_end > s->import_off)
+		import_available(s->import, s->follow_end - s->import_off);
+}
+
+static int write_now(struct stage *s, uint64_t off, const void *bytes,
+		     size_t size, bool append, struct cvx_err *err)
+{
+	int r = stage_copy_base(s, err);
+
+	if (r < 0)
+		return r;
+	if (append || s->append)
+		off = spool_size(s->spool);
+	if (tree_is_import(s->place.kind) && off == s->follow_end) {
+		r = stage_need_import(s, err);
+		if (r < 0)
+			return r;
+	}
+	take_back(s, off);
+	r = spool_write(s->spool, off, bytes, size, err);
+	if (r < 0)
+		return r;
+	if (off == s->follow_end)
+		s->follow_end += size;
+	hand_over(s);
+	return 0;
+}
+
+int stage_write(struct stage *s, uint64_t off, const void *bytes, size_t size,
+		bool append, struct cvx_err *err)
+{
+	int r;
+
+	pthread_mutex_lock(&s->lock);
+	wait_settled(s);
+	s->dirty = true;
+	s->touched = true;
+	s->mtime_ns = now_ns();
+	r = write_now(s, off, bytes, size, append, err);
+	if (r < 0 && err)
+		s->broken = *err;
+	pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+int stage_read(struct stage *s, uint64_t off, void *buf, size_t size,
+	       size_t *ret_n, struct cvx_err *err)
+{
+	int r;
+
+	pthread_mutex_lock(&s->lock);
+	if (s->base_use == BASE_CONTENTS ||
+	    (s->base_use == BASE_BEFORE && off < s->base.size))
+		r = base_read(&s->base, off, buf, size, ret_n, err);
+	else
+		r = spool_read(s->spool,
+			       s->base_use == BASE_BEFORE ? off - s->base.size
+							  : off,
+			       buf, size, ret_n, err);
+	pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+static int truncate_now(struct stage *s, uint64_t size, struct cvx_err *err)
+{
+	int r = 0;
+
+	if (s->base_use == BASE_BEFORE) {
+		if (size < s->base.size)
+			return cvx_fail(err, -EINVAL,
+					"%s: opened to append to it, it cannot "
+					"be cut",
+					s->path);
+		size -= s->base.size;
+	} else if (s->base_use == BASE_CONTENTS && size == 0) {
+		stage_base_fini(&s->base); /* nothing of it is needed */
+		s->base_use = BASE_NONE;
+	} else {
+		r = stage_copy_base(s, err);
+	}
+	if (r < 0)
+		return r;
+	if (size < s->import_off)
+		return cvx_fail(err, -EINVAL,
+				"%s: what has been appended cannot be cut off",
+				s->path);
+	take_back(s, size);
+	r = spool_truncate(s->spool, size, err);
+	if (r < 0)
+		return r;
+	if (s->follow_end > size)
+		s->follow_end = size;
+	if (size == 0)
+		s->broken.code = 0; /* what went wrong is gone */
+	hand_over(s);
+	return 0;
+}
+
+int stage_truncate(struct stage *s, uint64_t size, struct cvx_err *err)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&s->lock);
+	wait_settled(s);
+	if (size != size_now(s)) {
+		r = truncate_now(s, size, err);
+		if (r == 0) {
+			s->dirty = true;
+			s->touched = true;
+			s->mtime_ns = now_ns();
+		}
+	}
+	pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+int stage_sync(struct stage *s, struct cvx_err *err)
+{
+	/* spool.h locks for itself, and the spool stays as long as we do. */
+	return spool_sync(s->spool, err);
+}
+
+/* As a commit does, it keeps writers out while the import looks. */
+int stage_check(struct stage *s, bool whole, struct cvx_err *err)
+{
+	int r = 0;
+	bool look;
+
+	pthread_mutex_lock(&s->lock);
+	wait_settled(s);
+	look = s->dirty && !s->broken.code && tree_is_import(s->place.kind) &&
+	       (whole || s->import);
+	if (s->broken.code && err)
+		*err = s->broken;
+	r = s->broken.code;
+	s->committing = look;
+	pthread_mutex_unlock(&s->lock);
+	if (!look)
+		return r;
+
+	r = stage_need_import(s, err);
+	if (r == 0)
+		r = import_check(s->import,
+				 whole ? stage_import_size(s) : UINT64_MAX,
+				 err);
+
+	pthread_mutex_lock(&s->lock);
+	s->committing = false;
+	pthread_cond_broadcast(&s->settled);
+	pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+struct tree_place stage_place(struct stage *s, char *ret_path)
+{
+	struct tree_place place;
+
+	pthread_mutex_lock(&s->lock);
+	place = s->place;
+	if (ret_path)
+		memcpy(ret_path, s->path, strlen(s->path) + 1);
+	pthread_mutex_unlock(&s->lock);
+	return place;
+}
+
+int stage_retarget(struct stage *s, const struct tree_place *place,
+		   const char *path, struct cvx_err *err)
+{
+	char *copy = strdup(path);
+	int r = 0;
+
+	if (!copy)
+		return cvx_fail_memory(err);
+	pthread_mutex_lock(&s->lock);
+	wait_settled(s);
+	stage_drop_import(s);
+	free(s->path);
+	s->path = copy;
+	s->place = *place;
+	if (tree_is_import(place->kind) && s->base_use == BASE_NONE) {
+		r = stage_need_import(s, err);
+		if (r == 0)
+			hand_over(s);
+	}
+	s->dirty = s->dirty || tree_is_target(place->kind);
+	pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+bool stage_is_dirty(struct stage *s)
+{
+	bool yes;
+
+	pthread_mutex_lock(&s->lock);
+	yes = s->dirty && !s->discarded && s->place.kind != TREE_SCRATCH;
+	pthread_mutex_unlock(&s->lock);
+	return yes;
+}
+
+bool stage_is_untouched(struct stage *s)
+{
+	bool yes;
+
+	pthread_mutex_lock(&s->lock);
+	yes = !s->touched && s->base_use == BASE_NONE;
+	pthread_mutex_unlock(&s->lock);
+	return yes;
+}
+
+void stage_set_reopened(struct stage *s)
+{
+	s->reopened = true;
+}
+
+bool stage_was_opened_for_nothing(struct stage *s)
+{
+	bool yes;
+
+	pthread_mutex_lock(&s->lock);
+	yes = s->reopened && !s->touched;
+	pthread_mutex_unlock(&s->lock);
+	return yes;
+}
+
+void stage_discard(struct stage *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->discarded = true;
+	pthread_mutex_unlock(&s->lock);
+}
+
+bool stage_is_discarded(struct stage *s)
+{
+	bool yes;
+
+	pthread_mutex_lock(&s->lock);
+	yes = s->discarded;
+	pthread_mutex_unlock(&s->lock);
+	return yes;
+}
+
+int stage_begin_commit(struct stage *s, bool force, struct cvx_err *err)
+{
+	int r;
+
+	pthread_mutex_lock(&s->lock);
+	wait_settled(s);
+	if (!force && (s->discarded || !s->dirty)) {
+		if (err && s->outcome.code)
+			*err = s->outcome;
+		r = s->outcome.code;
+	} else {
+		s->committing = true;
+		r = 1;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+void stage_end_commit(struct stage *s, const struct cvx_err *outcome)
+{
+	stage_drop_import(s);
+	pthread_mutex_lock(&s->cancel_lock);
+	s->cancelled = false;
+	pthread_mutex_unlock(&s->cancel_lock);
+
+	pthread_mutex_lock(&s->lock);
+	s->outcome = *outcome;
+	s->dirty = false;
+	s->flushed = false;
+	s->committing = false;
+	if (s->append && outcome->code == 0)
+		s->import_off = spool_size(s->spool);
+	pthread_cond_broadcast(&s->settled);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void stage_opened(struct stage *s, pid_t tid)
+{
+	struct process_status status = {0};
+	bool known = tid != 0 && process_read_status(tid, &status) == 0;
+
+	pthread_mutex_lock(&s->lock);
+	s->open_count++;
+	if (known) {
+		s->opener.process = status.tgid;
+		s->opener.sid = status.sid;
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+unsigned stage_closed(struct stage *s)
+{
+	unsigned left;
+
+	pthread_mutex_lock(&s->lock);
+	left = --s->open_count;
+	pthread_mutex_unlock(&s->lock);
+	return left;
+}
+
+unsigned stage_open_count(struct stage *s)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&s->lock);
+	n = s->open_count;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+struct stage_opener stage_opener(struct stage *s)
+{
+	struct stage_opener o;
+
+	pthread_mutex_lock(&s->lock);
+	o = s->opener;
+	pthread_mutex_unlock(&s->lock);
+	return o;
+}
+
+static void add_writer(struct stage *s, pid_t process)
+{
+	for (unsigned i = 0; i < s->writer_count; i++)
+		if (s->writers[i] == process)
+			return;
+	/* Past the limit a death goes unnoticed: only its last close counts. */
+	if (s->writer_count < STAGE_WRITERS_MAX)
+		s->writers[s->writer_count++] = process;
+}
+
+void stage_note_writer(struct stage *s, pid_t tid)
+{
+	struct process_status status;
+	bool known;
+
+	pthread_mutex_lock(&s->lock);
+	known = tid == 0 || tid == s->last_writer_tid;
+	if (!known && tid == s->opener.process) {
+		add_writer(s, tid);
+		s->last_writer_tid = tid;
+		known = true;
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (known || process_read_status(tid, &status) < 0)
+		return;
+	pthread_mutex_lock(&s->lock);
+	add_writer(s, status.tgid);
+	s->last_writer_tid = tid;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void stage_note_death(struct stage *s, pid_t process, int signal, bool last)
+{
+	pthread_mutex_lock(&s->lock);
+	if (last)
+		s->died_of = signal;
+	for (unsigned i = 0; i < s->writer_count; i++)
+		if (s->writers[i] == process)
+			s->died_of = signal;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void stage_note_flush(struct stage *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->flushed = true;
+	pthread_mutex_unlock(&s->lock);
+}
+
+bool stage_was_flushed(struct stage *s)
+{
+	bool yes;
+
+	pthread_mutex_lock(&s->lock);
+	yes = s->flushed;
+	pthread_mutex_unlock(&s->lock);
+	return yes;
+}
+
+void stage_set_witness(struct stage *s, pid_t process)
+{
+	pthread_mutex_lock(&s->lock);
+	s->witness = process;
+	pthread_mutex_unlock(&s->lock);
+}
+
+pid_t stage_witness(struct stage *s)
+{
+	pid_t p;
+
+	pthread_mutex_lock(&s->lock);
+	p = s->witness;
+	pthread_mutex_unlock(&s->lock);
+	return p;
+}
+
+bool stage_is_committing(struct stage *s)
+{
+	bool yes;
+
+	pthread_mutex_lock(&s->lock);
+	yes = s->committing;
+	pthread_mutex_unlock(&s->lock);
+	return yes;
+}
+
+void stage_cancel(struct stage *s)
+{
+	pthread_mutex_lock(&s->cancel_lock);
+	s->cancelled = true;
+	if (s->cancellable)
+		import_cancel(s->cancellable);
+	pthread_mutex_unlock(&s->cancel_lock);
+}
