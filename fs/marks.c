@@ -1,0 +1,308 @@
+#include "fs/marks.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cache/base/cleanup.h"
+#include "cache/base/err.h"
+#include "fs/process.h"
+#include "fs/stage.h"
+#include "fs/view.h"
+
+/* There are few at any time, so they stand in a list. */
+struct mark {
+	struct mark *next;
+	char *path;
+	pid_t who;
+	int64_t until;
+	struct stage *stage; /* a ticket's: one of the two */
+	struct view *view;
+};
+
+struct marks {
+	pthread_mutex_t lock;
+	/* guarded by lock: */
+	struct mark *hidden;
+	struct mark *tickets;
+};
+
+static int64_t seconds_now(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
+}
+
+static void list_free(struct mark *m)
+{
+	while (m) {
+		struct mark *next = m->next;
+
+		stage_unref(m->stage);
+		view_close(m->view);
+		free(m->path);
+		free(m);
+		m = next;
+	}
+}
+
+int marks_new(struct marks **ret, struct cvx_err *err)
+{
+	struct marks *ms = calloc(1, sizeof(*ms));
+
+	if (!ms)
+		return cvx_fail_memory(err);
+	pthread_mutex_init(&ms->lock, NULL);
+	*ret = ms;
+	return 0;
+}
+
+void marks_free(struct marks *ms)
+{
+	if (!ms)
+		return;
+	list_free(ms->hidden);
+	list_free(ms->tickets);
+	pthread_mutex_destroy(&ms->lock);
+	free(ms);
+}
+
+/* Takes marks out whose time is over; returns them for marks_free. */
+static struct mark *expire(struct mark **list)
+{
+	int64_t now = seconds_now();
+	struct mark *gone = NULL;
+
+	while (*list) {
+		struct mark *m = *list;
+
+		if (m->until > now) {
+			list = &m->next;
+			continue;
+		}
+		*list = m->next;
+		m->next = gone;
+		gone = m;
+	}
+	return gone;
+}
+
+static struct mark *mark_new(const char *path, pid_t who, int seconds)
+{
+	struct mark *m = calloc(1, sizeof(*m));
+
+	if (!m || !(m->path = strdup(path))) {
+		free(m);
+		return NULL;
+	}
+	m->who = who;
+	m->until = seconds_now() + seconds;
+	return m;
+}
+
+static pid_t process_of(pid_t tid)
+{
+	struct process_status status;
+
+	if (tid == 0 || process_read_status(tid, &status) < 0)
+		return 0;
+	return status.tgid;
+}
+
+/* Nearly always false, and then nobody need be asked who a thread is. */
+static bool hides_any(struct marks *ms)
+{
+	bool any;
+
+	pthread_mutex_lock(&ms->lock);
+	any = ms->hidden != NULL;
+	pthread_mutex_unlock(&ms->lock);
+	return any;
+}
+
+void marks_hide(struct marks *ms, const char *path, pid_t tid)
+{
+	pid_t process = process_of(tid);
+	struct mark *gone, *m;
+
+	if (process == 0)
+		return;
+	m = mark_new(path, process, MARKS_HIDE_SECONDS);
+	if (!m)
+		return; /* the file stays in sight: the program will say so */
+	pthread_mutex_lock(&ms->lock);
+	gone = expire(&ms->hidden);
+	m->next = ms->hidden;
+	ms->hidden = m;
+	pthread_mutex_unlock(&ms->lock);
+	list_free(gone);
+}
+
+bool marks_is_hidden(struct marks *ms, const char *path, pid_t tid)
+{
+	pid_t process = hides_any(ms) ? process_of(tid) : 0;
+	struct mark *gone;
+	bool yes = false;
+
+	if (process == 0)
+		return false;
+	pthread_mutex_lock(&ms->lock);
+	gone = expire(&ms->hidden);
+	for (const struct mark *m = ms->hidden; m; m = m->next)
+		yes = yes || (m->who == process && strcmp(m->path, path) == 0);
+	pthread_mutex_unlock(&ms->lock);
+	list_free(gone);
+	return yes;
+}
+
+void marks_show(struct marks *ms, const char *path, pid_t tid)
+{
+	pid_t process = hides_any(ms) ? process_of(tid) : 0;
+	struct mark **at, *gone = NULL;
+
+	if (process == 0)
+		return;
+	pthread_mutex_lock(&ms->lock);
+	for (at = &ms->hidden; *at;) {
+		struct mark *m = *at;
+
+		if (m->who == process && strcmp(m->path, path) == 0) {
+			*at = m->next;
+			m->next = gone;
+			gone = m;
+		} else {
+			at = &m->next;
+		}
+	}
+	pthread_mutex_unlock(&ms->lock);
+	list_free(gone);
+}
+
+/* Where the thread's ticket for the path hangs; to NULL if it has none. */
+static struct mark **find_ticket(struct marks *ms, pid_t tid, const char *path,
+				 bool of_view)
+{
+	struct mark **at = &ms->tickets;
+
+	while (*at && ((*at)->who != tid || ((*at)->view != NULL) != of_view ||
+		       strcmp((*at)->path, path) != 0))
+		at = &(*at)->next;
+	return at;
+}
+
+int marks_put_ticket(struct marks *ms, pid_t tid, const char *path,
+		     struct stage *stage)
+{
+	struct mark *m = mark_new(path, tid, MARKS_TICKET_SECONDS);
+	struct mark *gone;
+	int r = 0;
+
+	if (!m)
+		return -ENOMEM;
+	pthread_mutex_lock(&ms->lock);
+	gone = expire(&ms->tickets);
+	if (*find_ticket(ms, tid, path, false)) {
+		m->next = gone;
+		gone = m;
+		r = -EEXIST;
+	} else {
+		m->stage = stage_ref(stage);
+		m->next = ms->tickets;
+		ms->tickets = m;
+	}
+	pthread_mutex_unlock(&ms->lock);
+	list_free(gone);
+	return r;
+}
+
+struct stage *marks_find_ticket(struct marks *ms, pid_t tid, const char *path)
+{
+	struct mark *m;
+	struct stage *s = NULL;
+
+	pthread_mutex_lock(&ms->lock);
+	m = tid ? *find_ticket(ms, tid, path, false) : NULL;
+	if (m && m->until > seconds_now())
+		s = stage_ref(m->stage);
+	pthread_mutex_unlock(&ms->lock);
+	return s;
+}
+
+bool marks_take_ticket(struct marks *ms, pid_t tid, const struct stage *stage)
+{
+	struct mark *gone = NULL;
+
+	pthread_mutex_lock(&ms->lock);
+	for (struct mark **at = &ms->tickets; *at; at = &(*at)->next) {
+		if ((*at)->who == tid && (*at)->stage == stage) {
+			gone = *at;
+			*at = gone->next;
+			gone->next = NULL;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&ms->lock);
+	if (!gone)
+		return false;
+	list_free(gone);
+	return true;
+}
+
+void marks_put_view(struct marks *ms, pid_t tid, const char *path,
+		    struct view *view)
+{
+	struct mark *m = mark_new(path, tid, MARKS_TICKET_SECONDS);
+	struct mark *gone;
+
+	if (!m || tid == 0) {
+		list_free(m);
+		view_close(view);
+		return; /* the look-up finds the table again by itself */
+	}
+	m->view = view;
+	pthread_mutex_lock(&ms->lock);
+	gone = expire(&ms->tickets);
+	m->next = ms->tickets;
+	ms->tickets = m;
+	pthread_mutex_unlock(&ms->lock);
+	list_free(gone);
+}
+
+bool marks_find_view(struct marks *ms, pid_t tid, const char *path,
+		     struct view_revision *ret)
+{
+	const struct mark *m;
+
+	pthread_mutex_lock(&ms->lock);
+	m = ms->tickets && tid ? *find_ticket(ms, tid, path, true) : NULL;
+	if (m)
+		*ret = view_revision(m->view);
+	pthread_mutex_unlock(&ms->lock);
+	return m != NULL;
+}
+
+struct view *marks_take_view(struct marks *ms, pid_t tid, const char *path)
+{
+	struct view *view = NULL;
+	struct mark *gone = NULL;
+
+	pthread_mutex_lock(&ms->lock);
+	if (ms->tickets && tid) {
+		struct mark **at = find_ticket(ms, tid, path, true);
+
+		gone = *at;
+		if (gone) {
+			*at = gone->next;
+			gone->next = NULL;
+			view = CVX_TAKE(gone->view);
+		}
+	}
+	pthread_mutex_unlock(&ms->lock);
+	list_free(gone);
+	return view;
+}
