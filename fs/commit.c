@@ -1,0 +1,393 @@
+#include "fs/commit.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/base/buf.h"
+#include "cache/base/cleanup.h"
+#include "cache/base/file.h"
+#include "cache/base/log.h"
+#include "cache/rejects.h"
+#include "cache/spool.h"
+#include "fs/names.h"
+#include "fs/report.h"
+#include "fs/stage-private.h"
+#include "importer/deployment.h"
+#include "importer/import.h"
+
+/* A registry of tables holds some 40 bytes a table. */
+#define REGISTRY_MAX ((size_t)16 << 20)
+#define MARKER_MAX ((size_t)4096)
+#define ERROR_TEXT_MAX ((size_t)64 << 10)
+
+struct commits {
+	struct commit_env env;
+
+	pthread_mutex_t lock;
+	/* guarded by lock: */
+	pthread_cond_t turned;
+	uint64_t next_ticket;
+	uint64_t now_serving;
+};
+
+int commits_new(const struct commit_env *env, struct commits **ret,
+		struct cvx_err *err)
+{
+	struct commits *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return cvx_fail_memory(err);
+	c->env = *env;
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_cond_init(&c->turned, NULL);
+	*ret = c;
+	return 0;
+}
+
+void commits_free(struct commits *c)
+{
+	if (!c)
+		return;
+	pthread_cond_destroy(&c->turned);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}
+
+static void take_turn(struct commits *c)
+{
+	uint64_t ticket;
+
+	pthread_mutex_lock(&c->lock);
+	ticket = c->next_ticket++;
+	while (c->now_serving != ticket)
+		pthread_cond_wait(&c->turned, &c->lock);
+	pthread_mutex_unlock(&c->lock);
+}
+
+static void end_turn(struct commits *c)
+{
+	pthread_mutex_lock(&c->lock);
+	c->now_serving++;
+	pthread_cond_broadcast(&c->turned);
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* All that is staged, as one text of at most max bytes. */
+static int read_all(struct stage *s, size_t max, struct cvx_buf *out,
+		    struct cvx_err *err)
+{
+	size_t n;
+	int r;
+
+	cvx_buf_init(out, max);
+	for (;;) {
+		if (out->size == max)
+			return cvx_fail(err, -EFBIG,
+					"%s: is longer than %zu bytes", s->path,
+					max);
+		r = cvx_buf_reserve(
+			out, max - out->size < 65536 ? max - out->size : 65536);
+		if (r < 0)
+			return cvx_fail_memory(err);
+		r = stage_read(s, out->size, out->data + out->size,
+			       out->capacity - out->size, &n, err);
+		if (r < 0 || n == 0)
+			return r;
+		out->size += n;
+	}
+}
+
+static int import(struct stage *s, struct cvx_err *err)
+{
+	struct import_result result;
+	int r = stage_need_import(s, err);
+
+	if (r == 0)
+		r = import_commit(s->import, stage_import_size(s), &result,
+				  err);
+	if (r == 0)
+		log_debug("%s: %llu documents, revision %llu", s->path,
+			  (unsigned long long)result.document_count,
+			  (unsigned long long)result.revision);
+	return r;
+}
+
+static int register_tables(struct stage *s, struct cvx_err *err)
+{
+	CVX_AUTO(cvx_buf_fini) struct cvx_buf text;
+	int r = read_all(s, REGISTRY_MAX, &text, err);
+
+	return r < 0 ? r
+		     : deployment_register_tables(s->env->deployment,
+						  s->env->component, text.data,
+						  text.size, err);
+}
+
+/* import.md 6.6: of all shapes, only the marker of today's exports. */
+static int check_marker(struct stage *s, struct cvx_err *err)
+{
+	static const char marker[] = "\"uniform\"";
+	CVX_AUTO(cvx_buf_fini) struct cvx_buf text;
+	int r = read_all(s, MARKER_MAX, &text, err);
+	size_t n;
+
+	if (r < 0 && r != -EFBIG)
+		return r;
+	n = text.size;
+	while (n > 0 && strchr(" \t\r\n", text.data[n - 1]))
+		n--;
+	if (r < 0 || n != sizeof(marker) - 1 ||
+	    memcmp(text.data, marker, n) != 0)
+		return cvx_fail_named(err, -EINVAL, "InvalidGeneratedSchema",
+				      "%s: only %s is understood here; tables "
+				      "of older exports come in with the "
+				      "archive",
+				      s->path, marker);
+	return 0;
+}
+
+static int replace_reject(struct commits *c, struct stage *s,
+			  struct cvx_err *err)
+{
+	size_t base = tree_reject_base(TREE_REJECTED, s->path);
+	CVX_AUTO(cvx_freep) char *path = strndup(s->path, base);
+	CVX_AUTO(cvx_closep) int fd = -1;
+	char text[ERROR_TEXT_MAX];
+	size_t n = 0;
+	int r;
+
+	if (!path)
+		return cvx_fail_memory(err);
+	r = stage_copy_base(s, err);
+	if (r < 0)
+		return r;
+	if (rejects_open_text(c->env.rejects, path, &fd) == 0)
+		r = file_pread(fd, text, sizeof(text), 0, &n);
+	if (r < 0)
+		return cvx_fail(err, r, "%s: cannot read its error: %s", path,
+				strerror(-r));
+	return rejects_keep(c->env.rejects, path, s->spool, text, n, err);
+}
+
+static int killed(struct stage *s, struct cvx_err *err)
+{
+	return cvx_fail(err, -EIO,
+			"%s: its writer was ended by signal %d (%s), so the "
+			"file may be cut",
+			s->path, s->died_of, strsignal(s->died_of));
+}
+
+static int perform(struct commits *c, struct stage *s, struct cvx_err *err)
+{
+	if (s->broken.code) {
+		*err = s->broken;
+		return err->code;
+	}
+	if (s->died_of)
+		return killed(s, err);
+	switch (s->place.kind) {
+	case TREE_DOCUMENTS:
+	case TREE_DROP:
+		return import(s, err);
+	case TREE_REGISTRY:
+		return register_tables(s, err);
+	case TREE_MARKER:
+		return check_marker(s, err);
+	case TREE_REJECTED:
+		return replace_reject(c, s, err);
+	case TREE_ARCHIVE:
+		return cvx_fail(err, -ENOTSUP,
+				"%s: archives cannot be restored through the "
+				"mount yet; unpack it and copy the folders in",
+				s->path);
+	case TREE_README:
+	case TREE_SCRATCH:
+	case TREE_ROOT:
+	case TREE_TABLE:
+	case TREE_REGISTRY_DIR:
+	case TREE_CONTROL_DIR:
+	case TREE_SCRATCH_DIR:
+	case TREE_DEPLOYMENT:
+	case TREE_IMPORTS:
+	case TREE_LAST_ERROR:
+	case TREE_ERROR:
+		return 0;
+	}
+	return 0;
+}
+
+/* The text of FILE.error: what, where, and how to go on. */
+static int print_reject(struct stage *s, const struct cvx_err *why,
+			struct cvx_buf *out)
+{
+	const char *name = strrchr(s->path, '/');
+	int r;
+
+	name = name ? name + 1 : s->path;
+	r = cvx_buf_printf(out, "%s was not imported; nothing was changed.\n",
+			   s->path);
+	if (r == 0)
+		r = cvx_buf_printf(out, "%s\n", why->msg);
+	if (r == 0 && s->import)
+		r = import_print_error(s->import, out);
+	if (r == 0 && out->data[out->size - 1] != '\n')
+		r = cvx_buf_puts(out, "\n");
+	if (r == 0)
+		r = cvx_buf_printf(out,
+				   "The file is kept as %s" TREE_REJECTED_SUFFIX
+				   ". Mend it and rename it to %s to try "
+				   "again, or remove it.\n",
+				   name, name);
+	return r;
+}
+
+/* F-3. What cannot be kept is lost with a warning: the table is as before. */
+static void keep_reject(struct commits *c, struct stage *s,
+			const struct cvx_err *why)
+{
+	CVX_AUTO(cvx_buf_fini)
+	struct cvx_buf text = CVX_BUF_INIT(ERROR_TEXT_MAX);
+	struct cvx_err err = CVX_ERR_INIT;
+	int r;
+
+	if (!tree_is_target(s->place.kind))
+		return;
+	r = stage_copy_base(s, &err);
+	if (r == 0 && print_reject(s, why, &text) < 0)
+		r = cvx_fail_memory(&err);
+	if (r == 0)
+		r = rejects_keep(c->env.rejects, s->path, s->spool, text.data,
+				 text.size, &err);
+	if (r < 0)
+		log_warning("%s: what was written could not be kept: %s",
+			    s->path, err.msg);
+}
+
+/* What failed before an import saw it is in the list of imports as well. */
+static void record_failure(struct stage *s, const struct cvx_err *why)
+{
+	const struct import_target target = {
+		.component = s->env->component,
+		.table = s->place.table,
+		.path = s->path,
+		.format = s->place.format,
+		.mode = tree_mode(&s->place, s->append, s->env->mode),
+		.canonical = s->place.kind == TREE_DOCUMENTS,
+	};
+
+	if (tree_is_import(s->place.kind))
+		(void)import_record_failure(s->env->deployment, &target, why);
+}
+
+static void tell(struct commits *c, struct stage *s, const struct cvx_err *err)
+{
+	struct cvx_err outcome = *err;
+
+	if (s->place.kind == TREE_REJECTED) {
+		if (err->code)
+			report_refusal(c->env.report, s->path, err);
+		return;
+	}
+	if (err->code && !tree_is_import(s->place.kind))
+		report_refusal(c->env.report, s->path, err);
+	else
+		report_import(c->env.report, s->path, &outcome);
+	if (!err->code && rejects_drop(c->env.rejects, s->path) < 0)
+		log_warning("%s: its reject could not be removed", s->path);
+}
+
+/* Does the commit, with its consequences, between begin and end. */
+static int run(struct commits *c, struct stage *s, struct cvx_err *err)
+{
+	bool import_told;
+	int r;
+
+	take_turn(c);
+	r = perform(c, s, err);
+	end_turn(c);
+	if (r == 0) {
+		*err = (struct cvx_err)CVX_ERR_INIT;
+	} else {
+		import_told = s->import && !s->broken.code && !s->died_of;
+		if (!import_told)
+			record_failure(s, err);
+		keep_reject(c, s, err);
+	}
+	tell(c, s, err);
+	return r;
+}
+
+int commit_stage(struct commits *c, struct stage *s, struct cvx_err *err)
+{
+	int r = stage_begin_commit(s, false, err);
+
+	if (r <= 0)
+		return r;
+	r = run(c, s, err);
+	if (r == 0)
+		names_make_ghost(c->env.names, s->path, s, spool_size(s->spool),
+				 s->mtime_ns);
+	else
+		(void)names_remove(c->env.names, s->path, s);
+	stage_end_commit(s, err);
+	return r;
+}
+
+/* Takes over path, gives the old one back. */
+static char *set_target(struct stage *s, const struct tree_place *place,
+			char *path)
+{
+	char *old;
+
+	pthread_mutex_lock(&s->lock);
+	old = s->path;
+	s->path = path;
+	s->place = *place;
+	pthread_mutex_unlock(&s->lock);
+	return old;
+}
+
+int commit_renamed(struct commits *c, struct stage *s,
+		   const struct tree_place *place, const char *path,
+		   struct cvx_err *err)
+{
+	const struct cvx_err none = CVX_ERR_INIT;
+	char *copy = strdup(path);
+	struct tree_place old_place;
+	char *old_path;
+	int r;
+
+	if (!copy)
+		return cvx_fail_memory(err);
+	r = stage_begin_commit(s, true, err);
+	if (r < 0) {
+		free(copy);
+		return r;
+	}
+	stage_drop_import(s);
+	old_place = s->place;
+	old_path = set_target(s, place, copy);
+	r = run(c, s, err);
+	if (r < 0)
+		old_path = set_target(s, &old_place, old_path);
+	free(old_path);
+	/* The rename has told it; a later close has nothing to repeat. */
+	stage_end_commit(s, &none);
+	return r;
+}
+
+int commit_empty(struct commits *c, const struct tree_place *place,
+		 const char *path, struct cvx_err *err)
+{
+	struct stage *s;
+	int r = stage_new(c->env.stage, place, path, 0, &s, err);
+
+	if (r < 0)
+		return r;
+	stage_set_truncated(s);
+	r = commit_stage(c, s, err);
+	stage_unref(s);
+	return r;
+}

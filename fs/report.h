@@ -1,0 +1,38 @@
+/*
+ * report: what went wrong, for people (filesystem.md F-2).
+ *
+ * A failed import is recorded by the deployment; what fails before there is
+ * an import (a refused name, a file that cannot be removed) is remembered
+ * here, for .convex/last-error. And per path the errno of the last import, so
+ * that fsync can tell it.
+ *
+ * Threads: locked inside.
+ */
+#ifndef CVX_FS_REPORT_H
+#define CVX_FS_REPORT_H
+
+struct cvx_buf;
+struct cvx_err;
+struct deployment;
+struct report;
+
+int report_new(struct deployment *d, const char *component, struct report **ret,
+	       struct cvx_err *err);
+void report_free(struct report *r);
+
+/* Something was refused: logged, and the last error from now on. */
+void report_refusal(struct report *r, const char *path,
+		    const struct cvx_err *err);
+
+/* An import ended, err->code 0 if well. A failure is logged; its text is the
+ * deployment's to keep. */
+void report_import(struct report *r, const char *path,
+		   const struct cvx_err *err);
+
+/* The errno, negative, of the last import through the path; 0: none failed. */
+int report_outcome(struct report *r, const char *path);
+
+/* The text of .convex/last-error. */
+int report_print(struct report *r, struct cvx_buf *out, struct cvx_err *err);
+
+#endif
