@@ -1,0 +1,213 @@
+#include "fs/listing.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/base/buf.h"
+#include "cache/base/cleanup.h"
+#include "cache/base/err.h"
+#include "cache/rejects.h"
+#include "fs/ops.h"
+#include "importer/deployment.h"
+
+/* All names of a folder together. */
+#define NAMES_SIZE_MAX ((size_t)256 << 20)
+
+struct item {
+	size_t name_at; /* in names */
+	bool is_folder;
+	uint64_t number;
+};
+
+struct listing {
+	pthread_mutex_t lock;
+	/* guarded by lock: */
+	struct item *items;
+	size_t count, capacity;
+	struct cvx_buf names; /* each ended by NUL */
+};
+
+int listing_new(struct listing **ret, struct cvx_err *err)
+{
+	struct listing *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return cvx_fail_memory(err);
+	pthread_mutex_init(&l->lock, NULL);
+	cvx_buf_init(&l->names, NAMES_SIZE_MAX);
+	*ret = l;
+	return 0;
+}
+
+void listing_free(struct listing *l)
+{
+	if (!l)
+		return;
+	free(l->items);
+	cvx_buf_fini(&l->names);
+	pthread_mutex_destroy(&l->lock);
+	free(l);
+}
+
+static int add(void *ctx, const char *name, bool is_folder, uint64_t number)
+{
+	struct listing *l = ctx;
+	size_t at = l->names.size;
+
+	if (l->count == l->capacity) {
+		size_t want = l->capacity ? l->capacity * 2 : 16;
+		struct item *p = reallocarray(l->items, want, sizeof(*p));
+
+		if (!p)
+			return -ENOMEM;
+		l->items = p;
+		l->capacity = want;
+	}
+	if (cvx_buf_append(&l->names, name, strlen(name) + 1) < 0)
+		return -ENOMEM;
+	l->items[l->count++] = (struct item){at, is_folder, number};
+	return 0;
+}
+
+static bool has(const struct listing *l, const char *name)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (strcmp(l->names.data + l->items[i].name_at, name) == 0)
+			return true;
+	return false;
+}
+
+static int add_tables(struct listing *l, struct session *s, struct cvx_err *err)
+{
+	CVX_AUTO(cvx_freep) struct table_info *tables = NULL;
+	size_t count = 0;
+	int r = deployment_list_tables(s->settings.deployment,
+				       s->settings.component, &tables, &count,
+				       err);
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		if (add(l, tables[i].name, true,
+			nodes_number_of(s->nodes, tables[i].name, 0)) < 0)
+			r = cvx_fail_memory(err);
+	return r;
+}
+
+/* The files that rejects have in the folder. */
+static int add_rejects(struct listing *l, struct session *s, const char *dir)
+{
+	struct reject_info *list;
+	char name[TREE_NAME_MAX + sizeof(TREE_REJECTED_SUFFIX)];
+	size_t count, dir_size = strlen(dir);
+	int r = rejects_list(s->settings.rejects, &list, &count, NULL);
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		const char *base = list[i].path;
+
+		if (dir_size > 0) {
+			if (strncmp(base, dir, dir_size) != 0 ||
+			    base[dir_size] != '/')
+				continue;
+			base += dir_size + 1;
+		}
+		if (strchr(base, '/') || strlen(base) > TREE_NAME_MAX)
+			continue;
+		if (list[i].has_text) {
+			(void)snprintf(name, sizeof(name), "%s%s", base,
+				       TREE_ERROR_SUFFIX);
+			r = has(l, name) ? 0 : add(l, name, false, 0);
+		}
+		if (r == 0 && list[i].has_bytes) {
+			(void)snprintf(name, sizeof(name), "%s%s", base,
+				       TREE_REJECTED_SUFFIX);
+			r = has(l, name) ? 0 : add(l, name, false, 0);
+		}
+	}
+	if (r == 0)
+		rejects_list_free(list, count);
+	return r;
+}
+
+static int add_fixed(struct listing *l, struct session *s,
+		     const struct node *dir, struct cvx_err *err)
+{
+	int r = add(l, ".", true, dir->number);
+
+	if (r == 0)
+		r = add(l, "..", true, 0);
+	switch (dir->place.kind) {
+	case TREE_ROOT:
+		if (r == 0)
+			r = add(l, "README.md", false, 0);
+		if (r == 0)
+			r = add(l, "_tables", true, 0);
+		if (r == 0)
+			return add_tables(l, s, err);
+		break;
+	case TREE_TABLE:
+		if (r == 0)
+			r = add(l, "documents.jsonl", false, 0);
+		if (r == 0)
+			r = add(l, "generated_schema.jsonl", false, 0);
+		break;
+	case TREE_REGISTRY_DIR:
+		if (r == 0)
+			r = add(l, "documents.jsonl", false, 0);
+		break;
+	case TREE_CONTROL_DIR:
+		if (r == 0)
+			r = add(l, "deployment.json", false, 0);
+		if (r == 0)
+			r = add(l, "imports.jsonl", false, 0);
+		if (r == 0)
+			r = add(l, "last-error", false, 0);
+		break;
+	case TREE_SCRATCH_DIR:
+	case TREE_README:
+	case TREE_DOCUMENTS:
+	case TREE_MARKER:
+	case TREE_REGISTRY:
+	case TREE_DEPLOYMENT:
+	case TREE_IMPORTS:
+	case TREE_LAST_ERROR:
+	case TREE_REJECTED:
+	case TREE_ERROR:
+	case TREE_DROP:
+	case TREE_ARCHIVE:
+	case TREE_SCRATCH:
+		break;
+	}
+	return r < 0 ? cvx_fail_memory(err) : 0;
+}
+
+int listing_fill(struct listing *l, struct session *s, const struct node *dir,
+		 struct cvx_err *err)
+{
+	char path[TREE_PATH_MAX + 1];
+	int r;
+
+	nodes_path(s->nodes, dir, path);
+	pthread_mutex_lock(&l->lock);
+	l->count = 0;
+	cvx_buf_clear(&l->names);
+	r = add_fixed(l, s, dir, err);
+	if (r == 0 && (names_list(s->names, path, add, l) < 0 ||
+		       add_rejects(l, s, path) < 0))
+		r = cvx_fail_memory(err);
+	pthread_mutex_unlock(&l->lock);
+	return r;
+}
+
+void listing_walk(struct listing *l, size_t from,
+		  int (*fn)(void *ctx, size_t index, const char *name,
+			    int is_folder, uint64_t number),
+		  void *ctx)
+{
+	pthread_mutex_lock(&l->lock);
+	for (size_t i = from; i < l->count; i++)
+		if (fn(ctx, i, l->names.data + l->items[i].name_at,
+		       l->items[i].is_folder, l->items[i].number) != 0)
+			break;
+	pthread_mutex_unlock(&l->lock);
+}

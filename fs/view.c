@@ -1,0 +1,266 @@
+#include "fs/view.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cache/base/buf.h"
+#include "cache/base/cleanup.h"
+#include "cache/base/err.h"
+#include "cache/base/file.h"
+#include "cache/rejects.h"
+#include "fs/nodes.h"
+#include "fs/readme.h"
+#include "fs/report.h"
+#include "fs/stage.h"
+#include "fs/text.h"
+#include "importer/deployment.h"
+
+/* The longest generated file: a registry of 10,000 tables is a tenth of it,
+ * and imports.jsonl is kept short by the deployment. */
+#define TEXT_MAX ((size_t)64 << 20)
+
+/* A view holds exactly what a base holds. */
+struct view {
+	struct stage_base bytes;
+};
+
+bool view_is_text(enum tree_kind kind)
+{
+	switch (kind) {
+	case TREE_README:
+	case TREE_MARKER:
+	case TREE_REGISTRY:
+	case TREE_DEPLOYMENT:
+	case TREE_IMPORTS:
+	case TREE_LAST_ERROR:
+		return true;
+	case TREE_ROOT:
+	case TREE_TABLE:
+	case TREE_REGISTRY_DIR:
+	case TREE_CONTROL_DIR:
+	case TREE_SCRATCH_DIR:
+	case TREE_DOCUMENTS:
+	case TREE_REJECTED:
+	case TREE_ERROR:
+	case TREE_DROP:
+	case TREE_ARCHIVE:
+	case TREE_SCRATCH:
+		return false;
+	}
+	return false;
+}
+
+static int print_marker(const struct view_env *env, const char *table,
+			struct cvx_buf *out, struct cvx_err *err)
+{
+	struct table_info info;
+	int r = deployment_stat_table(env->deployment, env->component, table,
+				      &info, err);
+
+	if (r < 0)
+		return r;
+	return cvx_buf_puts(out, "\"uniform\"\n") < 0 ? cvx_fail_memory(err)
+						      : 0;
+}
+
+static int print(const struct view_env *env, const struct tree_place *place,
+		 struct cvx_buf *out, struct cvx_err *err)
+{
+	switch (place->kind) {
+	case TREE_README:
+		return readme_print(deployment_name(env->deployment), out, err);
+	case TREE_MARKER:
+		return print_marker(env, place->table, out, err);
+	case TREE_REGISTRY:
+		return deployment_print_tables(env->deployment, env->component,
+					       out, err);
+	case TREE_DEPLOYMENT:
+		return deployment_print_json(env->deployment, env->options,
+					     env->option_count, out, err);
+	case TREE_IMPORTS:
+		return deployment_print_imports(env->deployment, out, err);
+	case TREE_LAST_ERROR:
+		return report_print(env->report, out, err);
+	case TREE_ROOT:
+	case TREE_TABLE:
+	case TREE_REGISTRY_DIR:
+	case TREE_CONTROL_DIR:
+	case TREE_SCRATCH_DIR:
+	case TREE_DOCUMENTS:
+	case TREE_REJECTED:
+	case TREE_ERROR:
+	case TREE_DROP:
+	case TREE_ARCHIVE:
+	case TREE_SCRATCH:
+		break;
+	}
+	return cvx_fail(err, -ENOENT, "there is no such generated file");
+}
+
+int view_print(const struct view_env *env, const struct tree_place *place,
+	       struct text **ret, struct cvx_err *err)
+{
+	CVX_AUTO(cvx_buf_fini) struct cvx_buf out = CVX_BUF_INIT(TEXT_MAX);
+	int r = print(env, place, &out, err);
+
+	return r < 0 ? r : text_new(&out, ret, err);
+}
+
+static int open_reject(const struct view_env *env, const struct node *n,
+		       struct stage_base *ret, struct cvx_err *err)
+{
+	enum tree_kind kind = n->place.kind;
+	CVX_AUTO(cvx_freep)
+	char *path = strndup(n->path, tree_reject_base(kind, n->path));
+	int r;
+
+	if (!path)
+		return cvx_fail_memory(err);
+	r = kind == TREE_ERROR
+		    ? rejects_open_text(env->rejects, path, &ret->fd)
+		    : rejects_open_bytes(env->rejects, path, &ret->fd);
+	return r < 0 ? cvx_fail(err, r, "%s: %s", n->path, strerror(-r)) : 0;
+}
+
+int view_open_base(const struct view_env *env, const struct node *n,
+		   struct stage_base *ret, uint64_t *ret_revision,
+		   struct cvx_err *err)
+{
+	struct stage_base base = STAGE_BASE_NONE;
+	int r = 0;
+
+	base.size = n->size;
+	*ret_revision = 0;
+	if (n->text) {
+		base.text = text_ref(n->text);
+	} else if (n->place.kind == TREE_DOCUMENTS) {
+		r = deployment_open_table(env->deployment, env->component,
+					  n->place.table, &base.reader, err);
+		if (r < 0)
+			return r;
+		base.size = table_reader_info(base.reader)->size;
+		*ret_revision = table_reader_info(base.reader)->revision;
+	} else if (n->place.kind == TREE_REJECTED ||
+		   n->place.kind == TREE_ERROR) {
+		r = open_reject(env, n, &base, err);
+	} else {
+		r = cvx_fail(err, -ENOENT, "%s: cannot be read", n->path);
+	}
+	if (r == 0)
+		*ret = base;
+	return r;
+}
+
+int view_open(const struct view_env *env, const struct node *n,
+	      struct view **ret, struct cvx_err *err)
+{
+	struct view *v = calloc(1, sizeof(*v));
+	uint64_t revision;
+	int r;
+
+	if (!v)
+		return cvx_fail_memory(err);
+	r = view_open_base(env, n, &v->bytes, &revision, err);
+	if (r < 0) {
+		free(v);
+		return r;
+	}
+	*ret = v;
+	return 0;
+}
+
+void view_close(struct view *v)
+{
+	if (!v)
+		return;
+	stage_base_fini(&v->bytes);
+	free(v);
+}
+
+struct view_revision view_revision(const struct view *v)
+{
+	const struct table_info *info;
+
+	if (!v->bytes.reader)
+		return (struct view_revision){0};
+	info = table_reader_info(v->bytes.reader);
+	return (struct view_revision){
+		.revision = info->revision,
+		.size = info->size,
+		.committed_ns = info->committed_ns,
+	};
+}
+
+static int read_text(const struct text *t, uint64_t off, size_t size,
+		     struct view_bytes *ret)
+{
+	if (off < t->size) {
+		ret->data = t->data + off;
+		ret->size = t->size - (size_t)off;
+		if (ret->size > size)
+			ret->size = size;
+	}
+	return 0;
+}
+
+/*
+ * A short answer means the end of the file to the kernel, so a range that
+ * goes over the end of one segment into the next is copied together.
+ */
+static int read_table(struct table_reader *tr, uint64_t off, size_t size,
+		      struct view_bytes *ret, struct cvx_err *err)
+{
+	uint64_t end = table_reader_info(tr)->size;
+	size_t want = off >= end ? 0 : size;
+	int r;
+
+	if (want > end - off)
+		want = (size_t)(end - off);
+	if (want == 0)
+		return 0;
+	r = table_reader_locate(tr, off, want, &ret->fd, &ret->fd_off,
+				&ret->size, err);
+	if (r < 0 || ret->size == want)
+		return r;
+	ret->fd = -1;
+	ret->size = 0;
+	ret->own = malloc(want);
+	if (!ret->own)
+		return cvx_fail_memory(err);
+	ret->data = ret->own;
+	return table_reader_read(tr, off, ret->own, want, &ret->size, err);
+}
+
+static int read_file(int fd, uint64_t off, size_t size, struct view_bytes *ret,
+		     struct cvx_err *err)
+{
+	int r;
+
+	ret->own = malloc(size);
+	if (!ret->own)
+		return cvx_fail_memory(err);
+	ret->data = ret->own;
+	r = file_pread(fd, ret->own, size, off, &ret->size);
+	return r < 0 ? cvx_fail(err, r, "cannot read a kept file: %s",
+				strerror(-r))
+		     : 0;
+}
+
+int view_read(struct view *v, uint64_t off, size_t size, struct view_bytes *ret,
+	      struct cvx_err *err)
+{
+	int r;
+
+	*ret = (struct view_bytes){.fd = -1};
+	if (v->bytes.reader)
+		r = read_table(v->bytes.reader, off, size, ret, err);
+	else if (v->bytes.text)
+		r = read_text(v->bytes.text, off, size, ret);
+	else
+		r = read_file(v->bytes.fd, off, size, ret, err);
+	if (r < 0)
+		free(CVX_TAKE(ret->own));
+	return r;
+}
