@@ -1,0 +1,98 @@
+#include "fs/ops.h"
+
+#include <errno.h>
+
+#include "cache/base/err.h"
+#include "cache/base/log.h"
+
+struct session *ops_session(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+pid_t ops_caller(fuse_req_t req)
+{
+	return fuse_req_ctx(req)->pid;
+}
+
+void ops_refuse(fuse_req_t req, const char *path, const struct cvx_err *err)
+{
+	report_refusal(ops_session(req)->report, path, err);
+	fuse_reply_err(req, -err->code);
+}
+
+bool ops_is_held(struct session *s, struct stage *stage, pid_t tid)
+{
+	const struct stage_opener opener = stage_opener(stage);
+	const struct close_question q = {
+		.inode = stage_number(stage),
+		.closer = tid,
+		.opener = opener.process,
+		.opener_sid = opener.sid,
+	};
+	struct close_answer a;
+
+	if (stage_open_count(stage) == 0)
+		return false;
+	last_close_ask(s->last_close, &q, &a);
+	return a.holders != HOLDERS_NONE;
+}
+
+/*
+ * What a mount needs, and nothing that costs more than it brings
+ * (fuse-facts.md e). The writeback cache would hide appends and sizes from us,
+ * and what is looked at cannot be spliced in; replies are spliced from the
+ * segments.
+ */
+static void op_init(void *userdata __attribute__((unused)),
+		    struct fuse_conn_info *conn)
+{
+	static const unsigned off =
+		FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_SPLICE_READ |
+		FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_READDIRPLUS |
+		FUSE_CAP_READDIRPLUS_AUTO;
+	static const unsigned on = FUSE_CAP_ATOMIC_O_TRUNC |
+				   FUSE_CAP_ASYNC_READ | FUSE_CAP_SPLICE_WRITE |
+				   FUSE_CAP_SPLICE_MOVE |
+				   FUSE_CAP_PARALLEL_DIROPS;
+
+	conn->want &= ~off;
+	conn->want |= on & conn->capable;
+	conn->max_background = 128; /* RELEASE and readahead share it */
+	log_debug("init: protocol %u.%u, %u bytes a write", conn->proto_major,
+		  conn->proto_minor, conn->max_write);
+}
+
+/*
+ * Not here on purpose: what the kernel does itself when told ENOSYS once
+ * (access, lseek, copy_file_range, fallocate, ioctl, poll, locks), and
+ * setxattr, which nobody may do.
+ */
+const struct fuse_lowlevel_ops ops_table = {
+	.init = op_init,
+	.lookup = op_lookup,
+	.forget = op_forget,
+	.forget_multi = op_forget_multi,
+	.getattr = op_getattr,
+	.setattr = op_setattr,
+	.statfs = op_statfs,
+	.getxattr = op_getxattr,
+	.listxattr = op_listxattr,
+	.opendir = op_opendir,
+	.readdir = op_readdir,
+	.releasedir = op_releasedir,
+	.mkdir = op_mkdir,
+	.rmdir = op_rmdir,
+	.open = op_open,
+	.create = op_create,
+	.read = op_read,
+	.write = op_write,
+	.flush = op_flush,
+	.fsync = op_fsync,
+	.release = op_release,
+	.unlink = op_unlink,
+	.rename = op_rename,
+	.link = op_link,
+	.symlink = op_symlink,
+	.mknod = op_mknod,
+};

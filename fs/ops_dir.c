@@ -1,0 +1,231 @@
+/*
+ * ops_dir: folders are listed, made and removed.
+ */
+#include "fs/ops.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/base/cleanup.h"
+#include "cache/base/err.h"
+#include "cache/base/log.h"
+#include "fs/listing.h"
+#include "importer/deployment.h"
+
+/* What libfuse itself gives for a number that is not known: 0 would be taken
+ * for a removed entry. */
+#define UNKNOWN_NUMBER UINT64_C(0xffffffff)
+
+static struct listing *listing_of(const struct fuse_file_info *fi)
+{
+	return (struct listing *)(uintptr_t)fi->fh;
+}
+
+void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct cvx_err err = CVX_ERR_INIT;
+	struct listing *l;
+	int r = listing_new(&l, &err);
+
+	log_debug("opendir %llu: %d", (unsigned long long)ino, r);
+	if (r < 0) {
+		fuse_reply_err(req, -r);
+		return;
+	}
+	fi->fh = (uintptr_t)l;
+	if (fuse_reply_open(req, fi) == -ENOENT)
+		listing_free(l);
+}
+
+/* One answer to a readdir being filled. */
+struct answer {
+	fuse_req_t req;
+	char *buf;
+	size_t size, used;
+};
+
+static int add_entry(void *ctx, size_t index, const char *name, int is_folder,
+		     uint64_t number)
+{
+	struct answer *a = ctx;
+	const struct stat st = {
+		.st_ino = number ? number : UNKNOWN_NUMBER,
+		.st_mode = is_folder ? S_IFDIR : S_IFREG,
+	};
+	size_t n =
+		fuse_add_direntry(a->req, a->buf + a->used, a->size - a->used,
+				  name, &st, (off_t)index + 1);
+
+	if (n > a->size - a->used)
+		return 1;
+	a->used += n;
+	return 0;
+}
+
+void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		struct fuse_file_info *fi)
+{
+	CVX_AUTO(cvx_freep) char *buf = malloc(size);
+	struct answer a = {.req = req, .buf = buf, .size = size};
+	struct session *s = ops_session(req);
+	struct cvx_err err = CVX_ERR_INIT;
+	struct node *dir;
+	int r = 0;
+
+	if (!buf) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	if (off == 0) { /* opened, or rewound: what is there now */
+		barrier_wait(s->barrier);
+		dir = nodes_find(s->nodes, ino);
+		r = dir ? listing_fill(listing_of(fi), s, dir, &err) : -ESTALE;
+		node_unref(s->nodes, dir);
+	}
+	log_debug("readdir %llu from %lld: %d", (unsigned long long)ino,
+		  (long long)off, r);
+	if (r < 0) {
+		fuse_reply_err(req, -r);
+		return;
+	}
+	listing_walk(listing_of(fi), (size_t)off, add_entry, &a);
+	fuse_reply_buf(req, buf, a.used);
+}
+
+void op_releasedir(fuse_req_t req, fuse_ino_t ino __attribute__((unused)),
+		   struct fuse_file_info *fi)
+{
+	listing_free(listing_of(fi));
+	fuse_reply_err(req, 0);
+}
+
+static int make_folder(struct session *s, const struct node *dir,
+		       const char *name, const char *path, struct cvx_err *err)
+{
+	struct tree_place place;
+	int r;
+
+	if (s->settings.read_only)
+		return cvx_fail(err, -EROFS, "the mount is read-only");
+	r = tree_folder(&dir->place, name, &place, err);
+	if (r < 0)
+		return r;
+	if (place.kind == TREE_TABLE)
+		return deployment_create_table(s->settings.deployment,
+					       s->settings.component,
+					       place.table, err);
+	if (place.kind == TREE_SCRATCH_DIR)
+		return names_put_folder(s->names, path, err);
+	return cvx_fail(err, -EEXIST, "%s: is there already", path);
+}
+
+/* The folder of a request and the path of a name in it. */
+static struct node *find_parent(struct session *s, fuse_ino_t parent,
+				const char *name, char *ret_path)
+{
+	char dir_path[TREE_PATH_MAX + 1];
+	struct node *dir = nodes_find(s->nodes, parent);
+
+	if (!dir)
+		return NULL;
+	nodes_path(s->nodes, dir, dir_path);
+	if (tree_join(ret_path, dir_path, name) < 0) {
+		node_unref(s->nodes, dir);
+		return NULL;
+	}
+	return dir;
+}
+
+void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name,
+	      mode_t mode __attribute__((unused)))
+{
+	struct session *s = ops_session(req);
+	char path[TREE_PATH_MAX + 1];
+	struct cvx_err err = CVX_ERR_INIT;
+	struct fuse_entry_param e;
+	struct node *dir, *n = NULL;
+	int r;
+
+	barrier_wait(s->barrier);
+	dir = find_parent(s, parent, name, path);
+	if (!dir) {
+		fuse_reply_err(req, ENAMETOOLONG);
+		return;
+	}
+	r = make_folder(s, dir, name, path, &err);
+	if (r == 0)
+		r = lookup_node(s, dir, name, ops_caller(req), &n, &err);
+	log_debug("mkdir %s: %d", path, r);
+	if (r < 0) {
+		ops_refuse(req, path, &err);
+	} else {
+		attr_entry(s, n, &e);
+		if (fuse_reply_entry(req, &e) == -ENOENT)
+			nodes_forget(s->nodes, n->number, 1);
+	}
+	node_unref(s->nodes, n);
+	node_unref(s->nodes, dir);
+}
+
+static int remove_table(struct session *s, const char *table,
+			struct cvx_err *err)
+{
+	if (!s->settings.allow_delete)
+		return cvx_fail(err, -EPERM,
+				"%s: is a table; only a mount with -o "
+				"allow_delete removes tables",
+				table);
+	if (!names_is_empty(s->names, table))
+		return cvx_fail(err, -ENOTEMPTY,
+				"%s: files that are not imported are in it",
+				table);
+	return deployment_delete_table(s->settings.deployment,
+				       s->settings.component, table, err);
+}
+
+static int remove_folder(struct session *s, const struct node *dir,
+			 const char *name, const char *path,
+			 struct cvx_err *err)
+{
+	struct name there = names_find(s->names, path);
+	struct tree_place place;
+
+	stage_unref(there.stage);
+	if (s->settings.read_only)
+		return cvx_fail(err, -EROFS, "the mount is read-only");
+	if (there.kind == NAME_FOLDER) {
+		if (!names_is_empty(s->names, path))
+			return cvx_fail(err, -ENOTEMPTY, "%s: is not empty",
+					path);
+		(void)names_remove(s->names, path, NULL);
+		return 0;
+	}
+	if (tree_folder(&dir->place, name, &place, NULL) == 0 &&
+	    place.kind == TREE_TABLE)
+		return remove_table(s, place.table, err);
+	return cvx_fail(err, -EPERM, "%s: belongs to the mount", path);
+}
+
+void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct session *s = ops_session(req);
+	char path[TREE_PATH_MAX + 1];
+	struct cvx_err err = CVX_ERR_INIT;
+	struct node *dir;
+	int r;
+
+	barrier_wait(s->barrier);
+	dir = find_parent(s, parent, name, path);
+	if (!dir) {
+		fuse_reply_err(req, ENAMETOOLONG);
+		return;
+	}
+	r = remove_folder(s, dir, name, path, &err);
+	log_debug("rmdir %s: %d", path, r);
+	if (r < 0)
+		ops_refuse(req, path, &err);
+	else
+		fuse_reply_err(req, 0);
+	node_unref(s->nodes, dir);
+}

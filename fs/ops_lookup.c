@@ -1,0 +1,262 @@
+/*
+ * ops_lookup: what stands under a name, as a node.
+ */
+#include "fs/ops.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/base/cleanup.h"
+#include "cache/base/err.h"
+#include "cache/base/log.h"
+#include "cache/rejects.h"
+#include "fs/text.h"
+#include "importer/deployment.h"
+
+/* A name of a folder that is being looked up. */
+struct sought {
+	struct session *s;
+	const struct tree_place *parent;
+	const char *name;
+	const char *path;
+	pid_t tid;
+};
+
+static int not_there(const struct sought *q, struct cvx_err *err)
+{
+	return cvx_fail(err, -ENOENT, "%s: there is no such file", q->path);
+}
+
+static int stage_node(const struct sought *q, struct stage *stage,
+		      struct node **ret, struct cvx_err *err)
+{
+	const struct tree_place place = stage_place(stage, NULL);
+	const struct node_key key = {
+		.place = &place,
+		.path = q->path,
+		.stage = stage,
+		.number = stage_number(stage),
+	};
+
+	return nodes_look_up(q->s->nodes, &key, ret, err);
+}
+
+static int folder_node(const struct sought *q, const struct tree_place *place,
+		       uint64_t version, int64_t mtime_ns, struct node **ret,
+		       struct cvx_err *err)
+{
+	const struct node_key key = {
+		.place = place,
+		.path = q->path,
+		.version = version,
+		.mtime_ns = mtime_ns,
+	};
+
+	return nodes_look_up(q->s->nodes, &key, ret, err);
+}
+
+/* Finds what only the mount knows. 0: found; 1: nothing of that name. */
+static int find_name(const struct sought *q, struct node **ret,
+		     struct cvx_err *err)
+{
+	struct name n = names_find(q->s->names, q->path);
+	struct tree_place place = {.kind = TREE_SCRATCH_DIR};
+	struct node_key key = {
+		.place = &place,
+		.path = q->path,
+		.version = n.serial,
+		.size = n.size,
+		.mtime_ns = n.mtime_ns,
+	};
+	int r = 1;
+
+	switch (n.kind) {
+	case NAME_NONE:
+		break;
+	case NAME_STAGED:
+		r = stage_node(q, n.stage, ret, err);
+		stage_unref(n.stage);
+		break;
+	case NAME_FOLDER:
+		r = folder_node(q, &place, n.serial, 0, ret, err);
+		break;
+	case NAME_GHOST:
+		r = tree_file(q->parent, q->name, &place, err);
+		if (r == 0)
+			r = nodes_look_up(q->s->nodes, &key, ret, err);
+		break;
+	}
+	return r;
+}
+
+static int find_table(const struct sought *q, const struct tree_place *place,
+		      struct node **ret, struct cvx_err *err)
+{
+	struct table_info info;
+	int r = deployment_stat_table(q->s->settings.deployment,
+				      q->s->settings.component, place->table,
+				      &info, err);
+
+	/* The node outlives commits, so it cannot hold their time. */
+	return r < 0 ? r : folder_node(q, place, 0, 0, ret, err);
+}
+
+static int find_documents(const struct sought *q,
+			  const struct tree_place *place, struct node **ret,
+			  struct cvx_err *err)
+{
+	struct node_key key = {.place = place, .path = q->path};
+	struct view_revision late;
+	struct table_info info;
+	int r;
+
+	if (marks_find_view(q->s->marks, q->tid, q->path, &late)) {
+		key.version = late.revision;
+		key.size = late.size;
+		key.mtime_ns = late.committed_ns;
+		return nodes_look_up(q->s->nodes, &key, ret, err);
+	}
+	r = deployment_stat_table(q->s->settings.deployment,
+				  q->s->settings.component, place->table, &info,
+				  err);
+	if (r < 0)
+		return r;
+	key.version = info.revision;
+	key.size = info.size;
+	key.mtime_ns = info.committed_ns;
+	return nodes_look_up(q->s->nodes, &key, ret, err);
+}
+
+static int find_text(const struct sought *q, const struct tree_place *place,
+		     struct node **ret, struct cvx_err *err)
+{
+	struct node_key key = {.place = place, .path = q->path};
+	int r = view_print(&q->s->view_env, place, &key.text, err);
+
+	if (r < 0)
+		return r;
+	key.version = text_version(key.text);
+	key.size = key.text->size;
+	r = nodes_look_up(q->s->nodes, &key, ret, err);
+	text_unref(key.text);
+	return r;
+}
+
+static int find_reject(const struct sought *q, const struct tree_place *place,
+		       struct node **ret, struct cvx_err *err)
+{
+	CVX_AUTO(cvx_freep)
+	char *path = strndup(q->path, tree_reject_base(place->kind, q->path));
+	struct node_key key = {.place = place, .path = q->path};
+	struct reject_info info;
+
+	if (!path)
+		return cvx_fail_memory(err);
+	if (rejects_find(q->s->settings.rejects, path, &info) < 0)
+		return not_there(q, err);
+	free(info.path);
+	if (place->kind == TREE_ERROR ? !info.has_text : !info.has_bytes)
+		return not_there(q, err);
+	key.version = (uint64_t)info.made_ns;
+	key.mtime_ns = info.made_ns;
+	key.size = place->kind == TREE_ERROR ? info.text_size : info.size;
+	return nodes_look_up(q->s->nodes, &key, ret, err);
+}
+
+static int find_file(const struct sought *q, const struct tree_place *place,
+		     struct node **ret, struct cvx_err *err)
+{
+	if (marks_is_hidden(q->s->marks, q->path, q->tid))
+		return not_there(q, err);
+	if (view_is_text(place->kind))
+		return find_text(q, place, ret, err);
+	if (place->kind == TREE_DOCUMENTS)
+		return find_documents(q, place, ret, err);
+	if (place->kind == TREE_REJECTED || place->kind == TREE_ERROR)
+		return find_reject(q, place, ret, err);
+	return not_there(q, err);
+}
+
+static int find_folder(const struct sought *q, const struct tree_place *place,
+		       struct node **ret, struct cvx_err *err)
+{
+	if (place->kind == TREE_TABLE)
+		return find_table(q, place, ret, err);
+	if (place->kind == TREE_REGISTRY_DIR || place->kind == TREE_CONTROL_DIR)
+		return folder_node(q, place, 0, 0, ret, err);
+	return not_there(q, err); /* scratch folders have names of their own */
+}
+
+int lookup_node(struct session *s, const struct node *parent, const char *name,
+		pid_t tid, struct node **ret, struct cvx_err *err)
+{
+	char dir[TREE_PATH_MAX + 1], path[TREE_PATH_MAX + 1];
+	const struct sought q = {s, &parent->place, name, path, tid};
+	struct tree_place place;
+	struct stage *mine;
+	int r;
+
+	nodes_path(s->nodes, parent, dir);
+	r = tree_join(path, dir, name);
+	if (r < 0)
+		return cvx_fail(err, r, "the path is too long");
+	mine = marks_find_ticket(s->marks, tid, path);
+	if (mine) {
+		r = stage_node(&q, mine, ret, err);
+		stage_unref(mine);
+		return r;
+	}
+	r = find_name(&q, ret, err);
+	if (r <= 0)
+		return r;
+	if (tree_folder(&parent->place, name, &place, NULL) == 0 &&
+	    place.kind != TREE_SCRATCH_DIR)
+		return find_folder(&q, &place, ret, err);
+	if (tree_file(&parent->place, name, &place, NULL) == 0)
+		return find_file(&q, &place, ret, err);
+	return not_there(&q, err);
+}
+
+void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct session *s = ops_session(req);
+	struct cvx_err err = CVX_ERR_INIT;
+	struct node *dir, *n = NULL;
+	struct fuse_entry_param e;
+	int r;
+
+	barrier_wait(s->barrier);
+	dir = nodes_find(s->nodes, parent);
+	if (!dir) {
+		fuse_reply_err(req, ESTALE);
+		return;
+	}
+	r = lookup_node(s, dir, name, ops_caller(req), &n, &err);
+	log_debug("lookup %s in %s: %d", name, dir->path, r);
+	if (r < 0) {
+		fuse_reply_err(req, -r);
+	} else {
+		attr_entry(s, n, &e);
+		if (fuse_reply_entry(req, &e) == -ENOENT)
+			nodes_forget(s->nodes, n->number, 1);
+	}
+	node_unref(s->nodes, n);
+	node_unref(s->nodes, dir);
+}
+
+void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookups)
+{
+	nodes_forget(ops_session(req)->nodes, ino, lookups);
+	fuse_reply_none(req);
+}
+
+void op_forget_multi(fuse_req_t req, size_t count,
+		     struct fuse_forget_data *forgets)
+{
+	struct session *s = ops_session(req);
+
+	for (size_t i = 0; i < count; i++)
+		nodes_forget(s->nodes, forgets[i].ino, forgets[i].nlookup);
+	fuse_reply_none(req);
+}

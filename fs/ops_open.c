@@ -1,0 +1,379 @@
+/*
+ * ops_open: files are opened and made.
+ *
+ * What is written has an inode of its own, for as long as it is written. Were
+ * it on the inode of what readers have open under the same name, the kernel
+ * would cut their file when it opens with O_TRUNC, and lengthen it as bytes
+ * are written; and descriptors could not be counted apart (last_close.h). But
+ * OPEN comes when the name has been looked up, and cannot name another inode.
+ * So the first OPEN for writing makes the staged file, leaves a ticket for the
+ * thread, and answers ESTALE. The kernel then looks the name up once more, now
+ * finds the staged file, and opens that; programs notice nothing.
+ *
+ * Readers who come too late for the revision they looked up are sent round the
+ * same way.
+ */
+#include "fs/ops.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/base/cleanup.h"
+#include "cache/base/err.h"
+#include "cache/base/log.h"
+#include "importer/deployment.h"
+
+/* An OPEN being worked on. */
+struct opening {
+	struct session *s;
+	struct node *n;
+	const char *path;
+	int flags;
+	pid_t tid;
+};
+
+static bool wants_write(int flags)
+{
+	return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
+}
+
+static int open_stage(const struct opening *o, struct stage *stage,
+		      struct handle **ret, struct cvx_err *err)
+{
+	const struct handle what = {
+		.node = o->n,
+		.stage = stage_ref(stage),
+		.writes = wants_write(o->flags),
+	};
+	int r = handle_new(o->s->handles, &what, ret, err);
+
+	if (r == 0 && what.writes)
+		stage_opened(stage, o->tid);
+	return r;
+}
+
+static int open_view(const struct opening *o, struct handle **ret,
+		     struct cvx_err *err)
+{
+	struct handle what = {.node = o->n};
+	int r = 0;
+
+	what.view = marks_take_view(o->s->marks, o->tid, o->path);
+	if (!what.view)
+		r = view_open(&o->s->view_env, o->n, &what.view, err);
+	if (r < 0)
+		return r;
+	if (o->n->place.kind == TREE_DOCUMENTS &&
+	    view_revision(what.view).revision != o->n->version) {
+		marks_put_view(o->s->marks, o->tid, o->path, what.view);
+		return cvx_fail(err, -ESTALE, "%s: has just changed", o->path);
+	}
+	return handle_new(o->s->handles, &what, ret, err);
+}
+
+/* What stands in the file when it is opened without O_TRUNC. */
+static int set_contents(const struct opening *o, struct stage *stage,
+			struct cvx_err *err)
+{
+	struct stage_base base = STAGE_BASE_NONE;
+	bool append =
+		o->n->place.kind == TREE_DOCUMENTS && (o->flags & O_APPEND);
+	uint64_t revision = 0;
+	int r = 0;
+
+	if (append && (o->flags & O_ACCMODE) == O_WRONLY)
+		base.size = o->n->size; /* nobody will read it */
+	else
+		r = view_open_base(&o->s->view_env, o->n, &base, &revision,
+				   err);
+	if (r < 0)
+		return r;
+	if (append) {
+		stage_set_append(stage);
+		stage_set_before(stage, &base);
+	} else {
+		stage_set_contents(stage, &base, revision);
+	}
+	return 0;
+}
+
+/* The staged file for an open for writing of what is there. */
+static int make_stage(const struct opening *o, struct stage **ret,
+		      struct cvx_err *err)
+{
+	const struct tree_place *place = &o->n->place;
+	struct stage *stage;
+	int r = stage_new(&o->s->stage_env, place, o->path,
+			  nodes_number(o->s->nodes), &stage, err);
+
+	if (r < 0)
+		return r;
+	stage_set_reopened(stage);
+	if (place->kind == TREE_DROP && (o->flags & O_APPEND))
+		stage_set_append(stage);
+	if (o->flags & O_TRUNC)
+		stage_set_truncated(stage);
+	else if (place->kind != TREE_DROP)
+		r = set_contents(o, stage, err);
+	if (r < 0) {
+		stage_unref(stage);
+		return r;
+	}
+	*ret = stage;
+	return 0;
+}
+
+/* Sends the thread round to the stage; see above. */
+static int redirect(const struct opening *o, struct stage *stage,
+		    struct handle **ret, struct cvx_err *err)
+{
+	struct stage *first;
+
+	if (o->tid != 0 &&
+	    marks_put_ticket(o->s->marks, o->tid, o->path, stage) == 0)
+		return cvx_fail(err, -ESTALE, "%s: is staged", o->path);
+	/*
+	 * It did not look the name up again (/dev/fd/N), or we cannot tell
+	 * threads apart: it writes on this inode, and the next look-up gives
+	 * others a new one.
+	 */
+	first = marks_find_ticket(o->s->marks, o->tid, o->path);
+	if (first) {
+		(void)marks_take_ticket(o->s->marks, o->tid, first);
+		stage_unref(first);
+	}
+	stage_set_number(stage, o->n->number);
+	nodes_retire(o->s->nodes, o->n);
+	return open_stage(o, stage, ret, err);
+}
+
+/* A file that is staged already is written to as it is, or begun anew. */
+static int open_staged(const struct opening *o, struct handle **ret,
+		       struct cvx_err *err)
+{
+	struct stage *stage = o->n->stage;
+	bool anew = o->n->place.kind == TREE_DROP &&
+		    (o->flags & (O_TRUNC | O_APPEND)) &&
+		    !stage_is_untouched(stage);
+	struct stage *fresh;
+	int r;
+
+	if (marks_take_ticket(o->s->marks, o->tid, stage)) {
+		r = o->n->place.kind == TREE_DROP
+			    ? names_put(o->s->names, o->path, stage, err)
+			    : 0;
+		return r < 0 ? r : open_stage(o, stage, ret, err);
+	}
+	if (anew) {
+		r = make_stage(o, &fresh, err);
+		if (r < 0)
+			return r;
+		r = redirect(o, fresh, ret, err);
+		stage_unref(fresh);
+		return r;
+	}
+	if (o->flags & O_TRUNC) {
+		r = stage_truncate(stage, 0, err);
+		if (r < 0)
+			return r;
+		if (o->n->place.kind != TREE_SCRATCH)
+			stage_set_truncated(stage);
+	}
+	if (o->n->place.kind == TREE_DROP && (o->flags & O_APPEND))
+		stage_set_append(stage);
+	return open_stage(o, stage, ret, err);
+}
+
+static int open_for_writing(const struct opening *o, struct handle **ret,
+			    struct cvx_err *err)
+{
+	struct stage *stage;
+	int r;
+
+	if (o->s->settings.read_only)
+		return cvx_fail(err, -EROFS, "the mount is read-only");
+	if (o->n->stage)
+		return open_staged(o, ret, err);
+	if (!tree_is_target(o->n->place.kind) &&
+	    o->n->place.kind != TREE_REJECTED)
+		return cvx_fail(err, -EACCES, "%s: can only be read", o->path);
+	r = make_stage(o, &stage, err);
+	if (r < 0)
+		return r;
+	r = redirect(o, stage, ret, err);
+	stage_unref(stage);
+	return r;
+}
+
+static int open_node(const struct opening *o, struct handle **ret,
+		     struct cvx_err *err)
+{
+	if (wants_write(o->flags))
+		return open_for_writing(o, ret, err);
+	if (o->n->stage)
+		return open_stage(o, o->n->stage, ret, err);
+	if (o->n->place.kind == TREE_DROP) /* a ghost: it can be synced */
+		return handle_new(o->s->handles, &(struct handle){.node = o->n},
+				  ret, err);
+	return open_view(o, ret, err);
+}
+
+/* How the kernel is to treat the open file (fuse-facts.md e). */
+static void set_caching(struct fuse_file_info *fi, const struct handle *h)
+{
+	fi->fh = (uintptr_t)h;
+	fi->direct_io = !h->view;
+	fi->keep_cache = h->view != NULL;
+	fi->noflush = !h->writes;
+}
+
+static void take_back(struct session *s, struct handle *h)
+{
+	if (h->writes)
+		(void)stage_closed(h->stage);
+	handle_free(s->handles, h);
+}
+
+void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	char path[TREE_PATH_MAX + 1];
+	struct session *s = ops_session(req);
+	struct cvx_err err = CVX_ERR_INIT;
+	struct node *n;
+	struct opening o = {
+		.s = s,
+		.path = path,
+		.flags = fi->flags,
+		.tid = ops_caller(req),
+	};
+	struct handle *h;
+	int r;
+
+	barrier_wait(s->barrier);
+	n = nodes_find(s->nodes, ino);
+	if (!n) {
+		fuse_reply_err(req, ESTALE);
+		return;
+	}
+	o.n = n;
+	nodes_path(s->nodes, n, path);
+	if (n->stage)
+		(void)stage_place(n->stage, path);
+	r = open_node(&o, &h, &err);
+	log_debug("open %s %#x: %d", path, (unsigned)fi->flags, r);
+	if (r == -ESTALE || r == -ENOENT) {
+		fuse_reply_err(req, -r);
+		node_unref(s->nodes, n);
+	} else if (r < 0) {
+		ops_refuse(req, path, &err);
+		node_unref(s->nodes, n);
+	} else {
+		set_caching(fi, h); /* the handle keeps the node */
+		if (fuse_reply_open(req, fi) == -ENOENT)
+			take_back(s, h);
+	}
+}
+
+/* The stage of a file that is made, and its name. */
+static int make_file(struct session *s, const struct node *dir,
+		     const char *name, const char *path, int flags, pid_t tid,
+		     struct stage **ret, struct cvx_err *err)
+{
+	struct tree_place place;
+	struct stage *stage;
+	int r;
+
+	if (s->settings.read_only)
+		return cvx_fail(err, -EROFS, "the mount is read-only");
+	r = tree_file(&dir->place, name, &place, err);
+	if (r < 0)
+		return r;
+	if (place.kind == TREE_ARCHIVE)
+		return cvx_fail(err, -ENOTSUP,
+				"archives cannot be restored through the mount "
+				"yet; unpack it and copy the folders in");
+	if (place.kind == TREE_REJECTED || place.kind == TREE_ERROR)
+		place.kind = TREE_SCRATCH; /* there is no such reject */
+	if (!tree_is_target(place.kind) && place.kind != TREE_SCRATCH)
+		return cvx_fail(err, -EPERM, "nothing can be made here");
+	r = stage_new(&s->stage_env, &place, path, nodes_number(s->nodes),
+		      &stage, err);
+	if (r < 0)
+		return r;
+	if (place.kind == TREE_DROP && (flags & O_APPEND))
+		stage_set_append(stage);
+	/* What was unlinked and made again is replaced, even by nothing. */
+	if ((flags & O_TRUNC) || marks_is_hidden(s->marks, path, tid))
+		stage_set_truncated(stage);
+	if (place.kind == TREE_DROP || place.kind == TREE_SCRATCH)
+		r = names_put(s->names, path, stage, err);
+	if (r < 0) {
+		stage_unref(stage);
+		return r;
+	}
+	marks_show(s->marks, path, tid);
+	*ret = stage;
+	return 0;
+}
+
+static int create(struct session *s, const struct node *dir, const char *name,
+		  const char *path, int flags, pid_t tid, struct handle **ret,
+		  struct cvx_err *err)
+{
+	struct tree_place place;
+	struct stage *stage = NULL;
+	struct node_key key = {.place = &place, .path = path};
+	struct opening o = {s, NULL, path, flags, tid};
+	int r = make_file(s, dir, name, path, flags, tid, &stage, err);
+
+	if (r < 0)
+		return r;
+	place = stage_place(stage, NULL);
+	key.stage = stage;
+	key.number = stage_number(stage);
+	r = nodes_look_up(s->nodes, &key, &o.n, err);
+	if (r == 0)
+		r = open_stage(&o, stage, ret, err);
+	if (r < 0)
+		(void)names_remove(s->names, path, stage);
+	stage_unref(stage);
+	return r;
+}
+
+void op_create(fuse_req_t req, fuse_ino_t parent, const char *name,
+	       mode_t mode __attribute__((unused)), struct fuse_file_info *fi)
+{
+	char dir_path[TREE_PATH_MAX + 1], path[TREE_PATH_MAX + 1];
+	struct session *s = ops_session(req);
+	struct cvx_err err = CVX_ERR_INIT;
+	struct node *dir = nodes_find(s->nodes, parent);
+	struct fuse_entry_param e;
+	struct handle *h = NULL;
+	int r;
+
+	if (!dir) {
+		fuse_reply_err(req, ESTALE);
+		return;
+	}
+	nodes_path(s->nodes, dir, dir_path);
+	r = tree_join(path, dir_path, name);
+	if (r < 0)
+		(void)cvx_fail(&err, r, "the path is too long");
+	else
+		r = create(s, dir, name, path, fi->flags, ops_caller(req), &h,
+			   &err);
+	log_debug("create %s %#x: %d", path, (unsigned)fi->flags, r);
+	if (r < 0) {
+		ops_refuse(req, path, &err);
+	} else {
+		attr_entry(s, h->node, &e);
+		set_caching(fi, h);
+		if (fuse_reply_create(req, &e, fi) == -ENOENT) {
+			nodes_forget(s->nodes, h->node->number, 1);
+			take_back(s, h);
+		}
+	}
+	node_unref(s->nodes, dir);
+}

@@ -1,0 +1,507 @@
+/*
+ * ops_rename: names are removed and changed.
+ *
+ * A rename to a target is a commit (W-6). What is in the deployment is not
+ * destroyed by taking its name away (W-10, fuse-facts.md a7):
+ *
+ *   rename to another name   copies the contents there, and the renaming
+ *                            program finds the old name free, to make the file
+ *                            again (cp -b, vim);
+ *   unlink                   is refused with EPERM, but for programs that
+ *                            unlink a file only to make it again. To them the
+ *                            name is free, too; if they do not make it, it is
+ *                            as it was. They stop with an error when the
+ *                            unlink fails, and nothing in their requests tells
+ *                            them from rm, so they are known by name.
+ *
+ * With -o allow_delete, others than these empty the table.
+ */
+#include "fs/ops.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/base/cleanup.h"
+#include "cache/base/err.h"
+#include "cache/base/log.h"
+#include "cache/rejects.h"
+#include "fs/process.h"
+#include "importer/deployment.h"
+
+/* Unlink an existing file, then make it with O_EXCL or O_CREAT. */
+static const char *const replacers[] = {
+	"mv",	    "cp",   "install", "tar", "bsdtar", "unzip",
+	"bsdunzip", "cpio", "bsdcpio", "7z",  "7za",	"7zr",
+};
+
+static bool is_replacer(pid_t tid)
+{
+	struct process_status status;
+	char comm[16];
+
+	if (tid == 0 || process_read_status(tid, &status) < 0 ||
+	    process_read_comm(status.tgid, comm) < 0)
+		return false;
+	for (size_t i = 0; i < sizeof(replacers) / sizeof(replacers[0]); i++)
+		if (strcmp(comm, replacers[i]) == 0)
+			return true;
+	return false;
+}
+
+/* One end of a rename, or the name of an unlink. */
+struct end {
+	struct node *dir;
+	const char *name;
+	char path[TREE_PATH_MAX + 1];
+};
+
+static int end_init(struct end *e, struct session *s, fuse_ino_t parent,
+		    const char *name, struct cvx_err *err)
+{
+	char dir_path[TREE_PATH_MAX + 1];
+
+	e->name = name;
+	e->path[0] = '\0';
+	e->dir = nodes_find(s->nodes, parent);
+	if (!e->dir)
+		return cvx_fail(err, -ENOENT, "the folder is gone");
+	nodes_path(s->nodes, e->dir, dir_path);
+	if (tree_join(e->path, dir_path, name) < 0)
+		return cvx_fail(err, -ENAMETOOLONG, "the path is too long");
+	return 0;
+}
+
+/* The base's path of a reject's file. */
+static int reject_call(struct session *s, enum tree_kind kind, const char *path,
+		       int (*fn)(struct rejects *, const char *),
+		       struct cvx_err *err)
+{
+	CVX_AUTO(cvx_freep)
+	char *base = strndup(path, tree_reject_base(kind, path));
+	int r;
+
+	if (!base)
+		return cvx_fail_memory(err);
+	r = fn(s->settings.rejects, base);
+	return r < 0 ? cvx_fail(err, r, "%s: cannot be removed: %s", path,
+				strerror(-r))
+		     : 0;
+}
+
+static int drop_reject(struct session *s, enum tree_kind kind, const char *path,
+		       struct cvx_err *err)
+{
+	return reject_call(s, kind, path,
+			   kind == TREE_ERROR ? rejects_drop_text
+					      : rejects_drop_bytes,
+			   err);
+}
+
+/* The name is free for this program until it makes the file again. */
+static void hide(struct session *s, const struct end *e, pid_t tid)
+{
+	struct node *n = NULL;
+
+	/* The kernel counts the links of the inode it unlinked; the file that
+	 * is seen next has another one. */
+	if (lookup_node(s, e->dir, e->name, 0, &n, NULL) == 0) {
+		nodes_retire(s->nodes, n);
+		nodes_forget(s->nodes, n->number, 1);
+		node_unref(s->nodes, n);
+	}
+	marks_hide(s->marks, e->path, tid);
+}
+
+static int remove_served(struct session *s, const struct end *e,
+			 const struct tree_place *place, pid_t tid,
+			 struct cvx_err *err)
+{
+	if (place->kind == TREE_REJECTED || place->kind == TREE_ERROR)
+		return drop_reject(s, place->kind, e->path, err);
+	if (!tree_is_target(place->kind))
+		return cvx_fail(err, -EPERM, "%s: belongs to the mount",
+				e->path);
+	if (is_replacer(tid)) {
+		hide(s, e, tid);
+		return 0;
+	}
+	if (!s->settings.allow_delete)
+		return cvx_fail(err, -EPERM,
+				"%s: is in the deployment; only a mount with "
+				"-o allow_delete removes it (truncate -s 0 "
+				"empties a table)",
+				e->path);
+	if (place->kind == TREE_DOCUMENTS)
+		return commit_empty(s->commits, place, e->path, err);
+	return 0; /* it goes with its folder */
+}
+
+static int remove_name(struct session *s, const struct end *e, pid_t tid,
+		       struct cvx_err *err)
+{
+	struct name there = names_find(s->names, e->path);
+	struct tree_place place;
+	int r = 0;
+
+	if (s->settings.read_only) {
+		r = cvx_fail(err, -EROFS, "the mount is read-only");
+	} else if (there.kind == NAME_STAGED) {
+		stage_discard(there.stage);
+		barrier_remove(s->barrier, there.stage);
+		(void)names_remove(s->names, e->path, there.stage);
+	} else if (there.kind == NAME_GHOST) {
+		(void)names_remove(s->names, e->path, NULL);
+	} else if (there.kind == NAME_FOLDER) {
+		r = cvx_fail(err, -EISDIR, "%s: is a folder", e->path);
+	} else {
+		r = tree_file(&e->dir->place, e->name, &place, err);
+		if (r == 0)
+			r = remove_served(s, e, &place, tid, err);
+	}
+	stage_unref(there.stage);
+	return r;
+}
+
+void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct session *s = ops_session(req);
+	struct cvx_err err = CVX_ERR_INIT;
+	struct end e;
+	int r;
+
+	barrier_wait(s->barrier);
+	r = end_init(&e, s, parent, name, &err);
+	if (r == 0)
+		r = remove_name(s, &e, ops_caller(req), &err);
+	log_debug("unlink %s: %d", e.path, r);
+	if (r < 0)
+		ops_refuse(req, e.path, &err);
+	else
+		fuse_reply_err(req, 0);
+	node_unref(s->nodes, e.dir);
+}
+
+/* A rename on its way. */
+struct renaming {
+	struct session *s;
+	struct end from, to;
+	struct tree_place target; /* what the new name is, as a file */
+	fuse_req_t req;
+	pid_t tid;
+};
+
+static void on_interrupt(fuse_req_t req __attribute__((unused)), void *watch)
+{
+	watch_signal(watch);
+}
+
+static int commit_to_target(struct renaming *rn, struct stage *stage,
+			    struct cvx_err *err)
+{
+	struct watch w;
+	int r;
+
+	watch_begin(&w, rn->s->interrupts, stage, rn->tid);
+	fuse_req_interrupt_func(rn->req, on_interrupt, &w);
+	r = commit_renamed(rn->s->commits, stage, &rn->target, rn->to.path,
+			   err);
+	fuse_req_interrupt_func(rn->req, NULL, NULL);
+	watch_end(&w);
+	return r;
+}
+
+/* What the file replaces under its new name will not be committed. */
+static void discard_at(struct session *s, const char *path)
+{
+	struct name there = names_find(s->names, path);
+
+	if (there.kind == NAME_STAGED) {
+		stage_discard(there.stage);
+		barrier_remove(s->barrier, there.stage);
+	}
+	stage_unref(there.stage);
+}
+
+static int to_scratch(struct renaming *rn, struct stage *stage,
+		      struct cvx_err *err)
+{
+	const struct tree_place scratch = {.kind = TREE_SCRATCH};
+	int r;
+
+	discard_at(rn->s, rn->to.path);
+	r = names_move(rn->s->names, rn->from.path, rn->to.path, err);
+	return r < 0 ? r : stage_retarget(stage, &scratch, rn->to.path, err);
+}
+
+/* Its writers go on; their last close commits it under the new name. */
+static int retarget_open(struct renaming *rn, struct stage *stage,
+			 struct cvx_err *err)
+{
+	int r = stage_retarget(stage, &rn->target, rn->to.path, err);
+
+	if (r < 0)
+		return r;
+	if (rn->target.kind == TREE_DROP) {
+		discard_at(rn->s, rn->to.path);
+		return names_move(rn->s->names, rn->from.path, rn->to.path,
+				  err);
+	}
+	(void)names_remove(rn->s->names, rn->from.path, stage);
+	return 0;
+}
+
+static int to_target(struct renaming *rn, struct stage *stage,
+		     struct cvx_err *err)
+{
+	struct session *s = rn->s;
+	uint64_t size = stage_size(stage);
+	int64_t mtime = stage_mtime(stage);
+	int r;
+
+	if (ops_is_held(s, stage, rn->tid))
+		return retarget_open(rn, stage, err);
+	r = commit_to_target(rn, stage, err);
+	if (r < 0)
+		return r;
+	marks_show(s->marks, rn->to.path, rn->tid);
+	if (rn->target.kind != TREE_DROP) {
+		(void)names_remove(s->names, rn->from.path, stage);
+		return 0;
+	}
+	discard_at(s, rn->to.path);
+	r = names_move(s->names, rn->from.path, rn->to.path, err);
+	if (r == 0)
+		names_make_ghost(s->names, rn->to.path, stage, size, mtime);
+	return r;
+}
+
+static bool reject_is_there(struct session *s, const char *path)
+{
+	CVX_AUTO(cvx_freep)
+	char *base = strndup(path, tree_reject_base(TREE_REJECTED, path));
+	struct reject_info info;
+
+	if (!base || rejects_find(s->settings.rejects, base, &info) < 0)
+		return false;
+	free(info.path);
+	return true;
+}
+
+static int rename_stage(struct renaming *rn, struct stage *stage,
+			struct cvx_err *err)
+{
+	switch (rn->target.kind) {
+	case TREE_REJECTED:
+		if (reject_is_there(rn->s, rn->to.path))
+			return to_target(rn, stage, err);
+		return to_scratch(rn, stage, err);
+	case TREE_SCRATCH:
+	case TREE_ERROR:
+		return to_scratch(rn, stage, err);
+	case TREE_README:
+	case TREE_DOCUMENTS:
+	case TREE_MARKER:
+	case TREE_REGISTRY:
+	case TREE_DROP:
+	case TREE_ARCHIVE:
+		return to_target(rn, stage, err);
+	case TREE_ROOT:
+	case TREE_TABLE:
+	case TREE_REGISTRY_DIR:
+	case TREE_CONTROL_DIR:
+	case TREE_SCRATCH_DIR:
+	case TREE_DEPLOYMENT:
+	case TREE_IMPORTS:
+	case TREE_LAST_ERROR:
+		break;
+	}
+	return cvx_fail(err, -EPERM, "%s: can only be read", rn->to.path);
+}
+
+/* A new file with the contents of what is served at the old name. */
+static int stage_served(struct renaming *rn, const struct node *n,
+			const struct tree_place *place, const char *path,
+			struct stage **ret, struct cvx_err *err)
+{
+	struct stage_base base = STAGE_BASE_NONE;
+	struct stage *stage;
+	uint64_t revision;
+	int r = view_open_base(&rn->s->view_env, n, &base, &revision, err);
+
+	if (r < 0)
+		return r;
+	r = stage_new(&rn->s->stage_env, place, path,
+		      nodes_number(rn->s->nodes), &stage, err);
+	if (r < 0) {
+		stage_base_fini(&base);
+		return r;
+	}
+	stage_set_contents(stage, &base, 0);
+	*ret = stage;
+	return 0;
+}
+
+/* FILE.rejected is tried again. */
+static int retry_reject(struct renaming *rn, const struct node *n,
+			struct cvx_err *err)
+{
+	const struct tree_place scratch = {.kind = TREE_SCRATCH};
+	struct stage *stage;
+	int r = stage_served(rn, n, &scratch, rn->from.path, &stage, err);
+
+	if (r < 0)
+		return r;
+	r = commit_to_target(rn, stage, err);
+	if (r == 0)
+		r = reject_call(rn->s, n->place.kind, rn->from.path,
+				rejects_drop, err);
+	stage_unref(stage);
+	return r;
+}
+
+/* What is served gets a second name, for a scratch file. */
+static int copy_served(struct renaming *rn, const struct node *n,
+		       struct cvx_err *err)
+{
+	const struct tree_place scratch = {.kind = TREE_SCRATCH};
+	struct stage *stage;
+	int r = stage_served(rn, n, &scratch, rn->to.path, &stage, err);
+
+	if (r < 0)
+		return r;
+	discard_at(rn->s, rn->to.path);
+	r = names_put(rn->s->names, rn->to.path, stage, err);
+	stage_unref(stage);
+	if (r < 0)
+		return r;
+	if (n->place.kind == TREE_REJECTED || n->place.kind == TREE_ERROR)
+		return drop_reject(rn->s, n->place.kind, rn->from.path, err);
+	hide(rn->s, &rn->from, rn->tid);
+	return 0;
+}
+
+static int rename_served(struct renaming *rn, struct cvx_err *err)
+{
+	struct node *n = NULL;
+	int r = lookup_node(rn->s, rn->from.dir, rn->from.name, rn->tid, &n,
+			    err);
+
+	if (r < 0)
+		return r;
+	nodes_forget(rn->s->nodes, n->number, 1); /* the kernel did not ask */
+	if (tree_is_folder(n->place.kind))
+		r = cvx_fail(err, -ENOTSUP, "%s: a table cannot be moved",
+			     rn->from.path);
+	else if (rn->target.kind == TREE_SCRATCH)
+		r = copy_served(rn, n, err);
+	else if (n->place.kind == TREE_REJECTED &&
+		 tree_is_target(rn->target.kind))
+		r = retry_reject(rn, n, err);
+	else
+		r = cvx_fail(err, -ENOTSUP,
+			     "%s: cannot be moved to %s; copy it",
+			     rn->from.path, rn->to.path);
+	node_unref(rn->s->nodes, n);
+	return r;
+}
+
+static int rename_folder(struct renaming *rn, struct cvx_err *err)
+{
+	struct tree_place place;
+	int r = tree_folder(&rn->to.dir->place, rn->to.name, &place, err);
+
+	if (r < 0)
+		return r;
+	if (place.kind != TREE_SCRATCH_DIR)
+		return cvx_fail(err, -ENOTSUP,
+				"%s: cannot become a table; make one with "
+				"mkdir and copy the files in",
+				rn->from.path);
+	if (!names_is_empty(rn->s->names, rn->to.path))
+		return cvx_fail(err, -ENOTEMPTY, "%s: is not empty",
+				rn->to.path);
+	r = names_move(rn->s->names, rn->from.path, rn->to.path, err);
+	return r < 0 ? r
+		     : nodes_move(rn->s->nodes, rn->from.path, rn->to.path,
+				  err);
+}
+
+static int rename_name(struct renaming *rn, struct cvx_err *err)
+{
+	struct name there;
+	int r = 0;
+
+	if (rn->s->settings.read_only)
+		return cvx_fail(err, -EROFS, "the mount is read-only");
+	there = names_find(rn->s->names, rn->from.path);
+	if (there.kind == NAME_FOLDER)
+		return rename_folder(rn, err);
+	if (there.kind == NAME_GHOST)
+		return cvx_fail(err, -ENOENT, "%s: has been imported",
+				rn->from.path);
+	r = tree_file(&rn->to.dir->place, rn->to.name, &rn->target, err);
+	if (r == 0)
+		r = there.kind == NAME_STAGED
+			    ? rename_stage(rn, there.stage, err)
+			    : rename_served(rn, err);
+	stage_unref(there.stage);
+	return r;
+}
+
+void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
+	       fuse_ino_t new_parent, const char *new_name, unsigned flags)
+{
+	struct session *s = ops_session(req);
+	struct renaming rn = {.s = s, .req = req, .tid = ops_caller(req)};
+	struct cvx_err err = CVX_ERR_INIT;
+	int r, q;
+
+	barrier_wait(s->barrier);
+	r = end_init(&rn.from, s, parent, name, &err);
+	q = end_init(&rn.to, s, new_parent, new_name, &err);
+	if (r == 0)
+		r = q;
+	if (r == 0 && (flags & ~(unsigned)RENAME_NOREPLACE))
+		r = cvx_fail(&err, -EINVAL, "names cannot be exchanged");
+	if (r == 0)
+		r = rename_name(&rn, &err);
+	log_debug("rename %s to %s: %d", rn.from.path, rn.to.path, r);
+	if (r == -ESTALE) /* the kernel would do it again */
+		r = err.code = -EBUSY;
+	if (r < 0)
+		ops_refuse(req, rn.from.path, &err);
+	else
+		fuse_reply_err(req, 0);
+	node_unref(s->nodes, rn.from.dir);
+	node_unref(s->nodes, rn.to.dir);
+}
+
+static void refuse(fuse_req_t req, const char *name, const char *what)
+{
+	struct cvx_err err;
+
+	cvx_fail(&err, -EPERM, "%s cannot be made here", what);
+	ops_refuse(req, name, &err);
+}
+
+void op_link(fuse_req_t req, fuse_ino_t ino __attribute__((unused)),
+	     fuse_ino_t new_parent __attribute__((unused)),
+	     const char *new_name)
+{
+	refuse(req, new_name, "links");
+}
+
+void op_symlink(fuse_req_t req, const char *target __attribute__((unused)),
+		fuse_ino_t parent __attribute__((unused)), const char *name)
+{
+	refuse(req, name, "links");
+}
+
+void op_mknod(fuse_req_t req, fuse_ino_t parent __attribute__((unused)),
+	      const char *name, mode_t mode __attribute__((unused)),
+	      dev_t rdev __attribute__((unused)))
+{
+	refuse(req, name, "devices");
+}
