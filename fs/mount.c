@@ -312,9 +312,6 @@ static void *announce(void *arg)
 
 	if (stat(m->mountpoint, &st) < 0)
 		return NULL;
-	log_info("%s: mounted on %s; what is written and not yet closed is "
-		 "lost if this process is killed",
-		 m->state_dir, m->mountpoint);
 	daemon_ready(&m->link);
 	return NULL;
 }
@@ -343,8 +340,6 @@ static int run_session(struct mount *m, struct session *s, struct cvx_err *err)
 	running = NULL;
 	session_free(s);
 	(void)pthread_join(announcer, NULL);
-	if (r == 0)
-		log_info("%s: unmounted from %s", m->state_dir, m->mountpoint);
 	return r;
 }
 

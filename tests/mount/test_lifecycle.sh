@@ -281,8 +281,8 @@ case_C4_component_that_is_not_there() {
 case_C4_log_goes_to_the_file() {
 	mount_detached -o "log=$DIR/log" "local:$STATE"
 	unmount_detached
-	expect_match log "$(cat log)" "info: $STATE: mounted on $MNT" \
-		"info: $STATE: unmounted from $MNT"
+	expect_match log "$(cat log)" "info: .*$STATE: mounted at $MNT" \
+		"info: .*$STATE: the mount at $MNT ends"
 	expect_text "its mode" "$(stat -c %a log)" 600
 	expect_no_mount 6 'absent/log' -o "log=$DIR/absent/log" \
 		"local:$STATE" "$MNT"
@@ -305,15 +305,18 @@ case_C5_secrets_are_refused_and_not_repeated() {
 	! grep -q SECRET said || fail "the key was repeated"
 }
 
-# as_nobody COMMAND...: it must be able to get as far as the mount point.
+# as_nobody COMMAND...: who gets as far as the mount point.
 as_nobody() {
 	need_root
+	chmod 711 "$(dirname "$DIR")"
 	chmod 755 "$DIR"
 	setpriv --reuid 65534 --regid 65534 --clear-groups "$@"
 }
 
 case_C7_others_cannot_enter() {
 	start_mount
+	as_nobody ls "$DIR" >got
+	expect_match "their view" "$(cat got)" '^mnt$'
 	expect_refused 'Permission denied' as_nobody ls "$MNT"
 }
 
