@@ -319,12 +319,11 @@ const char *scan_check_key(const char *text, size_t size)
 	if (size > 0 && text[0] == '$')
 		return "a field name must not begin with '$'";
 	for (size_t i = 0; i < size; i++, length++) {
-		if (text[i] == '\\')
-			i++; /* then '"' or '\\', or else it is "\n", "\u00xx"
-			      */
+		bool escape = text[i] == '\\';
+
+		i += escape;
 		if (text[i] < 0x20 || text[i] > 0x7e ||
-		    (i > 0 && text[i - 1] == '\\' && text[i] != '"' &&
-		     text[i] != '\\'))
+		    (escape && text[i] != '"' && text[i] != '\\'))
 			return "a field name must be printable ASCII";
 	}
 	if (length > SCAN_KEY_MAX)

@@ -205,7 +205,7 @@ static bool take_digits(struct parser *ps)
 static bool take_number(struct parser *ps)
 {
 	(void)take(ps, '-');
-	if (!take(ps, '0') && !take_digits(ps))
+	if (take(ps, '0') ? take_digits(ps) : !take_digits(ps))
 		return false;
 	if (take(ps, '.') && !take_digits(ps))
 		return false;
