@@ -11,6 +11,7 @@
 #include "cache/base/cleanup.h"
 #include "importer/format/csv_cell.h"
 #include "importer/format/kind.h"
+#include "importer/format/text.h"
 #include "importer/value/name.h"
 #include "importer/value/refusal.h"
 #include "importer/value/system_fields.h"
@@ -277,8 +278,8 @@ static int print_key(struct cvx_buf *keys, const char *name, size_t size)
 static int make_slots(struct header_reader *r, struct cvx_err *err)
 {
 	struct csv_header *h = r->header;
-	struct cvx_buf keys =
-		CVX_BUF_INIT(2 * r->names.size + 4 * r->field_count);
+	struct cvx_buf keys = CVX_BUF_INIT(2 * r->names.size +
+					   4 * r->field_count + CSV_KEY_STEP);
 	uint16_t slot_of_field[DOCUMENT_FIELDS_MAX + 2];
 	int result = 0;
 
@@ -310,6 +311,10 @@ static int make_slots(struct header_reader *r, struct cvx_err *err)
 			h->reserved = slot;
 		slot_of_field[r->sorted[i]] = (uint16_t)i;
 	}
+	if (result == 0)
+		result = cvx_buf_reserve(&keys, CSV_KEY_STEP);
+	if (result == 0)
+		memset(keys.data + keys.size, 0, CSV_KEY_STEP);
 	h->keys = keys.data;
 	h->keys_size = keys.size;
 	if (result < 0)
@@ -326,12 +331,14 @@ int csv_header_read(const char *text, size_t size, bool at_end,
 		    struct cvx_err *err)
 {
 	CVX_AUTO(header_reader_freep) struct header_reader *r = NULL;
-	size_t start = csv_skip_blank(text, size, 0), used = 0;
+	size_t start = 0, used = 0;
+	struct csv_scan scan;
 	uint64_t count;
 	uint16_t ignored;
 	int result;
 
-	if (start == size ||
+	csv_scan_init(&scan, text, size);
+	if (!csv_skip_blank(&scan, &start) ||
 	    (!at_end &&
 	     csv_find_end(text + start, size - start, 1, &count) == 0)) {
 		if (!at_end)
@@ -378,11 +385,9 @@ static size_t csv_cut(const struct format *f, const char *text, size_t size,
 	*ret_row_bound = 0;
 	if (size == 0)
 		return 0;
-	if (!memchr(text, '"', size)) {
-		end = at_end ? size : csv_last_line_end(text, size);
-		count = csv_count_line_ends(text, end);
-		if (end > 0 && text[end - 1] != '\n' && text[end - 1] != '\r')
-			count++;
+	/* Without quotes and CR, lines are rows. */
+	if (!memchr(text, '"', size) && !memchr(text, '\r', size)) {
+		end = text_cut_lines(text, size, at_end, &count);
 		if (count <= count_max) {
 			*ret_row_bound = count;
 			return end;
@@ -401,17 +406,16 @@ static bool csv_first_number(const struct format *f, const char *text,
 			     size_t size, uint32_t *ret_number)
 {
 	const struct csv_header *h = f->header;
-	size_t pos = csv_skip_blank(text, size, 0);
 	char id_text[ID_TEXT_MAX + 2];
 	struct internal_id id;
 	struct csv_scan scan;
 	struct csv_cell cell;
-	size_t column = 0;
+	size_t pos = 0, column = 0;
 	double number;
 
-	if (!h || !h->id || h->too_many_fields || pos == size)
-		return false;
 	csv_scan_init(&scan, text, size);
+	if (!h || !h->id || h->too_many_fields || !csv_skip_blank(&scan, &pos))
+		return false;
 	while (csv_next_field(&scan, &pos, &cell) && column < h->id->column)
 		column++;
 	if (column < h->id->column)

@@ -29,6 +29,9 @@ enum csv_slot_kind {
 	CSV_SLOT_NEW_CREATION_TIME, /* the same of _creationTime */
 };
 
+/* So many bytes of a key are copied at once, whatever its size. */
+#define CSV_KEY_STEP 32
+
 struct csv_slot {
 	enum csv_slot_kind kind;
 	size_t column;	 /* the last one of that name; from 0 */
@@ -45,7 +48,7 @@ struct csv_header {
 	size_t slot_count;
 	size_t field_count; /* slots that come from columns */
 	char *names;
-	char *keys;
+	char *keys; /* and CSV_KEY_STEP bytes that may be copied with them */
 	size_t keys_size;
 	uint64_t names_value_size; /* what names and the object itself add to
 				      a document's size (import.md 4.2) */

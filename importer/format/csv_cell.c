@@ -15,8 +15,10 @@
 #define FLOAT_VALUE_SIZE 9
 #define STRING_VALUE_SIZE(size) (2 + (size))
 
-/* Decimals of so many digits all differ as doubles, so they are shortest. */
 #define EXACT_DIGITS 15
+
+/* The longest text of a number that is copied: digits and a point or sign. */
+#define PLAIN_MAX 16
 
 static const char *skip_digits(const char *p, const char *end)
 {
@@ -81,42 +83,65 @@ enum csv_cell_type csv_cell_type(const char *text, size_t size,
 	return is_not_finite(text, size) ? CSV_CELL_NULL : CSV_CELL_STRING;
 }
 
+#ifdef __SSE2__
+
+/* A bit for each of the PLAIN_MAX bytes that is a digit. */
+static unsigned digit_bits(const char *text)
+{
+	__m128i bytes = _mm_loadu_si128((const __m128i *)text);
+	const __m128i nine = _mm_set1_epi8(9);
+
+	bytes = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
+	return (unsigned)_mm_movemask_epi8(
+		_mm_cmpeq_epi8(_mm_max_epu8(bytes, nine), nine));
+}
+
+#else
+
+static unsigned digit_bits(const char *text)
+{
+	unsigned bits = 0;
+
+	for (unsigned i = 0; i < PLAIN_MAX; i++)
+		bits |= (unsigned)(text[i] >= '0' && text[i] <= '9') << i;
+	return bits;
+}
+
+#endif
+
 /*
- * Prints a number that needs no reading: at most EXACT_DIGITS digits that
- * already stand as import.md 4.6 wants them, but for ".0" behind an integer and
- * zeros behind the last decimal. NULL: it is not such a number.
+ * Prints a number that needs no reading: it already stands as import.md 4.6
+ * wants it, but for ".0" behind an integer and zeros behind the last decimal.
+ * Decimals of up to 15 digits all differ as doubles, so they are shortest.
+ * NULL: it is not such a number. PLAIN_MAX bytes of text can be read.
  */
 static char *print_plain_number(char *out, const char *text, size_t size)
 {
-	const char *end = text + size;
-	const char *digits = text + (*text == '-');
-	const char *point = skip_digits(digits, end);
-	const char *decimals = point + 1, *last;
-	bool zero;
+	size_t sign = *text == '-', point, part;
+	unsigned others; /* bits of what is no digit, or behind the cell */
 
-	if (point == digits || point - digits > EXACT_DIGITS)
+	if (size > PLAIN_MAX)
 		return NULL;
-	zero = *digits == '0';
-	if (zero && point - digits > 1)
+	others = ~(digit_bits(text) & ((1u << size) - 1));
+	point = (size_t)__builtin_ctz(others >> sign) + sign;
+	if (point == sign || point - sign > EXACT_DIGITS ||
+	    (text[sign] == '0' && point - sign > 1))
 		return NULL;
-	if (point == end) {
-		memcpy(out, text, size);
+	memcpy(out, text, PLAIN_MAX);
+	if (point == size) {
 		memcpy(out + size, ".0", 2);
 		return out + size + 2;
 	}
-	if (*point != '.' || decimals == end ||
-	    skip_digits(decimals, end) != end)
+	part = (size_t)__builtin_ctz(others >> (point + 1));
+	if (text[point] != '.' || part == 0 || point + 1 + part != size)
 		return NULL;
-	for (last = end - 1; last > decimals && *last == '0'; last--)
-		;
-	if ((point - digits) + (last + 1 - decimals) > EXACT_DIGITS)
-		return NULL;
+	while (part > 1 && text[point + part] == '0')
+		part--;
 	/* Below 0.00001 an exponent is due. */
-	if (zero && last - decimals >= 5 && memcmp(decimals, "00000", 5) == 0)
+	if (text[sign] == '0' && part > 5 &&
+	    memcmp(text + point + 1, "00000", 5) == 0)
 		return NULL;
-	size = (size_t)(last + 1 - text);
-	memcpy(out, text, size);
-	return out + size;
+	return out + point + 1 + part;
 }
 
 static char *print_escape(char *out, unsigned char byte)
@@ -236,7 +261,14 @@ char *csv_cell_print(char *out, const char *text, size_t size,
 	char *end;
 
 	if (size > 0 && may_be_typed(*text)) {
-		end = print_plain_number(out, text, size);
+		char padded[PLAIN_MAX] = {0};
+		const char *plain = text;
+
+		if (readable_end - text < PLAIN_MAX) {
+			memcpy(padded, text, size);
+			plain = padded;
+		}
+		end = print_plain_number(out, plain, size);
 		if (end) {
 			*value_size += FLOAT_VALUE_SIZE;
 			return end;

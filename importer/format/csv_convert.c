@@ -266,24 +266,13 @@ static int refuse_large(const struct csv_slot *slot, struct cvx_err *err)
 		      slot->column + 1);
 }
 
-/* Prints the id with quotes; returns the size without them. */
-static size_t print_id(const struct csv_converter *c,
-		       const struct internal_id *id, char *out)
-{
-	size_t size = id_encode(c->format->stamp.table_number, id, out + 1);
-
-	out[0] = '"';
-	out[size + 1] = '"';
-	return size;
-}
-
 /*
- * Prints a cell. A string that would break the document's limit is refused
- * before it is printed, so that the room taken for the line is enough.
+ * Prints a cell that is not simple, or could break the document's limit: that
+ * must be known before it is printed, so that the room taken is enough.
  */
-static int print_value(struct csv_converter *c, const struct record *record,
-		       const struct csv_slot *slot, char **out,
-		       uint64_t *value_size, struct cvx_err *err)
+static int print_odd_cell(struct csv_converter *c, const struct record *record,
+			  const struct csv_slot *slot, char **out,
+			  uint64_t *value_size, struct cvx_err *err)
 {
 	struct csv_cell cell;
 	const char *readable_end;
@@ -298,9 +287,55 @@ static int print_value(struct csv_converter *c, const struct record *record,
 		return refuse_large(slot, err);
 	*out = csv_cell_print(*out, cell.text, cell.size, readable_end,
 			      value_size);
-	if (*value_size > DOCUMENT_SIZE_MAX)
-		return refuse_large(slot, err);
 	return 0;
+}
+
+static char *print_key(char *out, const struct csv_header *h,
+		       const struct csv_slot *slot)
+{
+	const char *key = h->keys + slot->key_off;
+
+	memcpy(out, key, CSV_KEY_STEP);
+	if (slot->key_size > CSV_KEY_STEP)
+		memcpy(out + CSV_KEY_STEP, key + CSV_KEY_STEP,
+		       slot->key_size - CSV_KEY_STEP);
+	return out + slot->key_size;
+}
+
+/* Prints a field that is no cell, or whose cell has been read. */
+static char *print_system_value(char *out, const struct csv_converter *c,
+				const struct csv_slot *slot,
+				const struct record *record,
+				const struct document *document,
+				uint64_t *value_size)
+{
+	const struct document_stamp *stamp = &c->format->stamp;
+	size_t size;
+
+	if (slot->kind == CSV_SLOT_NEW_CREATION_TIME) {
+		*value_size += SYSTEM_TIME_VALUE_SIZE;
+		return out + number_print(system_time_at(stamp->creation_time,
+							 record->nth),
+					  out);
+	}
+	*out++ = '"';
+	size = id_encode(stamp->table_number, &document->id, out);
+	out += size;
+	*out++ = '"';
+	*value_size += SYSTEM_ID_VALUE_SIZE(size);
+	return out;
+}
+
+/* What the line needs at most. Cells that do not fit a document are refused
+ * when one of them has passed the limit, and none alone is above it. */
+static size_t line_room(const struct csv_header *h, const struct record *record)
+{
+	size_t cells = record->size < 2 * DOCUMENT_SIZE_MAX
+			       ? record->size
+			       : 2 * DOCUMENT_SIZE_MAX;
+
+	return h->keys_size + h->slot_count * CSV_CELL_ROOM(0) +
+	       CSV_CELL_ROOM(cells) + CSV_KEY_STEP;
 }
 
 static int print_document(struct csv_converter *c, const struct record *record,
@@ -309,45 +344,32 @@ static int print_document(struct csv_converter *c, const struct record *record,
 {
 	const struct csv_header *h = c->header;
 	uint64_t value_size = h->names_value_size;
-	size_t strings = record->size < 2 * DOCUMENT_SIZE_MAX
-				 ? record->size
-				 : 2 * DOCUMENT_SIZE_MAX;
-	size_t id_size;
 	char *out;
-	int r = 0;
 
-	if (cvx_buf_reserve(text, h->keys_size +
-					  h->slot_count * CSV_CELL_ROOM(0) +
-					  CSV_CELL_ROOM(strings)) < 0)
+	if (cvx_buf_reserve(text, line_room(h, record)) < 0)
 		return cvx_fail_memory(err);
 	out = text->data + text->size;
-	for (const struct csv_slot *slot = h->slots;
-	     r == 0 && slot < h->slots + h->slot_count; slot++) {
-		memcpy(out, h->keys + slot->key_off, slot->key_size);
-		out += slot->key_size;
-		switch (slot->kind) {
-		case CSV_SLOT_VALUE:
-		case CSV_SLOT_CREATION_TIME:
-			r = print_value(c, record, slot, &out, &value_size,
-					err);
-			break;
-		case CSV_SLOT_ID:
-		case CSV_SLOT_NEW_ID:
-			id_size = print_id(c, &document->id, out);
-			value_size += SYSTEM_ID_VALUE_SIZE(id_size);
-			out += id_size + 2;
-			break;
-		case CSV_SLOT_NEW_CREATION_TIME:
-			value_size += SYSTEM_TIME_VALUE_SIZE;
-			out += number_print(
-				system_time_at(c->format->stamp.creation_time,
-					       record->nth),
-				out);
-			break;
-		}
+	for (size_t i = 0; i < h->slot_count; i++) {
+		const struct csv_slot *slot = &h->slots[i];
+		const struct csv_cell *cell = &c->cells[i];
+		int r = 0;
+
+		out = print_key(out, h, slot);
+		if (slot->kind != CSV_SLOT_VALUE &&
+		    slot->kind != CSV_SLOT_CREATION_TIME)
+			out = print_system_value(out, c, slot, record, document,
+						 &value_size);
+		else if (cell->raw || cell->size > DOCUMENT_SIZE_MAX)
+			r = print_odd_cell(c, record, slot, &out, &value_size,
+					   err);
+		else
+			out = csv_cell_print(out, cell->text, cell->size,
+					     record->readable_end, &value_size);
+		if (r == 0 && value_size > DOCUMENT_SIZE_MAX)
+			r = refuse_large(slot, err);
+		if (r < 0)
+			return r;
 	}
-	if (r < 0)
-		return r;
 	*out++ = '}';
 	*out++ = '\n';
 	text->size = (size_t)(out - text->data);
@@ -392,14 +414,18 @@ int csv_converter_run(struct csv_converter *c, const char *text, size_t size,
 		      struct cvx_err *err)
 {
 	const struct csv_header *h = c->header;
-	size_t pos = csv_skip_blank(text, size, 0);
+	size_t pos = 0;
 	bool known_utf8 = utf8_is_valid(text, size);
 	struct csv_scan scan;
 	int r;
 
-	assert(h || pos == size);
+	if (!h) {
+		/* format_begin found no record up to the end of the file. */
+		assert(size == 0);
+		return 0;
+	}
 	csv_scan_init(&scan, text, size);
-	while (h && pos < size && !rows->stopped) {
+	while (!rows->stopped && csv_skip_blank(&scan, &pos)) {
 		struct record record = {
 			.text = text + pos,
 			.readable_end = text + size,
@@ -413,7 +439,6 @@ int csv_converter_run(struct csv_converter *c, const char *text, size_t size,
 		r = convert_record(c, &record, known_utf8, rows, err);
 		if (r < 0)
 			return r;
-		pos = csv_skip_blank(text, size, pos);
 	}
 	return 0;
 }

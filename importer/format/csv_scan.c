@@ -5,113 +5,132 @@
 #include <emmintrin.h>
 #endif
 
-#include "importer/format/text.h"
-
 #define WINDOW_SIZE 64
-#define NO_WINDOW (~(size_t)(WINDOW_SIZE - 1))
+
+/* A bit for each of 64 bytes. */
+struct window {
+	uint64_t lfs;
+	uint64_t ends; /* CR, LF */
+	uint64_t seps; /* those and ',' */
+	uint64_t quotes;
+};
 
 #ifdef __SSE2__
 
-static uint64_t bits_of(const __m128i bytes[4], char byte)
+static inline void see_16(struct window *w, const char *p, unsigned shift)
 {
-	const __m128i wanted = _mm_set1_epi8(byte);
-	uint64_t bits = 0;
+	const __m128i bytes = _mm_loadu_si128((const __m128i *)p);
+	__m128i lfs = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\n'));
+	__m128i ends =
+		_mm_or_si128(lfs, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\r')));
+	__m128i seps =
+		_mm_or_si128(ends, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(',')));
+	__m128i quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
 
-	for (int i = 0; i < 4; i++) {
-		__m128i equal = _mm_cmpeq_epi8(bytes[i], wanted);
-
-		bits |= (uint64_t)(uint32_t)_mm_movemask_epi8(equal)
-			<< (16 * i);
-	}
-	return bits;
+	w->lfs |= (uint64_t)(unsigned)_mm_movemask_epi8(lfs) << shift;
+	w->ends |= (uint64_t)(unsigned)_mm_movemask_epi8(ends) << shift;
+	w->seps |= (uint64_t)(unsigned)_mm_movemask_epi8(seps) << shift;
+	w->quotes |= (uint64_t)(unsigned)_mm_movemask_epi8(quotes) << shift;
 }
 
-static void read_window(struct csv_scan *s, const char *p)
+static inline void see(struct window *w, const char *p)
 {
-	__m128i bytes[4];
-
-	for (int i = 0; i < 4; i++)
-		bytes[i] = _mm_loadu_si128((const __m128i *)(p + 16 * i));
-	s->ends = bits_of(bytes, '\n') | bits_of(bytes, '\r');
-	s->seps = s->ends | bits_of(bytes, ',');
-	s->quotes = bits_of(bytes, '"');
+	*w = (struct window){0};
+	see_16(w, p, 0);
+	see_16(w, p + 16, 16);
+	see_16(w, p + 32, 32);
+	see_16(w, p + 48, 48);
 }
 
 #else
 
-static void read_window(struct csv_scan *s, const char *p)
+static inline void see(struct window *w, const char *p)
 {
-	s->ends = s->seps = s->quotes = 0;
-	for (int i = 0; i < WINDOW_SIZE; i++) {
-		uint64_t bit = (uint64_t)1 << i;
-
-		if (p[i] == '\n' || p[i] == '\r')
-			s->ends |= bit;
-		else if (p[i] == ',')
-			s->seps |= bit;
-		else if (p[i] == '"')
-			s->quotes |= bit;
+	*w = (struct window){0};
+	for (unsigned i = 0; i < WINDOW_SIZE; i++) {
+		w->lfs |= (uint64_t)(p[i] == '\n') << i;
+		w->ends |= (uint64_t)(p[i] == '\r') << i;
+		w->seps |= (uint64_t)(p[i] == ',') << i;
+		w->quotes |= (uint64_t)(p[i] == '"') << i;
 	}
-	s->seps |= s->ends;
+	w->ends |= w->lfs;
+	w->seps |= w->ends;
 }
 
 #endif
 
-/* Makes the window the one that pos, which is within the text, lies in. */
-static void move_window(struct csv_scan *s, size_t pos)
+/* The window at base, which is within the text. */
+static inline void see_text(struct window *w, const char *text, size_t size,
+			    size_t base)
 {
-	size_t left;
-
-	s->base = pos & ~(size_t)(WINDOW_SIZE - 1);
-	left = s->size - s->base;
-	if (left >= WINDOW_SIZE) {
-		read_window(s, s->text + s->base);
+	if (size - base >= WINDOW_SIZE) {
+		see(w, text + base);
 	} else {
+		/* Zeros behind the text are nothing that is looked for. */
 		char rest[WINDOW_SIZE] = {0};
 
-		memcpy(rest, s->text + s->base, left);
-		read_window(s, rest);
+		memcpy(rest, text + base, size - base);
+		see(w, rest);
 	}
 }
 
-static inline void reach(struct csv_scan *s, size_t pos)
+/* Bits from n, which is at most WINDOW_SIZE. */
+static inline uint64_t bits_from(size_t n)
 {
-	if (pos - s->base >= WINDOW_SIZE)
-		move_window(s, pos);
+	return n < WINDOW_SIZE ? ~(uint64_t)0 << n : 0;
 }
 
-/* The next separator at or behind pos, or the end of the text. */
-static inline size_t next_sep(struct csv_scan *s, size_t pos)
+static void move_window(struct csv_scan *s, size_t base)
 {
-	while (pos < s->size) {
-		uint64_t bits;
+	struct window w;
 
-		reach(s, pos);
-		bits = s->seps >> (pos - s->base);
-		if (bits != 0)
-			return pos + (size_t)__builtin_ctzll(bits);
-		pos = s->base + WINDOW_SIZE;
-	}
-	return s->size;
+	see_text(&w, s->text, s->size, base);
+	s->base = base;
+	s->seps = w.seps;
+	s->quotes = w.quotes;
 }
 
+/* False at the end of the text. */
+static bool next_window(struct csv_scan *s)
+{
+	if (s->size - s->base <= WINDOW_SIZE)
+		return false;
+	move_window(s, s->base + WINDOW_SIZE);
+	return true;
+}
+
+/* Passes a separator; returns where it is, or the end of the text. */
+static inline size_t next_sep(struct csv_scan *s)
+{
+	size_t pos;
+
+	while (s->seps == 0)
+		if (!next_window(s))
+			return s->size;
+	pos = s->base + (size_t)__builtin_ctzll(s->seps);
+	s->seps &= s->seps - 1;
+	return pos;
+}
+
+/* The next quote from pos, which is not before the window; or the end. */
 static inline size_t next_quote(struct csv_scan *s, size_t pos)
 {
-	while (pos < s->size) {
-		uint64_t bits;
+	for (;;) {
+		size_t n = pos > s->base ? pos - s->base : 0;
+		uint64_t bits = s->quotes &
+				bits_from(n < WINDOW_SIZE ? n : WINDOW_SIZE);
 
-		reach(s, pos);
-		bits = s->quotes >> (pos - s->base);
 		if (bits != 0)
-			return pos + (size_t)__builtin_ctzll(bits);
-		pos = s->base + WINDOW_SIZE;
+			return s->base + (size_t)__builtin_ctzll(bits);
+		if (!next_window(s))
+			return s->size;
 	}
-	return s->size;
 }
 
 /*
- * The quote that closes the one before pos, or the end of the text; sets
- * *doubled when there are doubled quotes in between.
+ * Passes the text between quotes, which begins at pos. Returns where the
+ * closing quote is, or the end of the text; sets *doubled when there are
+ * doubled quotes in between.
  */
 static inline size_t closing_quote(struct csv_scan *s, size_t pos,
 				   bool *doubled)
@@ -119,36 +138,17 @@ static inline size_t closing_quote(struct csv_scan *s, size_t pos,
 	for (;;) {
 		pos = next_quote(s, pos);
 		if (pos + 1 >= s->size || s->text[pos + 1] != '"')
-			return pos;
+			break;
 		*doubled = true;
 		pos += 2;
 	}
+	s->seps &= pos < s->size ? bits_from(pos - s->base) : 0;
+	return pos;
 }
 
-static inline bool next_field(struct csv_scan *s, size_t *pos,
-			      struct csv_cell *ret)
+/* A field ended at end; returns whether another one follows. */
+static inline bool pass_sep(struct csv_scan *s, size_t end, size_t *pos)
 {
-	size_t start = *pos, end;
-
-	ret->text = s->text + start;
-	ret->raw = false;
-	if (start < s->size && s->text[start] == '"') {
-		size_t close = closing_quote(s, start + 1, &ret->raw);
-
-		end = close < s->size ? next_sep(s, close + 1) : close;
-		/* The usual field "…" is a part of the text; one that was not
-		 * closed, or goes on behind the quote, is not so simple. */
-		if (ret->raw || end != close + 1) {
-			ret->raw = true;
-			ret->size = end - start;
-		} else {
-			ret->text++;
-			ret->size = close - start - 1;
-		}
-	} else {
-		end = next_sep(s, start);
-		ret->size = end - start;
-	}
 	if (end == s->size) {
 		s->ran_out = true;
 		*pos = end;
@@ -158,17 +158,47 @@ static inline bool next_field(struct csv_scan *s, size_t *pos,
 	return s->text[end] == ',';
 }
 
-void csv_scan_init(struct csv_scan *s, const char *text, size_t size)
+static bool next_quoted(struct csv_scan *s, size_t *pos, struct csv_cell *ret)
 {
-	/* No pos lies in this window: the first look moves it. */
-	*s = (struct csv_scan){.text = text, .size = size, .base = NO_WINDOW};
+	bool doubled = false;
+	size_t close = closing_quote(s, *pos + 1, &doubled);
+	size_t end = next_sep(s);
+
+	/* The usual field "…" is a part of the text; one that was not closed,
+	 * or goes on behind the quote, is not so simple. */
+	ret->raw = doubled || end != close + 1;
+	ret->text = s->text + *pos + !ret->raw;
+	ret->size = end - *pos - (ret->raw ? 0 : 2);
+	return pass_sep(s, end, pos);
 }
 
-size_t csv_skip_blank(const char *text, size_t size, size_t pos)
+static inline bool next_field(struct csv_scan *s, size_t *pos,
+			      struct csv_cell *ret)
 {
-	while (pos < size && (text[pos] == '\n' || text[pos] == '\r'))
-		pos++;
-	return pos;
+	size_t end;
+
+	if (*pos < s->size && s->text[*pos] == '"')
+		return next_quoted(s, pos, ret);
+	end = next_sep(s);
+	ret->text = s->text + *pos;
+	ret->size = end - *pos;
+	ret->raw = false;
+	return pass_sep(s, end, pos);
+}
+
+void csv_scan_init(struct csv_scan *s, const char *text, size_t size)
+{
+	*s = (struct csv_scan){.text = text, .size = size};
+	if (size > 0)
+		move_window(s, 0);
+}
+
+bool csv_skip_blank(struct csv_scan *s, size_t *pos)
+{
+	while (*pos < s->size &&
+	       (s->text[*pos] == '\n' || s->text[*pos] == '\r'))
+		*pos = next_sep(s) + 1;
+	return *pos < s->size;
 }
 
 bool csv_next_field(struct csv_scan *s, size_t *pos, struct csv_cell *ret)
@@ -176,20 +206,23 @@ bool csv_next_field(struct csv_scan *s, size_t *pos, struct csv_cell *ret)
 	return next_field(s, pos, ret);
 }
 
-size_t csv_next_record(struct csv_scan *s, size_t *pos, const uint16_t *slot_of,
-		       size_t column_count, struct csv_cell *cells)
+size_t csv_next_record(struct csv_scan *scan, size_t *pos,
+		       const uint16_t *slot_of, size_t column_count,
+		       struct csv_cell *cells)
 {
+	struct csv_scan s = *scan; /* in registers, as far as can be */
 	struct csv_cell ignored;
 	size_t count = 0, at = *pos;
 	bool more;
 
 	do {
-		more = next_field(s, &at,
+		more = next_field(&s, &at,
 				  count < column_count ? &cells[slot_of[count]]
 						       : &ignored);
 		count++;
 	} while (more);
 	*pos = at;
+	*scan = s;
 	return count;
 }
 
@@ -219,54 +252,55 @@ size_t csv_unquote(const char *text, size_t size, char *out)
 	return (size_t)(to - out);
 }
 
+/*
+ * A quote opens a field where it is the first byte of the text or follows a
+ * separator, so only such quotes need to be looked at one by one. In between
+ * all line ends are record ends.
+ */
 size_t csv_find_end(const char *text, size_t size, uint64_t count_max,
 		    uint64_t *ret_count)
 {
-	struct csv_scan s;
-	size_t pos = 0, end = 0;
+	struct csv_scan s = {.text = text, .size = size};
+	size_t base = 0, from = 0, end = 0;
 	uint64_t count = 0;
 
-	csv_scan_init(&s, text, size);
-	while (count < count_max) {
-		size_t sep = pos;
-		bool doubled;
+	while (base < size && count < count_max) {
+		bool after_sep = true, after_cr = false, doubled;
+		uint64_t live = bits_from(from - base), opening, ends;
+		struct window w;
+		size_t close;
 
-		if (pos < size && text[pos] == '"')
-			sep = closing_quote(&s, pos + 1, &doubled) + 1;
-		sep = next_sep(&s, sep);
-		if (sep >= size)
-			break;
-		pos = sep + 1;
-		if (text[sep] != ',') {
-			end = pos;
-			/* CR LF is one line end. */
-			if (text[sep] != '\n' || sep == 0 ||
-			    text[sep - 1] != '\r')
-				count++;
+		see_text(&w, text, size, base);
+		if (base > 0) {
+			char last = text[base - 1];
+
+			after_cr = last == '\r';
+			after_sep = after_cr || last == '\n' || last == ',';
 		}
+		opening = w.quotes & (w.seps << 1 | after_sep) & live;
+		ends = w.ends & live;
+		if (opening != 0)
+			ends &= (opening & -opening) - 1;
+		for (; ends != 0 && count < count_max; ends &= ends - 1) {
+			uint64_t bit = ends & -ends;
+
+			end = base + (size_t)__builtin_ctzll(bit) + 1;
+			/* CR LF is one, counted at its CR. */
+			count += !(w.lfs & bit &
+				   ((w.ends & ~w.lfs) << 1 | after_cr));
+		}
+		if (opening == 0) {
+			base += WINDOW_SIZE;
+			from = base;
+			continue;
+		}
+		from = base + (size_t)__builtin_ctzll(opening) + 1;
+		s.base = base;
+		s.quotes = w.quotes;
+		close = closing_quote(&s, from, &doubled);
+		from = close + 1;
+		base = from & ~(size_t)(WINDOW_SIZE - 1);
 	}
 	*ret_count = count;
 	return end;
-}
-
-size_t csv_last_line_end(const char *text, size_t size)
-{
-	const char *lf = size > 0 ? memrchr(text, '\n', size) : NULL;
-	size_t end = lf ? (size_t)(lf - text) + 1 : 0;
-	const char *cr =
-		size > end ? memrchr(text + end, '\r', size - end) : NULL;
-
-	return cr ? (size_t)(cr - text) + 1 : end;
-}
-
-uint64_t csv_count_line_ends(const char *text, size_t size)
-{
-	uint64_t count = 0;
-
-	if (size == 0 || !memchr(text, '\r', size))
-		return text_count(text, size, '\n');
-	for (size_t i = 0; i < size; i++)
-		count += text[i] == '\r' ||
-			 (text[i] == '\n' && (i == 0 || text[i - 1] != '\r'));
-	return count;
 }

@@ -18,8 +18,7 @@ struct csv_scan {
 	const char *text;
 	size_t size;
 	size_t base;	 /* of the 64 bytes that the bits tell about */
-	uint64_t seps;	 /* ',', CR, LF */
-	uint64_t ends;	 /* CR, LF */
+	uint64_t seps;	 /* ',', CR, LF that are not passed yet */
 	uint64_t quotes; /* '"' */
 	bool ran_out;	 /* the last field ended with the text */
 };
@@ -31,22 +30,25 @@ struct csv_cell {
 	bool raw; /* begins with a quote and must pass csv_unquote */
 };
 
-/* text must stay; a scan starts at its first byte. */
+/*
+ * Starts a scan at the first byte of the text, which must stay. The functions
+ * below go on at *pos, which is 0 at first and theirs alone to change.
+ */
 void csv_scan_init(struct csv_scan *s, const char *text, size_t size);
 
-/* Where the blank lines at pos end. */
-size_t csv_skip_blank(const char *text, size_t size, size_t pos);
+/* Steps over blank lines; returns whether a record follows. */
+bool csv_skip_blank(struct csv_scan *s, size_t *pos);
 
 /*
- * Reads the field at *pos, which is then behind the field's separator. Returns
- * whether another field of the record follows.
+ * Reads a field; *pos is then behind its separator. Returns whether another
+ * field of the record follows.
  */
 bool csv_next_field(struct csv_scan *s, size_t *pos, struct csv_cell *ret);
 
 /*
- * Reads the record at *pos, which is then behind it, and returns how many
- * fields it has. The cell of column i goes to cells[slot_of[i]]; those of
- * columns from column_count on are only counted.
+ * Reads a record and returns how many fields it has. The cell of column i goes
+ * to cells[slot_of[i]]; those of columns from column_count on are only
+ * counted.
  */
 size_t csv_next_record(struct csv_scan *s, size_t *pos, const uint16_t *slot_of,
 		       size_t column_count, struct csv_cell *cells);
@@ -58,18 +60,11 @@ size_t csv_next_record(struct csv_scan *s, size_t *pos, const uint16_t *slot_of,
 size_t csv_unquote(const char *text, size_t size, char *out);
 
 /*
- * Returns where the last whole record of the text ends, or with count_max
- * record ends found, the last of them; 0 if none is whole. *ret_count is how
- * many record ends were passed, blank lines included.
+ * Returns where the last whole record of the text ends, or behind the
+ * count_max-th line end; 0 if none is whole. *ret_count is how many line ends
+ * were passed, those of blank lines included; CR LF is one.
  */
 size_t csv_find_end(const char *text, size_t size, uint64_t count_max,
 		    uint64_t *ret_count);
-
-/*
- * Of text without quotes: where its last whole record ends (0: nowhere), and
- * how many line ends it has. CR LF is one.
- */
-size_t csv_last_line_end(const char *text, size_t size);
-uint64_t csv_count_line_ends(const char *text, size_t size);
 
 #endif

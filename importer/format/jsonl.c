@@ -13,16 +13,7 @@ static size_t jsonl_cut(const struct format *f __attribute__((unused)),
 			const char *text, size_t size, bool at_end,
 			uint64_t *ret_row_bound)
 {
-	const char *lf;
-
-	if (!at_end) {
-		lf = size > 0 ? memrchr(text, '\n', size) : NULL;
-		size = lf ? (size_t)(lf - text) + 1 : 0;
-	}
-	*ret_row_bound = text_count(text, size, '\n');
-	if (size > 0 && text[size - 1] != '\n')
-		(*ret_row_bound)++;
-	return size;
+	return text_cut_lines(text, size, at_end, ret_row_bound);
 }
 
 static bool jsonl_first_number(const struct format *f __attribute__((unused)),

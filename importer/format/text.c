@@ -1,10 +1,8 @@
 #include "importer/format/text.h"
 
+#include <string.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
-#endif
-
-#ifdef __SSE2__
 
 /* Counts in whole steps of 16 bytes; *ret_used is how far they go. */
 static size_t count_wide(const char *text, size_t size, char byte,
@@ -52,6 +50,21 @@ size_t text_count(const char *text, size_t size, char byte)
 	for (; i < size; i++)
 		count += text[i] == byte;
 	return count;
+}
+
+size_t text_cut_lines(const char *text, size_t size, bool at_end,
+		      uint64_t *ret_count)
+{
+	const char *lf;
+
+	if (!at_end) {
+		lf = size > 0 ? memrchr(text, '\n', size) : NULL;
+		size = lf ? (size_t)(lf - text) + 1 : 0;
+	}
+	*ret_count = text_count(text, size, '\n');
+	if (size > 0 && text[size - 1] != '\n')
+		(*ret_count)++;
+	return size;
 }
 
 size_t text_skip_space(const char *text, size_t size, size_t pos)
