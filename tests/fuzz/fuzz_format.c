@@ -201,13 +201,13 @@ static void check_scan(const char *text, size_t size)
 {
 	struct plain_csv plain = {.text = text, .size = size};
 	struct csv_scan scan;
-	size_t pos = csv_skip_blank(text, size, 0);
+	size_t pos = 0;
 
 	csv_scan_init(&scan, text, size);
-	plain.pos = pos;
-	while (pos < size) {
+	while (csv_skip_blank(&scan, &pos)) {
 		bool more = true;
 
+		plain.pos = pos;
 		while (more) {
 			char unquoted[TEXT_MAX];
 			struct csv_cell cell;
@@ -227,8 +227,6 @@ static void check_scan(const char *text, size_t size)
 				assert_memory_equal(cell.text, plain.field,
 						    cell.size);
 		}
-		pos = csv_skip_blank(text, size, pos);
-		plain.pos = pos;
 	}
 }
 
@@ -264,8 +262,8 @@ TEST(jsonl_fuzz)
 		"",
 		"{}\n",
 		"{\"a\":1,\"b\":[true,null,\"x\"]}\n{\"_id\":\"" ID_A "\"}\n{}",
-		"\xef\xbb\xbf{\"a\":{\"b\":{\"c\":\"\\u00e9\\n\"}}}\r\n"
-		"{\"a\":1.5e-3}\n\n{\"z\":1,\"a\":2}\n",
+		("\xef\xbb\xbf{\"a\":{\"b\":{\"c\":\"\\u00e9\\n\"}}}\r\n"
+		 "{\"a\":1.5e-3}\n\n{\"z\":1,\"a\":2}\n"),
 	};
 	struct mutant *m = calloc(1, sizeof(*m));
 
