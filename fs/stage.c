@@ -419,11 +419,38 @@ int stage_sync(struct stage *s, struct cvx_err *err)
 	return spool_sync(s->spool, err);
 }
 
+/*
+ * How much of the file can be judged while its end is not known. A line of
+ * JSON is one for good when it has ended; a quote in CSV may go over lines, and
+ * an array is one value, so of them only what the import has passed.
+ */
+static int find_judgeable(struct stage *s, uint64_t *ret, struct cvx_err *err)
+{
+	CVX_AUTO(cvx_freep) char *buf = NULL;
+	uint64_t size = stage_import_size(s);
+	size_t want = size < COPY_SIZE ? (size_t)size : COPY_SIZE, n = 0;
+	const char *end;
+	int r;
+
+	*ret = UINT64_MAX;
+	if (s->place.format != FORMAT_JSONL || want == 0)
+		return 0;
+	buf = malloc(want);
+	if (!buf)
+		return cvx_fail_memory(err);
+	r = read_source(s, size - want, buf, want, &n, err);
+	end = r == 0 ? memrchr(buf, '\n', n) : NULL;
+	if (end)
+		*ret = size - want + (uint64_t)(end - buf) + 1;
+	return r;
+}
+
 /* As a commit does, it keeps writers out while the import looks. */
 int stage_check(struct stage *s, bool whole, struct cvx_err *err)
 {
-	int r = 0;
+	uint64_t size = UINT64_MAX;
 	bool look;
+	int r;
 
 	pthread_mutex_lock(&s->lock);
 	wait_settled(s);
@@ -437,11 +464,12 @@ int stage_check(struct stage *s, bool whole, struct cvx_err *err)
 	if (!look)
 		return r;
 
-	r = stage_need_import(s, err);
+	if (whole)
+		r = find_judgeable(s, &size, err);
 	if (r == 0)
-		r = import_check(s->import,
-				 whole ? stage_import_size(s) : UINT64_MAX,
-				 err);
+		r = stage_need_import(s, err);
+	if (r == 0)
+		r = import_check(s->import, size, err);
 
 	pthread_mutex_lock(&s->lock);
 	s->committing = false;
@@ -486,12 +514,17 @@ int stage_retarget(struct stage *s, const struct tree_place *place,
 	return r;
 }
 
+static bool is_dirty(const struct stage *s)
+{
+	return s->dirty && !s->discarded && s->place.kind != TREE_SCRATCH;
+}
+
 bool stage_is_dirty(struct stage *s)
 {
 	bool yes;
 
 	pthread_mutex_lock(&s->lock);
-	yes = s->dirty && !s->discarded && s->place.kind != TREE_SCRATCH;
+	yes = is_dirty(s);
 	pthread_mutex_unlock(&s->lock);
 	return yes;
 }
@@ -544,7 +577,7 @@ int stage_begin_commit(struct stage *s, bool force, struct cvx_err *err)
 
 	pthread_mutex_lock(&s->lock);
 	wait_settled(s);
-	if (!force && (s->discarded || !s->dirty)) {
+	if (!force && !is_dirty(s)) {
 		if (err && s->outcome.code)
 			*err = s->outcome;
 		r = s->outcome.code;

@@ -93,8 +93,8 @@ int stage_truncate(struct stage *s, uint64_t size, struct cvx_err *err);
 /* Makes the staged bytes durable (W-9). */
 int stage_sync(struct stage *s, struct cvx_err *err);
 
-/* What the import knows so far to be wrong. whole: as if the file ended
- * here. */
+/* What is known to be wrong with the bytes so far, whatever comes behind them.
+ * whole: having looked at all of them. */
 int stage_check(struct stage *s, bool whole, struct cvx_err *err);
 
 /* What it is, and where: into ret_path of TREE_PATH_MAX + 1 bytes, if not

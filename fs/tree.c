@@ -141,6 +141,14 @@ static bool parse_drop(const char *name, struct tree_place *place,
 	return true;
 }
 
+static int refuse_long(const char *name, struct cvx_err *err)
+{
+	return cvx_fail_named(err, -ENAMETOOLONG, "ImportInvalidName",
+			      "%.64s...: the name of a table has at most %d "
+			      "bytes",
+			      name, NAME_MAX_SIZE);
+}
+
 static int root_file(const char *name, struct tree_place *place,
 		     struct cvx_err *err)
 {
@@ -149,6 +157,8 @@ static int root_file(const char *name, struct tree_place *place,
 	if (is(name, "README.md")) {
 		place->kind = TREE_README;
 	} else if (parse_drop(name, place, &stem)) {
+		if (stem.size > NAME_MAX_SIZE)
+			return refuse_long(stem.text, err);
 		if (!name_is_user_table(stem.text, stem.size))
 			return cvx_fail_named(
 				err, -EINVAL, "ImportInvalidName",
@@ -262,10 +272,7 @@ static int root_folder(const char *name, struct tree_place *place,
 				name,
 				name[1] == 's' ? "stored files" : "components");
 	} else if (size > NAME_MAX_SIZE) {
-		return cvx_fail_named(err, -ENAMETOOLONG, "ImportInvalidName",
-				      "%.64s...: the name of a table has at "
-				      "most %d bytes",
-				      name, NAME_MAX_SIZE);
+		return refuse_long(name, err);
 	} else if (!name_is_user_table(name, size)) {
 		return cvx_fail_named(err, -EINVAL, "ImportInvalidName",
 				      "'%s' cannot be the name of a table: "
