@@ -213,7 +213,7 @@ TEST(options_sizes)
 
 TEST(options_wrong_values)
 {
-	expect_word_refused("mode=apend", "require-empty, append or replace");
+	expect_word_refused("mode=appendix", "require-empty, append or replace");
 	expect_word_refused("mode=replace-all", "not built yet");
 	expect_word_refused("uid=-1", "option uid: '-1'");
 	expect_word_refused("uid=4294967295", "option uid");
@@ -381,7 +381,7 @@ TEST(closest_counts_changes)
 	EXPECT_INT(word_distance("", ""), 0);
 	EXPECT_INT(word_distance("", "abc"), 3);
 	EXPECT_INT(word_distance("mode", "mode"), 0);
-	EXPECT_INT(word_distance("mdoe", "mode"), 1);
+	EXPECT_INT(word_distance("moed", "mode"), 1);
 	EXPECT_INT(word_distance("kitten", "sitting"), 3);
 	assert_true(word_distance("0123456789012345678901234567890123", "a") >
 		    1000);
