@@ -14,8 +14,9 @@ static void make_one_line(char *msg)
 			*msg = '?';
 }
 
-static int record(struct cvx_err *err, int code, const char *name,
-		  const char *fmt, va_list ap)
+__attribute__((format(printf, 4, 0))) static int
+record(struct cvx_err *err, int code, const char *name, const char *fmt,
+       va_list ap)
 {
 	assert(code < 0);
 	if (!err)

@@ -58,7 +58,8 @@ int log_to_file(const char *path, struct cvx_err *err)
 	return 0;
 }
 
-static void log_line(enum log_level level, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void
+log_line(enum log_level level, const char *fmt, va_list ap)
 {
 	char text[LINE_SIZE], line[LINE_SIZE + 64], stamp[32];
 	struct timespec now;
