@@ -19,9 +19,12 @@ prove_bad_file() {
 	expect_imports 1 failed
 	expect_reject "t/documents.$ending" in
 	expect_match "text" "$(cat "$MNT/t/documents.$ending.error")" "$@"
+	# Written in pieces, it may be refused before its end.
 	bash -c "$generator" >"$MNT/t/x.append.$ending" || :
 	documents t | cmp - before
-	expect_reject "t/x.append.$ending" in
+	test -s "$MNT/t/x.append.$ending.rejected"
+	test -s "$MNT/t/x.append.$ending.error"
+	expect_alive
 	cp "$DIR/.seed" "$MNT/t/documents.jsonl"
 	expect_numbers t 1 2
 }
@@ -71,7 +74,7 @@ bad wrong_header "$invalid" csv 'printf "a,\$b\n1,2\n"' '\$b'
 bad header_of_other_letters "$invalid" csv 'printf "n\303\244me\n1\n"' 'header|column'
 bad short_row "$invalid" csv 'printf "a,b\n1,2\n3\n"' 'row 2'
 bad long_row "$invalid" csv 'printf "a,b\n1,2\n3,4,5\n"' 'row 2'
-bad open_quote "$invalid" csv 'printf "a,b\n1,\"2\n3,4\n5\n\"x"; echo z' '.'
+bad open_quote "$invalid" csv 'printf "a,b\n1,2\n\"3,4\n5\n"' 'row 2'
 bad open_quote_of_10_MB "$invalid" csv \
 	'printf "a,b\n\""; yes 1,2 | head -c 10000000' '.'
 bad csv_as_jsonl "$invalid" jsonl 'printf "a,b\n1,2\n"' 'row 1'

@@ -134,6 +134,7 @@ write_curl_file() { curl -sS -o "$2" "file://$PWD/$1"; }
 # serve COMMAND...: with an HTTP server on $PORT for the current folder.
 serve() {
 	local server status=0
+	rm -f port
 	"$PYTHON" -c '
 import functools, http.server, sys
 class Quiet(http.server.SimpleHTTPRequestHandler):

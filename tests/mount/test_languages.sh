@@ -20,8 +20,8 @@ prove_program() {
 	prove_writer "$2" "$3" write_program "${5-documents.jsonl}"
 }
 
-# python NAME SEEN MODE PROGRAM: with the input in "rows", the path in "path".
-python() {
+# python_case NAME SEEN MODE PROGRAM: with the input in "rows", the path in "path".
+python_case() {
 	add_case "W4_python_$1" prove_program "$PYTHON" "$2" "$3" \
 		"import os, shutil, subprocess, sys, tempfile
 source, path = sys.argv[1:]
@@ -29,24 +29,24 @@ rows = open(source, 'rb').read()
 $4"
 }
 
-python with_statement seen replace 'with open(path, "wb") as f:
+python_case with_statement seen replace 'with open(path, "wb") as f:
     f.write(rows)'
-python append seen append 'with open(path, "ab") as f:
+python_case append seen append 'with open(path, "ab") as f:
     f.write(rows)'
-python small_writes seen replace 'with open(path, "wb", buffering=0) as f:
+python_case small_writes seen replace 'with open(path, "wb", buffering=0) as f:
     for row in rows.splitlines(True):
         f.write(row)'
-python read_write seen replace 'with open(path, "r+b") as f:
+python_case read_write seen replace 'with open(path, "r+b") as f:
     f.write(rows)
     f.truncate()'
-python write_backwards seen replace 'with open(path, "wb") as f:
+python_case write_backwards seen replace 'with open(path, "wb") as f:
     half = len(rows) // 2
     f.seek(half)
     f.write(rows[half:])
     f.flush()
     f.seek(0)
     f.write(rows[:half])'
-python rewrite_what_was_read seen replace 'with open(path, "w+b") as f:
+python_case rewrite_what_was_read seen replace 'with open(path, "w+b") as f:
     f.write(b"x" * len(rows) * 2)
     f.flush()
     f.seek(0)
@@ -54,21 +54,21 @@ python rewrite_what_was_read seen replace 'with open(path, "w+b") as f:
     f.seek(0)
     f.write(rows)
     f.truncate()'
-python no_close silent replace 'f = open(path, "wb")
+python_case no_close silent replace 'f = open(path, "wb")
 f.write(rows)'
-python exit_without_close silent replace 'fd = os.open(path, os.O_WRONLY | os.O_TRUNC)
+python_case exit_without_close silent replace 'fd = os.open(path, os.O_WRONLY | os.O_TRUNC)
 while rows:
     rows = rows[os.write(fd, rows):]
 os._exit(0)'
-python fsync_and_close seen replace 'with open(path, "wb") as f:
+python_case fsync_and_close seen replace 'with open(path, "wb") as f:
     f.write(rows)
     f.flush()
     os.fsync(f.fileno())'
-python shutil_copy seen replace 'shutil.copy(source, path)'
-python shutil_copy2 seen replace 'shutil.copy2(source, path)'
-python subprocess seen replace 'with open(path, "wb") as f:
+python_case shutil_copy seen replace 'shutil.copy(source, path)'
+python_case shutil_copy2 seen replace 'shutil.copy2(source, path)'
+python_case subprocess seen replace 'with open(path, "wb") as f:
     subprocess.run(["cat", source], stdout=f, stderr=subprocess.DEVNULL)'
-python dup seen replace 'fd = os.open(path, os.O_WRONLY | os.O_TRUNC)
+python_case dup seen replace 'fd = os.open(path, os.O_WRONLY | os.O_TRUNC)
 copy = os.dup(fd)
 os.write(fd, rows[:1000])
 os.close(fd)
@@ -76,7 +76,7 @@ rows = rows[1000:]
 while rows:
     rows = rows[os.write(copy, rows):]
 os.close(copy)'
-python fork seen replace 'with open(path, "wb", buffering=0) as f:
+python_case fork seen replace 'with open(path, "wb", buffering=0) as f:
     f.write(rows[:1000])
     pid = os.fork()
     if pid == 0:
@@ -84,11 +84,11 @@ python fork seen replace 'with open(path, "wb", buffering=0) as f:
         os._exit(0)
     os.waitpid(pid, 0)
     f.write(rows[2000:])'
-python sendfile seen replace 'with open(path, "wb") as f, open(source, "rb") as s:
+python_case sendfile seen replace 'with open(path, "wb") as f, open(source, "rb") as s:
     done = 0
     while done < len(rows):
         done += os.sendfile(f.fileno(), s.fileno(), done, 1 << 20)'
-python copy_file_range seen replace 'with open(path, "wb") as f:
+python_case copy_file_range seen replace 'with open(path, "wb") as f:
     twin = path + ".scratch"
     with open(twin, "wb") as s:
         s.write(rows)
@@ -102,8 +102,8 @@ python copy_file_range seen replace 'with open(path, "wb") as f:
                 left = 0
     os.unlink(twin)'
 
-# node NAME SEEN MODE PROGRAM: with "rows" and "path" as above.
-node() {
+# node_case NAME SEEN MODE PROGRAM: with "rows" and "path" as above.
+node_case() {
 	add_case "W4_node_$1" prove_program node "$2" "$3" \
 		"const fs = require('fs');
 const [source, path] = process.argv.slice(1);
@@ -111,39 +111,39 @@ const rows = fs.readFileSync(source);
 $4"
 }
 
-node writeFile seen replace 'fs.writeFile(path, rows, (e) => { if (e) throw e; });'
-node promises seen replace 'fs.promises.writeFile(path, rows).catch((e) => {
+node_case writeFile seen replace 'fs.writeFile(path, rows, (e) => { if (e) throw e; });'
+node_case promises seen replace 'fs.promises.writeFile(path, rows).catch((e) => {
 	console.error(e); process.exitCode = 1; });'
-node writeFileSync seen replace 'fs.writeFileSync(path, rows);'
-node appendFile seen append 'fs.appendFile(path, rows, (e) => { if (e) throw e; });'
-node appendFileSync seen append 'fs.appendFileSync(path, rows);'
-node copyFileSync seen replace 'fs.copyFileSync(source, path);'
-node createWriteStream seen replace 'const s = fs.createWriteStream(path);
+node_case writeFileSync seen replace 'fs.writeFileSync(path, rows);'
+node_case appendFile seen append 'fs.appendFile(path, rows, (e) => { if (e) throw e; });'
+node_case appendFileSync seen append 'fs.appendFileSync(path, rows);'
+node_case copyFileSync seen replace 'fs.copyFileSync(source, path);'
+node_case createWriteStream seen replace 'const s = fs.createWriteStream(path);
 s.on("error", (e) => { throw e; });
 for (let i = 0; i < rows.length; i += 5000) s.write(rows.subarray(i, i + 5000));
 s.end();'
-node pipeline seen replace 'require("stream").pipeline(fs.createReadStream(source),
+node_case pipeline seen replace 'require("stream").pipeline(fs.createReadStream(source),
 	fs.createWriteStream(path), (e) => { if (e) throw e; });'
-node spawn seen replace 'const fd = fs.openSync(path, "w");
+node_case spawn seen replace 'const fd = fs.openSync(path, "w");
 const child = require("child_process").spawn("cat", [source],
 	{ stdio: ["ignore", fd, "ignore"] });
 child.on("exit", () => fs.closeSync(fd));'
 
-# perl NAME SEEN MODE PROGRAM
-perl_program() {
+# perl_case NAME SEEN MODE PROGRAM
+perl_case() {
 	add_case "W4_perl_$1" prove_program perl "$2" "$3" \
 		"open(my \$in, '<', \$ARGV[0]) or die; local \$/; my \$rows = <\$in>;
 my \$path = \$ARGV[1]; $4"
 }
 
 # shellcheck disable=SC2016
-perl_program close seen replace 'open(my $f, ">", $path) or die;
+perl_case close seen replace 'open(my $f, ">", $path) or die;
 print $f $rows or die $!; close($f) or die $!;'
 # shellcheck disable=SC2016
-perl_program no_close silent replace 'open(my $f, ">", $path) or die;
+perl_case no_close silent replace 'open(my $f, ">", $path) or die;
 print $f $rows or die $!;'
 # shellcheck disable=SC2016
-perl_program append seen append 'open(my $f, ">>", $path) or die;
+perl_case append seen append 'open(my $f, ">>", $path) or die;
 print $f $rows or die $!; close($f) or die $!;'
 
 # --- renaming programs (W-6) ---

@@ -69,7 +69,7 @@ case_F3_a_mended_reject_that_is_still_wrong() {
 	printf '{"n":2\n{"n":3}\n' >in
 	refuse 'Invalid argument' t/documents.jsonl 'row 1'
 	printf '{"n":2}\n{"n":3\n' >"$MNT/t/documents.jsonl.rejected"
-	expect_refused 'Invalid argument' mv \
+	expect_refused 'cannot move' mv \
 		"$MNT/t/documents.jsonl.rejected" "$MNT/t/documents.jsonl"
 	expect_match "text" "$(cat "$MNT/t/documents.jsonl.error")" 'row 2'
 	expect_numbers t 1
@@ -161,7 +161,7 @@ case_F4_up_to_ten_places_in_one_pass() {
 	seed t 1
 	seq 100 | sed 's/.*/{"n":&}/; 5~4s/}/,}/' >in
 	refuse 'Invalid argument' t/documents.jsonl 'row 5' 'row 9' 'row 41'
-	expect_text "places" "$(grep -o 'row [0-9]*' \
+	expect_text "places" "$(grep -o 'row [0-9][0-9]*' \
 		"$MNT/t/documents.jsonl.error" | sort -u | wc -l)" 10
 	expect_match "how many more" \
 		"$(cat "$MNT/t/documents.jsonl.error")" '24 rows.*first 10'
@@ -185,7 +185,7 @@ case_F4_different_faults_in_one_pass() {
 	END
 	refuse 'Invalid argument' t/documents.jsonl \
 		'row 2' 'row 3' 'row 4' 'row 5' 'row 6' 'row 7'
-	expect_text "places" "$(grep -o 'row [0-9]*' \
+	expect_text "places" "$(grep -o 'row [0-9][0-9]*' \
 		"$MNT/t/documents.jsonl.error" | sort -u | wc -l)" 6
 }
 
@@ -236,8 +236,8 @@ case_F_not_empty_is_EEXIST() {
 	start_mount
 	seed t 1
 	echo '{"n":2}' >in
-	refuse 'File exists' t/in.jsonl 't' 'empty'
-	refuse 'File exists' t/in.require-empty.jsonl 'empty'
+	refuse 'File exists' t/in.jsonl 'table t has documents'
+	refuse 'File exists' t/in.require-empty.jsonl 'table t has documents'
 }
 
 case_F_large_array_is_EFBIG() {
@@ -246,13 +246,10 @@ case_F_large_array_is_EFBIG() {
 	{ echo '[{"n":2}' && yes ',{"n":3}' | head -c 16777216 && echo ']'; } >in
 	refuse 'File too large' t/in.append.json 'JsonArrayTooLarge|16777216|16 MiB'
 	# The largest that is allowed: 2^24 bytes.
-	{ echo '[{"n":2}' && yes ' ' | head -c 16777206 && echo ']'; } |
-		tr -d '\n' >in
-	truncate -s 16777215 in
-	tr '\0' ' ' <in | sed 's/\]//' >in2
-	printf ']' >>in2
-	expect_text "size" "$(stat -c %s in2)" 16777216
-	cp in2 "$MNT/t/in.append.json"
+	{ printf '[{"n":2}' && head -c 16777207 /dev/zero | tr '\0' ' ' &&
+		printf ']'; } >in
+	expect_text "size" "$(stat -c %s in)" 16777216
+	cp in "$MNT/t/in.append.json"
 	expect_numbers t 1 2
 }
 

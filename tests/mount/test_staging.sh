@@ -78,7 +78,7 @@ case_W6_refused_rename_keeps_its_source() {
 	seed t 1 2
 	mark
 	cp bad.jsonl "$MNT/t/scratch"
-	expect_refused 'Invalid argument' \
+	expect_refused 'cannot move' \
 		mv "$MNT/t/scratch" "$MNT/t/documents.jsonl"
 	expect_imports 1 failed
 	expect_numbers t 1 2
