@@ -136,14 +136,11 @@ size_t canon_write(const struct scanner *s, char *out)
 	}
 	*o++ = '{';
 	for (size_t i = 0; i < s->member_count; i++) {
-		const char *text;
-		size_t size = scan_member_text(s, s->order[i], &text);
-
-		if (i > 0)
-			*o++ = ',';
-		memcpy(o, text, size);
-		o += size;
+		o += scan_copy_member(s, s->order[i], o);
+		o[-1] = ',';
 	}
-	*o++ = '}';
+	if (s->member_count == 0)
+		o++;
+	o[-1] = '}';
 	return (size_t)(o - out);
 }

@@ -28,8 +28,9 @@ int canon_read(struct scanner *s, const char *text, size_t size, bool partial,
 	       size_t *ret_used, struct cvx_err *err);
 
 /*
- * Writes the text that canon_read left to out, which has room for it: the
- * fields of an object outermost in order. Returns the size.
+ * Writes the text that canon_read left to out, the fields of an object
+ * outermost in order. Returns the size; out has room for what s->row has and
+ * SCAN_COPY_STEP bytes more.
  */
 size_t canon_write(const struct scanner *s, char *out);
 

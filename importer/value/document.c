@@ -25,7 +25,8 @@
 
 /* The longest text of both system fields, and room behind the line. */
 #define SYSTEM_TEXT_MAX                                                        \
-	(sizeof(ID_KEY) + ID_TEXT_MAX + sizeof(TIME_KEY) + NUMBER_TEXT_MAX + 8)
+	(sizeof(ID_KEY) + ID_TEXT_MAX + sizeof(TIME_KEY) + NUMBER_TEXT_MAX +   \
+	 SCAN_COPY_STEP)
 
 struct document_reader {
 	struct document_stamp stamp;
@@ -79,9 +80,9 @@ static void find_system_fields(const struct scanner *s, struct row *row)
 
 		if (s->row[m->off + 1] != '_' || m->key_size == 0)
 			continue;
-		size = scan_member_text(s, i, &text);
+		text = s->row + m->off;
 		value = text + m->key_size + 3;
-		size -= m->key_size + (size_t)3;
+		size = (size_t)(s->row + m[1].off - 1 - value);
 		if (m->key_size == 3 && memcmp(text, ID_KEY, 6) == 0) {
 			row->id = value;
 			row->id_size = size;
@@ -175,17 +176,20 @@ static int check_document(const struct scanner *s, const struct row *row,
 }
 
 /* import.md 5.7 */
-static int check_size(const struct scanner *s, const struct row *row,
-		      size_t id_size, struct cvx_err *err)
+static int check_size(const struct document_reader *r, const struct row *row,
+		      const struct internal_id *id, struct cvx_err *err)
 {
+	const struct scanner *s = r->scanner;
 	struct value_size measured;
+	char id_text[ID_TEXT_MAX];
 
 	if (value_measure(s->row, (size_t)(s->row_end - s->row), &measured) < 0)
 		return refuse(err, "InvalidConvexValue",
 			      "the row cannot be measured");
 	if (!row->id)
-		measured.size +=
-			strlen("_id") + 1 + SYSTEM_ID_VALUE_SIZE(id_size);
+		measured.size += strlen("_id") + 1 +
+				 SYSTEM_ID_VALUE_SIZE(id_encode(
+					 r->stamp.table_number, id, id_text));
 	if (!row->time)
 		measured.size +=
 			strlen("_creationTime") + 1 + SYSTEM_TIME_VALUE_SIZE;
@@ -196,55 +200,29 @@ static int check_size(const struct scanner *s, const struct row *row,
 	return 0;
 }
 
-/* Joins neighbouring fields, which need only one copy. */
-struct line {
-	char *out;
-	const char *run; /* fields to be copied; NULL: none */
-	const char *run_end;
-};
-
-static void flush_run(struct line *l)
+static char *put_member(const struct scanner *s, size_t index, char *out)
 {
-	size_t size = (size_t)(l->run_end - l->run);
-
-	if (!l->run)
-		return;
-	memcpy(l->out, l->run, size);
-	l->out += size;
-	*l->out++ = ',';
-	l->run = NULL;
+	out += scan_copy_member(s, index, out);
+	out[-1] = ',';
+	return out;
 }
 
-static void put_member(struct line *l, const struct scanner *s, size_t index)
+static char *put_time(double time, char *out)
 {
-	const char *text;
-	size_t size = scan_member_text(s, index, &text);
-
-	if (!l->run || text != l->run_end + 1) {
-		flush_run(l);
-		l->run = text;
-	}
-	l->run_end = text + size;
+	memcpy(out, TIME_KEY, sizeof(TIME_KEY) - 1);
+	out += sizeof(TIME_KEY) - 1;
+	out += number_print(time, out);
+	*out++ = ',';
+	return out;
 }
 
-static void put_time(struct line *l, double time)
+static char *put_id(uint32_t table, const struct internal_id *id, char *out)
 {
-	flush_run(l);
-	memcpy(l->out, TIME_KEY, sizeof(TIME_KEY) - 1);
-	l->out += sizeof(TIME_KEY) - 1;
-	l->out += number_print(time, l->out);
-	*l->out++ = ',';
-}
-
-static void put_id(struct line *l, const char *id, size_t size)
-{
-	flush_run(l);
-	memcpy(l->out, ID_KEY, sizeof(ID_KEY) - 1);
-	l->out += sizeof(ID_KEY) - 1;
-	memcpy(l->out, id, size);
-	l->out += size;
-	memcpy(l->out, "\",", 2);
-	l->out += 2;
+	memcpy(out, ID_KEY, sizeof(ID_KEY) - 1);
+	out += sizeof(ID_KEY) - 1;
+	out += id_encode(table, id, out);
+	memcpy(out, "\",", 2);
+	return out + 2;
 }
 
 static bool before_system_fields(const struct scanner *s, size_t index)
@@ -253,29 +231,27 @@ static bool before_system_fields(const struct scanner *s, size_t index)
 }
 
 static size_t write_line(const struct document_reader *r, const struct row *row,
-			 uint64_t nth, const char *id, size_t id_size,
-			 char *out)
+			 uint64_t nth, const struct internal_id *id, char *out)
 {
 	const struct scanner *s = r->scanner;
-	struct line l = {.out = out};
+	char *o = out;
 	size_t i = 0;
 
-	*l.out++ = '{';
+	*o++ = '{';
 	for (; i < s->member_count && before_system_fields(s, s->order[i]); i++)
-		put_member(&l, s, s->order[i]);
+		o = put_member(s, s->order[i], o);
 	if (row->time)
-		put_member(&l, s, s->order[i++]);
+		o = put_member(s, s->order[i++], o);
 	else
-		put_time(&l, system_time_at(r->stamp.creation_time, nth));
+		o = put_time(system_time_at(r->stamp.creation_time, nth), o);
 	if (row->id)
-		put_member(&l, s, s->order[i++]);
+		o = put_member(s, s->order[i++], o);
 	else
-		put_id(&l, id, id_size);
+		o = put_id(r->stamp.table_number, id, o);
 	for (; i < s->member_count; i++)
-		put_member(&l, s, s->order[i]);
-	flush_run(&l);
-	memcpy(l.out - 1, "}\n", 2);
-	return (size_t)(l.out + 1 - out);
+		o = put_member(s, s->order[i], o);
+	memcpy(o - 1, "}\n", 2);
+	return (size_t)(o + 1 - out);
 }
 
 /* What canon_read has read becomes a line, in the order of import.md 5. */
@@ -284,8 +260,7 @@ static int finish(struct document_reader *r, struct row *row, uint64_t nth,
 		  struct cvx_err *err)
 {
 	struct scanner *s = r->scanner;
-	size_t written = (size_t)(s->row_end - s->row), id_size = 0;
-	char id[ID_TEXT_MAX];
+	size_t written = (size_t)(s->row_end - s->row);
 	struct document doc = {.beyond_plain = s->beyond_plain};
 	int code;
 
@@ -294,7 +269,8 @@ static int finish(struct document_reader *r, struct row *row, uint64_t nth,
 	if (s->row[0] != '{')
 		return refuse(err, "InvalidConvexValue",
 			      "the row is not an object");
-	find_system_fields(s, row);
+	if (s->system_keys)
+		find_system_fields(s, row);
 	code = take_id(r, row, nth, &doc, err);
 	if (code == 0)
 		code = check_types(row, &doc, err);
@@ -309,19 +285,16 @@ static int finish(struct document_reader *r, struct row *row, uint64_t nth,
 		if (code < 0)
 			return code;
 	}
-	if (!doc.id_given)
-		id_size = id_encode(r->stamp.table_number, &doc.id, id);
 	/* A value takes at most 9 bytes where its text takes 2. */
 	if (written > (DOCUMENT_SIZE_MAX - SYSTEM_TEXT_MAX) / 5) {
-		code = check_size(s, row, id_size, err);
+		code = check_size(r, row, &doc.id, err);
 		if (code < 0)
 			return code;
 	}
 	code = cvx_buf_reserve(out, written + SYSTEM_TEXT_MAX);
 	if (code < 0)
 		return cvx_fail(err, code, "no room for the document");
-	out->size +=
-		write_line(r, row, nth, id, id_size, out->data + out->size);
+	out->size += write_line(r, row, nth, &doc.id, out->data + out->size);
 	*ret = doc;
 	return 0;
 }

@@ -1,6 +1,7 @@
 #include "importer/value/id.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -11,9 +12,7 @@
 
 #define VARINT_MAX 5
 #define CHECKSUM_SIZE 2
-#define BINARY_MAX (VARINT_MAX + ID_SIZE + CHECKSUM_SIZE)
-
-static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
+#define BINARY_MAX 32 /* 23, and the zeros that base32_write reads */
 
 /* The value of a base32 character plus one; 0: not in the alphabet. */
 static const uint8_t values[256] = {
@@ -65,19 +64,53 @@ static size_t varint_read(const uint8_t *bytes, size_t size, uint32_t *ret)
 	return 0;
 }
 
+#define EACH_BYTE(b) (UINT64_C(0x0101010101010101) * (b))
+
+/* 1 in each byte of x, which are below 32, that is above the limit. */
+static inline uint64_t above(uint64_t x, uint64_t limit)
+{
+	return (x + EACH_BYTE(127 - limit)) >> 7 & EACH_BYTE(1);
+}
+
+/*
+ * Eight characters for 40 bits, the first one in the lowest byte. The bits are
+ * moved apart in three steps; the alphabet is digits and letters with gaps.
+ */
+static inline uint64_t eight_chars(uint64_t bits)
+{
+	uint64_t x = bits >> 20 | (bits & 0xfffff) << 32;
+
+	x = (x >> 10 & UINT64_C(0x000003ff000003ff)) |
+	    (x & UINT64_C(0x000003ff000003ff)) << 16;
+	x = (x >> 5 & UINT64_C(0x001f001f001f001f)) |
+	    (x & UINT64_C(0x001f001f001f001f)) << 8;
+	return x + EACH_BYTE('0') + above(x, 9) * ('a' - '9' - 1) +
+	       above(x, 17) /* no i */ + above(x, 19) /* no l */ +
+	       above(x, 21) /* no o */ + above(x, 26) /* no u */;
+}
+
+static inline uint64_t load_40_bits(const uint8_t *bytes)
+{
+	uint64_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return be64toh(word) >> 24;
+}
+
+/* Reads up to 8 bytes behind the last one, of which zeros are used. */
 static size_t base32_write(const uint8_t *bytes, size_t size, char *text)
 {
-	uint64_t bits = 0;
-	unsigned count = 0; /* bits not yet written */
-	size_t length = 0;
+	size_t length = (size * 8 + 4) / 5, at = 0;
+	uint64_t chars;
 
-	for (size_t i = 0; i < size; i++) {
-		bits = bits << 8 | bytes[i];
-		for (count += 8; count >= 5; count -= 5)
-			text[length++] = alphabet[bits >> (count - 5) & 31];
+	for (; length - at >= 8; at += 8, bytes += 5) {
+		chars = htole64(eight_chars(load_40_bits(bytes)));
+		memcpy(text + at, &chars, 8);
 	}
-	if (count > 0)
-		text[length++] = alphabet[bits << (5 - count) & 31];
+	if (at < length) {
+		chars = htole64(eight_chars(load_40_bits(bytes)));
+		memcpy(text + at, &chars, length - at);
+	}
 	return length;
 }
 
@@ -106,7 +139,7 @@ static bool base32_read(const char *text, size_t size, uint8_t *bytes)
 size_t id_encode(uint32_t table, const struct internal_id *id,
 		 char text[ID_TEXT_MAX])
 {
-	uint8_t binary[BINARY_MAX];
+	uint8_t binary[BINARY_MAX] = {0};
 	size_t size;
 
 	assert(table != 0);
@@ -120,7 +153,7 @@ size_t id_encode(uint32_t table, const struct internal_id *id,
 int id_decode(const char *text, size_t size, uint32_t *ret_table,
 	      struct internal_id *ret_id)
 {
-	uint8_t binary[BINARY_MAX + 1], sums[CHECKSUM_SIZE];
+	uint8_t binary[BINARY_MAX], sums[CHECKSUM_SIZE];
 	char again[ID_TEXT_MAX];
 	struct internal_id id;
 	uint32_t table;
@@ -147,18 +180,16 @@ int id_decode(const char *text, size_t size, uint32_t *ret_table,
 	return 0;
 }
 
-static void store_big_endian(uint64_t n, size_t size, uint8_t *out)
-{
-	for (size_t i = size; i-- > 0; n >>= 8)
-		out[i] = (uint8_t)n;
-}
-
 void id_from_stamp(const struct id_stamp *stamp, uint64_t n,
 		   struct internal_id *ret_id)
 {
-	store_big_endian(stamp->ms, 6, ret_id->bytes);
-	store_big_endian(stamp->counter + n, 8, ret_id->bytes + 6);
-	store_big_endian(stamp->day, 2, ret_id->bytes + 14);
+	uint64_t ms = htobe64(stamp->ms << 16);
+	uint64_t counter = htobe64(stamp->counter + n);
+	uint16_t day = htobe16(stamp->day);
+
+	memcpy(ret_id->bytes, &ms, 6);
+	memcpy(ret_id->bytes + 6, &counter, 8);
+	memcpy(ret_id->bytes + 14, &day, 2);
 }
 
 void id_stamp_init(struct id_stamp *stamp, uint64_t now_ms)

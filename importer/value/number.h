@@ -12,8 +12,8 @@
 
 #include <stddef.h>
 
-/* The longest text of number_print, "-1.2345678901234567e-308" and room. */
-#define NUMBER_TEXT_MAX 32
+/* The longest text of number_print, "-1.2345678901234567e-308", and room. */
+#define NUMBER_TEXT_MAX 48
 
 /*
  * Prints a finite double; returns the length. text has no NUL and needs

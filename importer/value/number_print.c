@@ -6,6 +6,7 @@
 #include "importer/value/number.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <math.h>
 #include <string.h>
 
@@ -104,32 +105,46 @@ struct decimal number_shortest(uint64_t bits)
 	}
 }
 
-static const char pairs[] = "00010203040506070809"
-			    "10111213141516171819"
-			    "20212223242526272829"
-			    "30313233343536373839"
-			    "40414243444546474849"
-			    "50515253545556575859"
-			    "60616263646566676869"
-			    "70717273747576777879"
-			    "80818283848586878889"
-			    "90919293949596979899";
+/*
+ * Room for the digits of any 64-bit number, in three groups of eight, and for
+ * copies of a fixed size, which are faster than copies of the right size.
+ */
+#define DIGITS_END 24
+#define DIGITS_COPY 20
+#define DIGITS_ROOM (DIGITS_END + DIGITS_COPY)
 
-/* Writes the digits in front of end; returns where they begin. */
-static char *print_digits(uint64_t n, char *end)
+/* Writes eight digits, leading zeros included. */
+static void print_group(uint64_t n, char *text)
 {
-	while (n >= 100) {
-		end -= 2;
-		memcpy(end, pairs + 2 * (n % 100), 2);
-		n /= 100;
+	/* In turn two numbers below 10^4, four below 100, eight digits. */
+	uint64_t x = n / 10000 | n % 10000 << 32, tens;
+
+	tens = (x * 10486 >> 20) & UINT64_C(0x0000007f0000007f);
+	x = tens | (x - 100 * tens) << 16;
+	tens = (x * 103 >> 10) & UINT64_C(0x000f000f000f000f);
+	x = tens | (x - 10 * tens) << 8;
+	x = htole64(x + UINT64_C(0x3030303030303030));
+	memcpy(text, &x, sizeof(x));
+}
+
+/* Writes the digits up to DIGITS_END; returns where they begin. */
+static char *print_digits(uint64_t n, char room[DIGITS_ROOM])
+{
+	char *digits = room + 16;
+
+	print_group(n % 100000000, room + 16);
+	if (n >= 100000000) {
+		n /= 100000000;
+		print_group(n % 100000000, room + 8);
+		digits = room + 8;
+		if (n >= 100000000) {
+			print_group(n / 100000000, room);
+			digits = room;
+		}
 	}
-	if (n >= 10) {
-		end -= 2;
-		memcpy(end, pairs + 2 * n, 2);
-	} else {
-		*--end = (char)('0' + n);
-	}
-	return end;
+	while (*digits == '0' && digits < room + DIGITS_END - 1)
+		digits++;
+	return digits;
 }
 
 static char *print_zeros(char *text, int count)
@@ -140,51 +155,50 @@ static char *print_zeros(char *text, int count)
 
 static char *print_exponent(char *text, int exponent)
 {
-	char digits[8];
-	const char *first;
-	size_t n;
-
 	*text++ = 'e';
-	if (exponent < 0)
+	if (exponent < 0) {
 		*text++ = '-';
-	first = print_digits((uint64_t)(exponent < 0 ? -exponent : exponent),
-			     digits + sizeof(digits));
-	n = (size_t)(digits + sizeof(digits) - first);
-	memcpy(text, first, n);
-	return text + n;
+		exponent = -exponent;
+	}
+	if (exponent >= 100)
+		*text++ = (char)('0' + exponent / 100);
+	if (exponent >= 10)
+		*text++ = (char)('0' + exponent / 10 % 10);
+	*text++ = (char)('0' + exponent % 10);
+	return text;
 }
 
 size_t number_print_decimal(struct decimal d, bool negative, char *text)
 {
-	char buf[20];
-	const char *digits = print_digits(d.digits, buf + sizeof(buf));
-	int count = (int)(buf + sizeof(buf) - digits);
+	char room[DIGITS_ROOM] = {0};
+	const char *digits = print_digits(d.digits, room);
+	int count = (int)(room + DIGITS_END - digits);
 	int point = count + d.exponent; /* digits in front of it */
 	char *p = text;
 
 	if (negative)
 		*p++ = '-';
 	if (d.exponent >= 0 && point <= POINT_MAX) {
-		memcpy(p, digits, (size_t)count);
+		memcpy(p, digits, DIGITS_COPY);
 		p = print_zeros(p + count, d.exponent);
 		*p++ = '.';
 		*p++ = '0';
 	} else if (point > 0 && point <= POINT_MAX) {
-		memcpy(p, digits, (size_t)point);
+		memcpy(p, digits, DIGITS_COPY);
 		p[point] = '.';
-		memcpy(p + point + 1, digits + point, (size_t)(count - point));
+		memcpy(p + point + 1, digits + point, DIGITS_COPY);
 		p += count + 1;
 	} else if (point >= POINT_MIN && point <= 0) {
 		*p++ = '0';
 		*p++ = '.';
 		p = print_zeros(p, -point);
-		memcpy(p, digits, (size_t)count);
+		memcpy(p, digits, DIGITS_COPY);
 		p += count;
 	} else {
 		*p++ = digits[0];
 		if (count > 1) {
 			*p++ = '.';
-			memcpy(p, digits + 1, (size_t)(count - 1));
+			memcpy(p, digits + 1, DIGITS_COPY);
 			p += count - 1;
 		}
 		p = print_exponent(p, point - 1);

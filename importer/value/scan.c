@@ -54,12 +54,22 @@ static enum scan_kind best_kind(void)
 	return scan_has_kind(SCAN_SSE2) ? SCAN_SSE2 : SCAN_SCALAR;
 }
 
+/* No key is longer than its shape's text, so none is taken from here on. */
+static void end_shape(struct shape *shape, size_t count)
+{
+	shape->count = (uint16_t)count;
+	memset(shape->size + count, UINT8_MAX, SHAPE_SKIP_MAX + 1);
+}
+
 struct scanner *scan_new(bool integers, bool wrappers)
 {
 	struct scanner *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
+	for (size_t i = 0; i < SHAPE_COUNT; i++)
+		end_shape(&s->shapes[i], 0);
+	s->shape_count = 1;
 	s->run = run_of_kind(best_kind());
 	s->integers = integers;
 	s->wrappers = wrappers;
@@ -138,6 +148,16 @@ enum scan_outcome scan_text_as(enum scan_kind kind, struct scanner *s,
 	outcome = scan_text(s, text, size, partial);
 	s->run = before;
 	return outcome;
+}
+
+uint16_t scan_new_child(struct scanner *s, struct shape *shape, size_t member)
+{
+	uint8_t child = SHAPE_COUNT - 1; /* for all that come too late */
+
+	if (s->shape_count < SHAPE_COUNT - 1)
+		child = (uint8_t)s->shape_count++;
+	shape->child[member] = child;
+	return child;
 }
 
 /* A key as the sort sees it. */
@@ -249,20 +269,25 @@ static void learn_shape(struct scanner *s, struct shape *shape,
 			const struct scan_member *members, size_t count)
 {
 	shape->version++;
-	shape->count = 0;
+	end_shape(shape, 0);
+	shape->system_keys = true;
 	if (count > SHAPE_KEYS_MAX)
 		return;
+	shape->system_keys = false;
 	for (size_t i = 0; i < count; i++) {
 		size_t size = members[i].key_size + (size_t)3;
 
-		if (size > SHAPE_KEY_TEXT_MAX)
+		shape->system_keys |= s->row[members[i].off + 1] == '_';
+		if (size > SHAPE_KEY_TEXT_MAX) {
+			shape->system_keys = true;
 			return;
+		}
 		memcpy(shape->key[i].text, s->row + members[i].off, size);
 		shape->size[i] = (uint8_t)size;
 		shape->order[i] = (uint8_t)s->order[i];
 	}
+	end_shape(shape, count);
 	shape->in_order = is_ascending(s->order, count);
-	shape->count = (uint16_t)count;
 }
 
 /* Fills order[] for members that are all known and stand as in the shape. */
@@ -303,17 +328,12 @@ static bool order_members(struct scanner *s, const struct scan_frame *f,
 
 bool scan_root_order(struct scanner *s)
 {
-	return order_members(s, &s->frames[1], s->members, s->member_count);
-}
-
-size_t scan_member_text(const struct scanner *s, size_t index, const char **ret)
-{
-	const struct scan_member *m = &s->members[index];
-	const char *end =
-		index + 1 < s->member_count ? s->row + m[1].off : s->row_end;
-
-	*ret = s->row + m->off;
-	return (size_t)(end - *ret) - 1; /* the comma or the bracket */
+	/* So that the last member ends where another would begin. */
+	s->members[s->member_count].off = (uint32_t)(s->row_end - s->row);
+	if (!order_members(s, &s->frames[1], s->members, s->member_count))
+		return false;
+	s->system_keys = s->shapes[s->frames[1].shape].system_keys;
+	return true;
 }
 
 enum scan_outcome scan_close_object(struct scanner *s, struct scan_frame *f,

@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "importer/value/json.h"
 
@@ -40,21 +41,33 @@
  */
 #define SHAPE_KEYS_MAX 128
 #define SHAPE_KEY_TEXT_MAX 64 /* with quotes and colon */
-#define SHAPE_COUNT 64
+#define SHAPE_COUNT 128
 #define SHAPE_UNKNOWN UINT8_MAX
+#define SHAPE_SKIP_MAX 3 /* absent fields that are stepped over */
 
 struct shape_key {
 	char text[SHAPE_KEY_TEXT_MAX];
 };
 
 struct shape {
-	uint32_t version; /* counts changes, as places may share a shape */
+	uint32_t version; /* counts changes: the last shape has many places */
 	uint16_t count;
-	bool in_order;		       /* as the input has them */
-	uint8_t size[SHAPE_KEYS_MAX];  /* of the text */
+	bool in_order;	  /* as the input has them */
+	bool system_keys; /* some may begin with '_' */
+
+	/* Of each text; behind the last one sizes that no text reaches. */
+	uint8_t size[SHAPE_KEYS_MAX + SHAPE_SKIP_MAX + 1];
 	uint8_t order[SHAPE_KEYS_MAX]; /* indexes, sorted by key */
-	struct shape_key key[SHAPE_KEYS_MAX];
+	uint8_t child[SHAPE_KEYS_MAX]; /* shapes of what is in the field */
+	struct shape_key key[SHAPE_KEYS_MAX + SHAPE_SKIP_MAX + 1];
 };
+
+/*
+ * An object may grow above SCAN_FIELDS_MAX by known fields, which are not
+ * counted before it is closed. One more member ends the outermost object.
+ */
+#define SCAN_MEMBERS_MAX                                                       \
+	((SCAN_FIELDS_MAX + SHAPE_KEYS_MAX) * JSON_DEPTH_MAX + 1)
 
 struct scan_member {
 	uint32_t off;	   /* of the key's first quote in what is written */
@@ -115,14 +128,16 @@ struct scanner {
 	const char *fault; /* static */
 	size_t fault_off;
 	size_t member_count; /* of the outermost object, from members[0] */
+	bool system_keys;    /* it may have keys that begin with '_' */
 
 	/* The fields of an object in order: indexes of its members. */
 	uint16_t order[SCAN_FIELDS_MAX];
 
 	struct scan_frame frames[JSON_DEPTH_MAX + 1];
+	unsigned shape_count; /* of shapes that have a place */
 	struct shape shapes[SHAPE_COUNT];
 	char tail[2 * SCAN_PAD];
-	struct scan_member members[SCAN_FIELDS_MAX * JSON_DEPTH_MAX + 1];
+	struct scan_member members[SCAN_MEMBERS_MAX];
 };
 
 /* NULL without memory. */
@@ -145,9 +160,26 @@ enum scan_outcome scan_text(struct scanner *s, const char *text, size_t size,
  */
 bool scan_root_order(struct scanner *s);
 
-/* The text of a member, without comma: [*ret, + returned size). */
-size_t scan_member_text(const struct scanner *s, size_t index,
-			const char **ret);
+/*
+ * Copies a member of the outermost object and one byte behind it, which the
+ * caller replaces, and returns the size of both. Up to SCAN_COPY_STEP bytes of
+ * the room behind are overwritten.
+ */
+#define SCAN_COPY_STEP 32
+static inline size_t scan_copy_member(const struct scanner *s, size_t index,
+				      char *out)
+{
+	const struct scan_member *m = &s->members[index];
+	const char *text = s->row + m->off;
+	size_t size = m[1].off - m->off;
+
+	if (size > 4 * SCAN_COPY_STEP)
+		memcpy(out, text, size);
+	else
+		for (size_t i = 0; i < size; i += SCAN_COPY_STEP)
+			memcpy(out + i, text + i, SCAN_COPY_STEP);
+	return size;
+}
 
 /* The kinds of processor that scan_text chooses from, for tests. */
 enum scan_kind { SCAN_SCALAR, SCAN_SSE2, SCAN_AVX2 };

@@ -33,19 +33,25 @@ SCAN_TARGET static inline uint32_t digit_mask(const char *p)
 		_mm256_cmpeq_epi8(x, _mm256_min_epu8(x, _mm256_set1_epi8(9))));
 }
 
+/* The count of equal bytes at the start of a block. */
+SCAN_TARGET static inline size_t equal_size(const char *p, const char *text)
+{
+	__m256i same =
+		_mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)p),
+				  _mm256_loadu_si256((const __m256i *)text));
+
+	return (size_t)__builtin_ctzll(
+		~(uint64_t)(uint32_t)_mm256_movemask_epi8(same));
+}
+
 SCAN_TARGET static inline int text_equals(const char *p, const char *text,
 					  size_t size)
 {
-	for (size_t i = 0; i < size; i += 32) {
-		__m256i same = _mm256_cmpeq_epi8(
-			_mm256_loadu_si256((const __m256i *)(p + i)),
-			_mm256_loadu_si256((const __m256i *)(text + i)));
-		uint32_t differ = ~(uint32_t)_mm256_movemask_epi8(same);
+	size_t equal = equal_size(p, text);
 
-		if (differ && i + (size_t)__builtin_ctz(differ) < size)
-			return 0;
-	}
-	return 1;
+	if (__builtin_expect(size > 32 && equal == 32, 0))
+		equal += equal_size(p + 32, text + 32);
+	return equal >= size;
 }
 
 #include "importer/value/scan_body.h"

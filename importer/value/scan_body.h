@@ -8,8 +8,8 @@
  *   block_copy   copies a block; returns a bit for each byte that ends a run
  *                of plain characters, and in *high for each above U+007F
  *   digit_mask   a bit for each of 32 bytes that is a digit
- *   text_equals  whether 1 to SHAPE_KEY_TEXT_MAX bytes are the same; may read
- *                up to a multiple of 32
+ *   text_equals  whether so many bytes are the same, of which both places have
+ *                SHAPE_KEY_TEXT_MAX; false for a larger size
  *
  * p is where to read, o where to write.
  */
@@ -20,11 +20,13 @@
 SCAN_TARGET static inline const char *skip_space(struct scanner *s,
 						 const char *p)
 {
-	if (likely((unsigned char)*p > ' '))
-		return p;
-	if (*p == ' ' && (unsigned char)p[1] > ' ')
-		return p + 1;
-	return scan_space(s, p);
+	return likely((unsigned char)*p > ' ') ? p : scan_space(s, p);
+}
+
+/* One space, as many writers put it, needs no loop. */
+static inline const char *skip_one_space(const char *p)
+{
+	return p + (*p == ' ');
 }
 
 /* p is at the quote. The string is written with its quotes. */
@@ -110,11 +112,8 @@ SCAN_TARGET static inline bool take_known_key(const struct shape *shape,
 					      uint32_t index, const char **p,
 					      char **out, struct scan_member *m)
 {
-	size_t size;
+	size_t size = shape->size[index];
 
-	if (index >= shape->count)
-		return false;
-	size = shape->size[index];
 	if (!text_equals(*p, shape->key[index].text, size))
 		return false;
 	memcpy(*out, shape->key[index].text, 32);
@@ -127,24 +126,26 @@ SCAN_TARGET static inline bool take_known_key(const struct shape *shape,
 	return true;
 }
 
-/* How many absent fields are stepped over to find a key in the shape. */
-#define SKIP_MAX 3
-
 /* Reads a key that is not the next one of the shape, and its colon. */
 SCAN_TARGET static __attribute__((noinline)) enum scan_outcome
 scan_key(struct scanner *s, struct scan_frame *f, const char **place,
 	 char **out, struct scan_member *m)
 {
 	const struct shape *shape = &s->shapes[f->shape];
-	const char *p = *place;
+	const char *p = skip_space(s, *place);
 	char *start = *out;
 	size_t size;
 
+	*place = p;
 	if (*p != '"')
 		return SCAN_SYNTAX;
-	for (uint32_t skip = 1; skip <= SKIP_MAX; skip++)
+	if (m - f->first >= SCAN_FIELDS_MAX) {
+		scan_too_many_fields(s, p);
+		return SCAN_FAULT;
+	}
+	for (uint32_t skip = 0; skip <= SHAPE_SKIP_MAX; skip++)
 		if (take_known_key(shape, f->expect + skip, place, out, m)) {
-			f->expect += skip;
+			f->expect += skip + 1;
 			return SCAN_DONE;
 		}
 
@@ -187,10 +188,21 @@ SCAN_TARGET static inline const char *scan_literal(const char *p, char **out)
 	return p + size;
 }
 
-/* Which shape the objects at a member of an object have. */
-static inline uint16_t child_shape(const struct scan_frame *f, size_t member)
+/* Which shape the objects have that are in the last field, or element. */
+static inline uint16_t child_shape(struct scanner *s,
+				   const struct scan_frame *f,
+				   const struct scan_member *m)
 {
-	return (uint16_t)((f->shape * 29u + member * 7u + 1) % SHAPE_COUNT);
+	struct shape *shape = &s->shapes[f->shape];
+	size_t member = (size_t)(m - 1 - f->first);
+
+	if (!f->object)
+		return f->shape;
+	if (unlikely(member >= SHAPE_KEYS_MAX))
+		return SHAPE_COUNT - 1;
+	if (unlikely(shape->child[member] == 0))
+		return scan_new_child(s, shape, member);
+	return shape->child[member];
 }
 
 SCAN_TARGET enum scan_outcome SCAN_RUN(struct scanner *s, const char *p)
@@ -202,7 +214,7 @@ SCAN_TARGET enum scan_outcome SCAN_RUN(struct scanner *s, const char *p)
 	uint16_t shape = 0;
 
 value:
-	p = skip_space(s, p);
+	p = skip_one_space(p);
 	switch (*p) {
 	case '"':
 		p = scan_string(s, p, &o);
@@ -219,8 +231,7 @@ value:
 	case '{':
 	case '[':
 		if (f > bottom)
-			shape = child_shape(
-				f, f->object ? (size_t)(m - 1 - f->first) : 0);
+			shape = child_shape(s, f, m);
 		if (unlikely(f == bottom + JSON_DEPTH_MAX))
 			return SCAN_SYNTAX;
 		f++;
@@ -248,6 +259,12 @@ value:
 		if (*p == ']')
 			goto close;
 		goto value;
+	case ' ':
+	case '\t':
+	case '\n':
+	case '\r':
+		p = scan_space(s, p);
+		goto value;
 	default:
 		return SCAN_SYNTAX;
 	}
@@ -259,10 +276,11 @@ behind_value:
 		p = scan_to_tail(s, p);
 	if (unlikely(f == bottom))
 		goto done;
-	p = skip_space(s, p);
+	if (unlikely((unsigned char)*p <= ' '))
+		p = scan_space(s, p);
 	if (likely(*p == ',')) {
-		*o++ = *p++;
-		p = skip_space(s, p);
+		*o++ = ',';
+		p++;
 		if (f->object)
 			goto member;
 		if (unlikely(++f->count == SCAN_ARRAY_MAX)) {
@@ -288,6 +306,10 @@ close:
 			p++;
 			goto behind_value;
 		}
+		if (unlikely(m - f->first > SCAN_FIELDS_MAX)) {
+			scan_too_many_fields(s, p);
+			return SCAN_FAULT;
+		}
 		if (f == bottom + 1)
 			s->member_count = (size_t)(m - f->first);
 		else if (f->missed || !known->in_order ||
@@ -303,19 +325,16 @@ close:
 	goto behind_value;
 
 member:
-	if (unlikely(m - f->first == SCAN_FIELDS_MAX)) {
-		s->fault = "an object of more than 1024 fields";
-		s->fault_off = scan_offset(s, p);
-		return SCAN_FAULT;
-	}
+	p = skip_one_space(p);
 	m->off = (uint32_t)(o - s->row);
-	if (unlikely(!take_known_key(&s->shapes[f->shape], f->expect, &p, &o,
-				     m))) {
+	if (likely(take_known_key(&s->shapes[f->shape], f->expect, &p, &o,
+				  m))) {
+		f->expect++;
+	} else {
 		outcome = scan_key(s, f, &p, &o, m);
 		if (outcome != SCAN_DONE)
 			return outcome;
 	}
-	f->expect++;
 	m++;
 	goto value;
 

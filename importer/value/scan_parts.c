@@ -20,8 +20,6 @@ const char *scan_space(struct scanner *s, const char *p)
 	return p;
 }
 
-/* From this many bytes above U+007F in a block, characters are many. */
-#define UTF8_MANY 5
 #define UTF8_BULK_SIZE 512
 
 /*
@@ -41,9 +39,17 @@ static void check_utf8_ahead(struct scanner *s, const char *p)
 		s->utf8_checked = p + size;
 }
 
+/* Whether so many bits are set that looking ahead pays. */
+static bool are_many(uint32_t bits)
+{
+	for (int i = 0; i < 4; i++)
+		bits &= bits - 1;
+	return bits != 0;
+}
+
 bool scan_utf8(struct scanner *s, const char *p, uint32_t high)
 {
-	bool ahead = __builtin_popcount(high) >= UTF8_MANY;
+	bool ahead = are_many(high);
 
 	while (high) {
 		const char *c = p + __builtin_ctz(high);
@@ -329,6 +335,12 @@ const char *scan_check_key(const char *text, size_t size)
 	if (length > SCAN_KEY_MAX)
 		return "a field name is longer than 1024 bytes";
 	return NULL;
+}
+
+void scan_too_many_fields(struct scanner *s, const char *p)
+{
+	s->fault = "an object of more than 1024 fields";
+	s->fault_off = scan_offset(s, p);
 }
 
 static char *write_int64(const unsigned char bytes[8], char *out)

@@ -25,6 +25,9 @@ static inline size_t scan_offset(const struct scanner *s, const char *p)
 /* Goes on in the copy of the end, where every byte can be read. */
 const char *scan_to_tail(struct scanner *s, const char *p);
 
+/* Gives what is in a field of the shape a shape of its own. */
+uint16_t scan_new_child(struct scanner *s, struct shape *shape, size_t member);
+
 /* Steps over white space. */
 const char *scan_space(struct scanner *s, const char *p);
 
@@ -51,6 +54,9 @@ bool scan_is_wrapper_key(const char *text, size_t size);
 
 /* What is wrong with the key as written, without quotes; NULL: nothing. */
 const char *scan_check_key(const char *text, size_t size);
+
+/* Sets the fault. */
+void scan_too_many_fields(struct scanner *s, const char *p);
 
 /* Sorts and closes; the closing bracket is the caller's to write. */
 enum scan_outcome scan_close_object(struct scanner *s, struct scan_frame *f,

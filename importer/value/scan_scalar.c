@@ -55,7 +55,7 @@ static inline uint32_t digit_mask(const char *p)
 
 static inline int text_equals(const char *p, const char *text, size_t size)
 {
-	return memcmp(p, text, size) == 0;
+	return size <= SHAPE_KEY_TEXT_MAX && memcmp(p, text, size) == 0;
 }
 
 #include "importer/value/scan_body.h"

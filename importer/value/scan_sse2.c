@@ -38,6 +38,8 @@ static inline uint32_t digit_mask(const char *p)
 
 static inline int text_equals(const char *p, const char *text, size_t size)
 {
+	if (size > SHAPE_KEY_TEXT_MAX)
+		return 0;
 	for (size_t i = 0; i < size; i += 16) {
 		__m128i same = _mm_cmpeq_epi8(
 			_mm_loadu_si128((const __m128i *)(p + i)),

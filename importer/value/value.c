@@ -51,7 +51,8 @@ int value_read(struct value_reader *r, const char *text, size_t size,
 
 	if (code < 0)
 		return code;
-	code = cvx_buf_reserve(out, (size_t)(s->row_end - s->row));
+	code = cvx_buf_reserve(out,
+			       (size_t)(s->row_end - s->row) + SCAN_COPY_STEP);
 	if (code < 0)
 		return cvx_fail(err, code, "no room for the value");
 	out->size += canon_write(s, out->data + out->size);
