@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cache/base/buf.h"
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "cache/catalog.h"
@@ -19,13 +20,20 @@
 #include "importer/embedded/tables.h"
 #include "importer/value/document.h"
 
+/* The text of a document is a few times its size, which is 1 MiB at most. */
+#define LINE_MAX_SIZE ((size_t)64 << 20)
+
 /* One segment of the table under check. */
 struct subject {
 	struct deployment *d;
 	const struct table_row *table;
 	const struct segment_row *segment;
 	struct lines_place place;
+	struct document_reader *reader;
+	struct cvx_buf *buf;
 };
+
+CVX_DEFINE_CLEANUP(struct document_reader, document_reader_free)
 
 static int check_catalog(struct catalog *c, struct cvx_err *err)
 {
@@ -51,8 +59,30 @@ static int fail(const struct subject *s, const char *what, struct cvx_err *err)
 			s->table->info.name, s->segment->id, what);
 }
 
-/* Every line is what a view prints, and its id is the table's. The ids go to
- * keys in the order of the lines. */
+/* Whether a view prints the line as it stands, and its id is the table's. */
+static int check_line(const struct subject *s, const char *line, size_t size,
+		      struct internal_id *ret_id, struct cvx_err *err)
+{
+	struct cvx_err cause = CVX_ERR_INIT;
+	struct document document;
+
+	cvx_buf_clear(s->buf);
+	/* Its table number is the reader's, or it is refused. */
+	if (document_read(s->reader, line, size, 0, s->buf, &document, &cause) <
+	    0)
+		return fail(s, cause.msg, err);
+	if (s->buf->size != size + 1 || memcmp(s->buf->data, line, size) != 0 ||
+	    !document.id_given)
+		return fail(s, "a line is not canonical", err);
+	if (document.beyond_plain && !s->segment->beyond_plain)
+		return fail(s, "a line is beyond plain encoding", err);
+	if (document_line_id(line, size, ret_id) < 0 ||
+	    id_compare(ret_id, &document.id) != 0)
+		return fail(s, "a line's _id is not found", err);
+	return 0;
+}
+
+/* The ids go to keys in the order of the lines. */
 static int check_lines(const struct subject *s, struct segment_key *keys,
 		       struct cvx_err *err)
 {
@@ -60,22 +90,16 @@ static int check_lines(const struct subject *s, struct segment_key *keys,
 	const char *line;
 	struct lines lines;
 	uint64_t off, n = 0;
-	uint32_t number;
 	size_t size;
 	int r;
 
 	lines_init(&lines, &s->place);
 	while ((r = lines_next(&lines, &line, &size, &off, err)) == 1) {
-		if (!document_is_export_line(line, size))
-			r = fail(s, "a line is not canonical", err);
-		else if (document_line_id(line, size, &id) < 0 ||
-			 !document_peek_table_number(line, size, &number) ||
-			 number != s->table->info.number)
-			r = fail(s, "a line's _id is not the table's", err);
-		else if (n > 0 && s->segment->ascending &&
-			 id_compare(&last, &id) >= 0)
+		r = check_line(s, line, size, &id, err);
+		if (r == 0 && n > 0 && s->segment->ascending &&
+		    id_compare(&last, &id) >= 0)
 			r = fail(s, "ids do not ascend", err);
-		else if (n == s->segment->row_count)
+		if (r == 0 && n == s->segment->row_count)
 			r = fail(s, "there are more rows than counted", err);
 		if (r < 0)
 			break;
@@ -87,6 +111,22 @@ static int check_lines(const struct subject *s, struct segment_key *keys,
 		r = fail(s, "there are fewer rows than counted", err);
 	lines_fini(&lines);
 	return r;
+}
+
+/* Reads the lines with a strict reader of its own. */
+static int check_rows(struct subject *s, struct segment_key *keys,
+		      struct cvx_err *err)
+{
+	CVX_AUTO(document_reader_freep) struct document_reader *reader = NULL;
+	CVX_AUTO(cvx_buf_fini)
+	struct cvx_buf buf = CVX_BUF_INIT(LINE_MAX_SIZE);
+	struct document_stamp stamp = {.table_number = s->table->info.number,
+				       .creation_time = 1};
+	int r = document_reader_new(DOCUMENT_UNIFORM, &stamp, &reader, err);
+
+	s->reader = reader;
+	s->buf = &buf;
+	return r < 0 ? r : check_lines(s, keys, err);
 }
 
 static int check_keys_file(const struct subject *s,
@@ -131,7 +171,7 @@ static int check_segment(struct deployment *d, const struct table_row *table,
 	if ((uint64_t)st.st_size < segment->size)
 		return fail(&s, "its file is too short", err);
 	s.place = (struct lines_place){.fd = fd, .size = segment->size};
-	r = check_lines(&s, keys, err);
+	r = check_rows(&s, keys, err);
 	if (r < 0)
 		return r;
 	segment_sort_keys(keys, segment->row_count);
