@@ -133,7 +133,7 @@ static bool is_held(struct barrier *b, struct stage *s)
 {
 	const struct stage_opener opener = stage_opener(s);
 	const struct close_question q = {
-		.inode = stage_number(s),
+		.inode = stage_shown(s),
 		.opener = opener.process,
 		.opener_sid = opener.sid,
 		.witness = stage_witness(s),

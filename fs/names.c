@@ -275,7 +275,7 @@ static void visit_child(const void *at, VISIT which, void *arg)
 	name = child_name(e->path, w->dir);
 	if (w->fn && name && w->r == 0)
 		w->r = w->fn(w->ctx, name, e->name.kind == NAME_FOLDER,
-			     e->name.stage ? stage_number(e->name.stage) : 0);
+			     e->name.stage ? stage_shown(e->name.stage) : 0);
 }
 
 bool names_is_empty(struct names *ns, const char *dir)

@@ -25,7 +25,7 @@ bool ops_is_held(struct session *s, struct stage *stage, pid_t tid)
 {
 	const struct stage_opener opener = stage_opener(stage);
 	const struct close_question q = {
-		.inode = stage_number(stage),
+		.inode = stage_shown(stage),
 		.closer = tid,
 		.opener = opener.process,
 		.opener_sid = opener.sid,

@@ -62,7 +62,7 @@ void attr_fill(const struct session *s, const struct node *n, struct stat *st)
 		mtime = folder_mtime(s, n);
 	}
 	*st = (struct stat){
-		.st_ino = n->number,
+		.st_ino = n->stage ? stage_shown(n->stage) : n->number,
 		.st_mode = folder ? S_IFDIR | 0777 : S_IFREG | 0666,
 		.st_nlink = 1, /* says of folders: not counted */
 		.st_uid = set->uid,

@@ -95,6 +95,10 @@ static int set_contents(const struct opening *o, struct stage *stage,
 		stage_set_before(stage, &base);
 	} else {
 		stage_set_contents(stage, &base, revision);
+		/* Editors make sure that they opened the file they looked at.
+		 * Two that edit one revision at a time cannot be counted apart
+		 * then; the first to close is committed by RELEASE. */
+		stage_set_shown(stage, o->n->number);
 	}
 	return 0;
 }
@@ -144,7 +148,7 @@ static int redirect(const struct opening *o, struct stage *stage,
 		(void)marks_take_ticket(o->s->marks, o->tid, first);
 		stage_unref(first);
 	}
-	stage_set_number(stage, o->n->number);
+	stage_set_shown(stage, o->n->number);
 	nodes_retire(o->s->nodes, o->n);
 	return open_stage(o, stage, ret, err);
 }

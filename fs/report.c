@@ -6,12 +6,15 @@
 #include <string.h>
 
 #include "cache/base/buf.h"
+#include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "cache/base/log.h"
+#include "fs/text.h"
 #include "fs/tree.h"
 #include "importer/deployment.h"
 
-#define REFUSAL_MAX (TREE_PATH_MAX + CVX_ERR_MSG_SIZE + 8)
+#define RECORDED_MAX ((size_t)1 << 20)
+#define FAILURE_MAX (TREE_PATH_MAX + CVX_ERR_MSG_SIZE + 8)
 
 /* Outcomes that are remembered; above that all are forgotten. */
 #define OUTCOMES_MAX 4096
@@ -27,8 +30,9 @@ struct report {
 
 	pthread_mutex_t lock;
 	/* guarded by lock: */
-	char *refusal;	/* the last failure, if it was one */
-	void *outcomes; /* tsearch tree: imports that failed */
+	char *failure; /* what we said last, if the deployment did not */
+	uint64_t recorded_then; /* what the deployment said at that time */
+	void *outcomes;		/* tsearch tree: imports that failed */
 	unsigned outcome_count;
 };
 
@@ -66,26 +70,53 @@ void report_free(struct report *r)
 	if (!r)
 		return;
 	tdestroy(r->outcomes, outcome_free);
-	free(r->refusal);
+	free(r->failure);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
 }
 
-void report_refusal(struct report *r, const char *path,
-		    const struct cvx_err *err)
+/* The deployment's last error, and a number that tells it from others. */
+static uint64_t print_recorded(struct report *r, struct cvx_buf *out,
+			       struct cvx_err *err)
 {
-	struct cvx_buf text = CVX_BUF_INIT(REFUSAL_MAX);
+	struct text *text;
+	uint64_t version;
 
-	log_error("%s: %s", path, err->msg);
+	if (deployment_print_last_error(r->deployment, r->component, NULL, out,
+					err) < 0 ||
+	    text_new(out, &text, err) < 0)
+		return 0;
+	version = text_version(text);
+	text_unref(text);
+	return version;
+}
+
+/* What we say is the last error until the deployment records another one. */
+static void set_failure(struct report *r, const char *path,
+			const struct cvx_err *err, uint64_t recorded)
+{
+	struct cvx_buf text = CVX_BUF_INIT(FAILURE_MAX);
+
 	if (cvx_buf_printf(&text, "%s: %s\n", path, err->msg) < 0 ||
 	    cvx_buf_append(&text, "", 1) < 0) {
 		cvx_buf_fini(&text);
 		return; /* the log has it */
 	}
 	pthread_mutex_lock(&r->lock);
-	free(r->refusal);
-	r->refusal = text.data;
+	free(r->failure);
+	r->failure = text.data;
+	r->recorded_then = recorded;
 	pthread_mutex_unlock(&r->lock);
+}
+
+void report_refusal(struct report *r, const char *path,
+		    const struct cvx_err *err)
+{
+	CVX_AUTO(cvx_buf_fini)
+	struct cvx_buf recorded = CVX_BUF_INIT(RECORDED_MAX);
+
+	log_error("%s: %s", path, err->msg);
+	set_failure(r, path, err, print_recorded(r, &recorded, NULL));
 }
 
 static void remember(struct report *r, const char *path, int code)
@@ -128,19 +159,31 @@ static void forget(struct report *r, const char *path)
 	r->outcome_count--;
 }
 
+/* The deployment has recorded it, unless it could not, as on a full disk. */
+static void check_recorded(struct report *r, const char *path,
+			   const struct cvx_err *err)
+{
+	CVX_AUTO(cvx_buf_fini)
+	struct cvx_buf recorded = CVX_BUF_INIT(RECORDED_MAX);
+	uint64_t version = print_recorded(r, &recorded, NULL);
+
+	if (recorded.size == 0 ||
+	    !memmem(recorded.data, recorded.size, err->msg, strlen(err->msg)))
+		set_failure(r, path, err, version);
+}
+
 void report_import(struct report *r, const char *path,
 		   const struct cvx_err *err)
 {
-	if (err->code)
-		log_error("%s: not imported: %s", path, err->msg);
-	pthread_mutex_lock(&r->lock);
 	if (err->code) {
-		remember(r, path, err->code);
-		free(r->refusal);
-		r->refusal = NULL;
-	} else {
-		forget(r, path);
+		log_error("%s: not imported: %s", path, err->msg);
+		check_recorded(r, path, err);
 	}
+	pthread_mutex_lock(&r->lock);
+	if (err->code)
+		remember(r, path, err->code);
+	else
+		forget(r, path);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -159,18 +202,16 @@ int report_outcome(struct report *r, const char *path)
 
 int report_print(struct report *r, struct cvx_buf *out, struct cvx_err *err)
 {
-	bool any;
-	int ret = 0;
+	CVX_AUTO(cvx_buf_fini)
+	struct cvx_buf recorded = CVX_BUF_INIT(RECORDED_MAX);
+	uint64_t version = print_recorded(r, &recorded, err);
+	int ret;
 
 	pthread_mutex_lock(&r->lock);
-	any = r->refusal != NULL;
-	if (any)
-		ret = cvx_buf_puts(out, r->refusal);
+	if (r->failure && r->recorded_then == version)
+		ret = cvx_buf_puts(out, r->failure);
+	else
+		ret = cvx_buf_append(out, recorded.data, recorded.size);
 	pthread_mutex_unlock(&r->lock);
-	if (ret < 0)
-		return cvx_fail_memory(err);
-	if (any)
-		return 0;
-	return deployment_print_last_error(r->deployment, r->component, NULL,
-					   out, err);
+	return ret < 0 ? cvx_fail_memory(err) : 0;
 }

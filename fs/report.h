@@ -25,7 +25,7 @@ void report_refusal(struct report *r, const char *path,
 		    const struct cvx_err *err);
 
 /* An import ended, err->code 0 if well. A failure is logged; its text is the
- * deployment's to keep. */
+ * deployment's to keep, and ours if that could not. */
 void report_import(struct report *r, const char *path,
 		   const struct cvx_err *err);
 

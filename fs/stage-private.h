@@ -26,6 +26,7 @@ struct stage {
 	_Atomic unsigned refs;
 	const struct stage_env *env;
 	uint64_t number;
+	_Atomic uint64_t shown;
 
 	pthread_mutex_t lock;
 	/* guarded by lock: */

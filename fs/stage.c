@@ -48,6 +48,7 @@ int stage_new(const struct stage_env *env, const struct tree_place *place,
 	s->refs = 1;
 	s->env = env;
 	s->number = number;
+	s->shown = number;
 	s->place = *place;
 	s->base.fd = -1;
 	s->mtime_ns = now_ns();
@@ -150,9 +151,14 @@ void stage_set_truncated(struct stage *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-void stage_set_number(struct stage *s, uint64_t number)
+void stage_set_shown(struct stage *s, uint64_t number)
 {
-	s->number = number;
+	s->shown = number;
+}
+
+uint64_t stage_shown(const struct stage *s)
+{
+	return s->shown;
 }
 
 uint64_t stage_number(const struct stage *s)

@@ -75,10 +75,13 @@ void stage_set_before(struct stage *s, struct stage_base *base);
 /* For O_TRUNC: empty, and that is something to commit. */
 void stage_set_truncated(struct stage *s);
 
-/* The number of the inode that its descriptors are on, if not its own. */
-void stage_set_number(struct stage *s, uint64_t number);
+/* Its inode shows another number to programs, or its descriptors are on
+ * another inode. */
+void stage_set_shown(struct stage *s, uint64_t number);
 
+/* The number of its inode, and the one that programs and /proc see. */
 uint64_t stage_number(const struct stage *s);
+uint64_t stage_shown(const struct stage *s);
 uint64_t stage_size(struct stage *s);
 int64_t stage_mtime(struct stage *s);
 void stage_set_mtime(struct stage *s, int64_t ns);
