@@ -29,6 +29,7 @@
 
 #include "importer/deployment.h"
 #include "importer/format/format.h"
+#include "importer/source.h"
 
 struct cvx_buf;
 struct cvx_err;
@@ -51,13 +52,6 @@ struct import_target {
 	/* If not 0, the commit fails with -ESTALE unless the table is still at
 	 * this revision (W-8). */
 	uint64_t base_revision;
-};
-
-/* Reads like pread; fewer bytes only at the end of what is there. */
-struct import_source {
-	void *ctx;
-	int (*read)(void *ctx, uint64_t off, void *buf, size_t size,
-		    size_t *ret_n, struct cvx_err *err);
 };
 
 struct import_result {
