@@ -5,8 +5,8 @@
  * (architecture.md 3), which several processes may use at once. Each call sees
  * every commit that came before it, also those of other processes.
  *
- * A component is named by its path (import.md 1.3); "" is the root, the only
- * component that exists so far. What is not there is -ENOENT.
+ * A component is named by its path (import.md 1.3); "" is the root, which is
+ * always there. What is not there is -ENOENT.
  *
  * Threads: locked inside; a struct table_reader too.
  */
@@ -41,6 +41,19 @@ const char *deployment_dir(const struct deployment *d);
 /* Whether the component exists: 0 or -ENOENT. */
 int deployment_find_component(struct deployment *d, const char *component,
 			      struct cvx_err *err);
+
+/*
+ * The paths of the components directly below parent, by their bytes; free with
+ * deployment_free_components(). Without any, *ret is NULL.
+ */
+int deployment_list_components(struct deployment *d, const char *parent,
+			       char ***ret, size_t *ret_count,
+			       struct cvx_err *err);
+void deployment_free_components(char **list);
+
+/* The component and those above it; existing ones are fine. */
+int deployment_create_component(struct deployment *d, const char *component,
+				struct cvx_err *err);
 
 struct table_info {
 	char name[NAME_MAX_SIZE + 1];

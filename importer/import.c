@@ -16,8 +16,8 @@
 #include "importer/embedded/duplicates.h"
 #include "importer/embedded/embedded.h"
 #include "importer/embedded/records.h"
+#include "importer/load.h"
 #include "importer/pipeline.h"
-#include "importer/value/refusal.h"
 
 /* Ten places, and what else there is to say. */
 #define ERROR_TEXT_MAX ((size_t)16 << 10)
@@ -48,15 +48,18 @@ static int hook_plan(void *ctx, const struct plan_facts *facts,
 		     struct document_stamp *ret_stamp, struct cvx_err *err)
 {
 	struct import *imp = ctx;
+	struct plan_item item = {.target = &imp->target, .facts = *facts};
+	const struct plan_item *failed;
 	int r = 0;
 
 	imp->facts = *facts;
 	if (imp->locked_plan)
-		imp->plan = *imp->locked_plan;
+		item.plan = *imp->locked_plan;
 	else
-		r = commit_plan(imp->d, &imp->target, facts, &imp->plan, err);
+		r = commit_plan(imp->d, &item, 1, &failed, err);
 	if (r < 0)
 		return r;
+	imp->plan = item.plan;
 	*ret_encoding = imp->plan.encoding;
 	*ret_stamp = imp->plan.stamp;
 	return 0;
@@ -107,7 +110,7 @@ int import_new(struct deployment *d, const struct import_target *target,
 	r = pipeline_new(target->format, source, &hooks, &imp->pipeline, err);
 	if (r < 0)
 		return r;
-	imp->running.target = &imp->target;
+	imp->running.subject = record_subject(&imp->target);
 	imp->running.started_ns = embedded_now_ns();
 	running_add(d, &imp->running);
 	imp->d = d;
@@ -168,93 +171,12 @@ int import_check(struct import *imp, uint64_t size, struct cvx_err *err)
 	return r < 0 ? r : pipeline_peek(imp->pipeline, err);
 }
 
-/* The id's text as of the table that the import writes to. */
-static void print_id(const struct import *imp, const struct internal_id *id,
-		     char text[ID_TEXT_MAX + 1])
-{
-	text[id_encode(imp->plan.stamp.table_number, id, text)] = '\0';
-}
-
-static int refuse_duplicates(struct import *imp, const struct duplicates *found,
-			     struct cvx_err *err)
-{
-	struct cvx_err cause = CVX_ERR_INIT;
-	char id[ID_TEXT_MAX + 1];
-	unsigned i;
-
-	for (i = 0; i < found->count; i++) {
-		print_id(imp, &found->list[i].id, id);
-		if (found->list[i].other_row > 0)
-			(void)refuse(
-				&cause, "DuplicateId",
-				"row %llu has the same _id %s",
-				(unsigned long long)found->list[i].other_row,
-				id);
-		else
-			(void)refuse(&cause, "DocumentExists",
-				     "table %s has a document with the _id %s "
-				     "already; append only adds documents",
-				     imp->target.table, id);
-		places_add(&imp->places, found->list[i].row, &cause);
-	}
-	imp->places.total += found->total - found->count;
-	return places_fail(&imp->places, err);
-}
-
-/* Sorts the ids and looks for equal ones, then syncs what is large. */
-static int prepare(struct import *imp, struct commit_rows *rows,
-		   struct cvx_err *err)
-{
-	struct pipeline_output out;
-	struct duplicates found;
-	struct lines_place place;
-	size_t count;
-	int r = pipeline_output(imp->pipeline, &out, err);
-
-	if (r < 0)
-		return r;
-	*rows = (struct commit_rows){
-		.stage = out.stage,
-		.text = out.text,
-		.size = out.size,
-		.document_count = out.document_count,
-		.stamp_count = out.stamp_count,
-		.first = out.first,
-		.last = out.last,
-		.ascending = out.ascending,
-		.beyond_plain = out.beyond_plain,
-		.keys = out.keys,
-	};
-	count = (size_t)out.document_count;
-	if (out.keys) {
-		place = (struct lines_place){.text = out.text,
-					     .size = out.size};
-		if (out.stage)
-			place.fd = segment_stage_fd(out.stage);
-		segment_sort_keys(out.keys, count);
-		memcpy(rows->first.bytes, out.keys[0].bytes, ID_SIZE);
-		memcpy(rows->last.bytes, out.keys[count - 1].bytes, ID_SIZE);
-		r = duplicates_find_within(out.keys, count, &place, &found,
-					   err);
-		if (r == 0 && found.count > 0)
-			r = refuse_duplicates(imp, &found, err);
-		if (r < 0)
-			return r;
-	}
-	return commit_prepare(imp->d, rows, err);
-}
-
 /* The bytes of the source become rows that are ready to be committed. */
 static int convert(struct import *imp, uint64_t size, struct commit_rows *rows,
 		   struct cvx_err *err)
 {
-	int r = pipeline_finish(imp->pipeline, size, err);
-
-	if (r == 0)
-		r = pipeline_peek(imp->pipeline, err);
-	if (r < 0)
-		return r;
-	return prepare(imp, rows, err);
+	return load_finish(imp->d, imp->pipeline, size, &imp->plan.stamp,
+			   imp->target.table, &imp->places, rows, err);
 }
 
 static int check_canceled(struct import *imp, struct cvx_err *err)
@@ -264,19 +186,57 @@ static int check_canceled(struct import *imp, struct cvx_err *err)
 	return cvx_fail(err, -ECANCELED, "the import was canceled");
 }
 
-/* Under the write lock: what was guessed is made sure, then committed. */
-static int commit_locked(struct import *imp, uint64_t size, struct plan *now,
-			 struct commit_rows *rows, struct import_result *ret,
-			 struct cvx_err *err)
+static struct import_record make_record(const struct import *imp, uint64_t size)
 {
-	struct import_record record = {
-		.target = &imp->target,
+	return (struct import_record){
+		.subject = record_subject(&imp->target),
 		.size = size,
 		.started_ns = imp->running.started_ns,
 		.error_code = "",
 		.error_text = "",
 	};
+}
+
+/* The one part of the transaction. */
+static int finish(struct import *imp, uint64_t size, const struct plan *now,
+		  struct commit_rows *rows, struct import_result *ret,
+		  struct cvx_err *err)
+{
+	struct import_record record = make_record(imp, size);
+	struct commit_part part = {
+		.target = &imp->target,
+		.plan = now,
+		.stamp = imp->plan.stamp,
+		.rows = rows,
+	};
+	const struct commit_request request = {
+		.parts = &part,
+		.part_count = 1,
+		.drops_rest = imp->target.mode == IMPORT_REPLACE_ALL,
+		.record = &record,
+	};
+	const struct commit_part *failed;
 	struct duplicates existing;
+	int r;
+
+	record.row_count = rows->document_count;
+	r = commit_finish(imp->d, &request, &existing, &failed, err);
+	if (r < 0 && existing.count > 0)
+		return load_refuse_duplicates(
+			&existing, imp->plan.stamp.table_number,
+			imp->target.table, &imp->places, err);
+	if (r < 0)
+		return r;
+	ret->document_count = rows->document_count;
+	ret->revision = part.revision;
+	return 0;
+}
+
+/* Under the write lock: what was guessed is made sure, then committed. */
+static int commit_locked(struct import *imp, uint64_t size,
+			 const struct plan *now, struct commit_rows *rows,
+			 struct import_result *ret, struct cvx_err *err)
+{
 	int r = 0;
 
 	if (plan_is_stale(&imp->plan, now, &imp->target)) {
@@ -292,27 +252,24 @@ static int commit_locked(struct import *imp, uint64_t size, struct plan *now,
 		commit_abort(imp->d);
 		return r;
 	}
-	record.row_count = rows->document_count;
-	r = commit_finish(imp->d, &imp->target, now, &imp->plan.stamp, rows,
-			  &record, ret, &existing, err);
-	if (r < 0 && existing.count > 0)
-		r = refuse_duplicates(imp, &existing, err);
-	return r;
+	return finish(imp, size, now, rows, ret, err);
 }
 
 static int commit(struct import *imp, uint64_t size, struct import_result *ret,
 		  struct cvx_err *err)
 {
 	struct commit_rows rows = {.keys_stage = NULL};
-	struct plan now;
+	struct plan_item item = {.target = &imp->target};
+	const struct plan_item *failed;
 	int r = convert(imp, size, &rows, err);
 
 	if (r == 0)
 		r = check_canceled(imp, err);
+	item.facts = imp->facts;
 	if (r == 0)
-		r = commit_begin(imp->d, &imp->target, &imp->facts, &now, err);
+		r = commit_begin(imp->d, &item, 1, &failed, err);
 	if (r == 0)
-		r = commit_locked(imp, size, &now, &rows, ret, err);
+		r = commit_locked(imp, size, &item.plan, &rows, ret, err);
 	segment_stage_free(rows.keys_stage);
 	return r;
 }
@@ -340,14 +297,11 @@ static void record_failure(struct import *imp, uint64_t size,
 	CVX_AUTO(cvx_freep)
 	char *text = strndup(imp->error_text.data ? imp->error_text.data : "",
 			     imp->error_text.size);
-	struct import_record record = {
-		.target = &imp->target,
-		.size = size,
-		.started_ns = imp->running.started_ns,
-		.error_code = record_error_code(cause),
-		.error_text = text && text[0] ? text : cause->msg,
-	};
+	struct import_record record = make_record(imp, size);
 	struct cvx_err err = CVX_ERR_INIT;
+
+	record.error_code = record_error_code(cause);
+	record.error_text = text && text[0] ? text : cause->msg;
 
 	if (imp->d->read_only)
 		return;

@@ -35,9 +35,14 @@ struct cvx_buf;
 struct cvx_err;
 struct import;
 
-enum import_mode { IMPORT_REQUIRE_EMPTY, IMPORT_APPEND, IMPORT_REPLACE };
+enum import_mode {
+	IMPORT_REQUIRE_EMPTY,
+	IMPORT_APPEND,
+	IMPORT_REPLACE,
+	IMPORT_REPLACE_ALL, /* also removes all other tables (import.md 7.1) */
+};
 
-/* "require-empty", "append", "replace". */
+/* "require-empty", "append", "replace", "replace-all". */
 const char *import_mode_name(enum import_mode mode);
 
 struct import_target {

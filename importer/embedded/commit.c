@@ -7,10 +7,11 @@
  *      Readers keep a descriptor and a size, and need nothing else (T-3).
  *
  *  I2  What a commit will name is durable before COMMIT is said: the bytes of
- *      rows and keys (fdatasync), then their names (fsync of segments/).
+ *      rows and keys (fdatasync), then all their names (fsync of segments/).
  *
- *  I3  All that one import changes, its record included, is one transaction
- *      of the catalog, which is durable when COMMIT returns.
+ *  I3  All that one import changes, in however many tables and components, its
+ *      record included, is one transaction of the catalog, which is durable
+ *      when COMMIT returns.
  *
  *  I4  A segment's file is unlinked only after a COMMIT, made durable, of a
  *      state that does not name it. A reader in another process that has read
@@ -44,6 +45,7 @@
 #include "cache/catalog.h"
 #include "cache/segment.h"
 #include "importer/embedded/compact.h"
+#include "importer/embedded/dropped.h"
 #include "importer/embedded/duplicates.h"
 #include "importer/embedded/embedded.h"
 #include "importer/embedded/publish.h"
@@ -55,13 +57,10 @@
  * cannot be written behind it. */
 #define JOIN_MAX ((uint64_t)4 << 20)
 
-/* One commit on its way. */
+/* One part on its way. */
 struct work {
-	struct deployment *d;
-	struct catalog *c; /* the writing connection */
-	const struct import_target *target;
-	struct plan *plan; /* made under the write lock */
-	struct commit_rows *rows;
+	struct commit *commit;
+	struct commit_part *part;
 	struct table_row table;	      /* as it will be */
 	struct segment_row *segments; /* as they are */
 	size_t segment_count;
@@ -69,11 +68,21 @@ struct work {
 	uint64_t made_id;  /* the segment that was published, or 0 */
 };
 
-int commit_plan(struct deployment *d, const struct import_target *target,
-		const struct plan_facts *facts, struct plan *ret,
-		struct cvx_err *err)
+/* One commit. */
+struct commit {
+	struct deployment *d;
+	struct catalog *c; /* the writing connection */
+	struct counters_row counters;
+	struct work *works;
+	size_t count;
+	struct dropped dropped;
+};
+
+int commit_plan(struct deployment *d, struct plan_item *items, size_t count,
+		const struct plan_item **ret_failed, struct cvx_err *err)
 {
-	int r = plan_make(embedded_lock_reads(d), target, facts, ret, err);
+	int r = plan_make(embedded_lock_reads(d), items, count, ret_failed,
+			  err);
 
 	embedded_unlock_reads(d);
 	return r;
@@ -97,15 +106,15 @@ int commit_prepare(struct deployment *d, struct commit_rows *rows,
 				  &rows->keys_stage, err);
 }
 
-int commit_begin(struct deployment *d, const struct import_target *target,
-		 const struct plan_facts *facts, struct plan *ret,
-		 struct cvx_err *err)
+int commit_begin(struct deployment *d, struct plan_item *items, size_t count,
+		 const struct plan_item **ret_failed, struct cvx_err *err)
 {
 	int r = embedded_begin(d, err);
 
+	*ret_failed = NULL;
 	if (r < 0)
 		return r;
-	r = plan_make(d->writes, target, facts, ret, err);
+	r = plan_make(d->writes, items, count, ret_failed, err);
 	if (r < 0)
 		embedded_rollback(d);
 	return r;
@@ -121,13 +130,13 @@ static int add_segment(struct work *w, struct segment_stage *stage,
 		       struct segment_stage *keys_stage,
 		       struct segment_row *row, struct cvx_err *err)
 {
-	int r = publish_segment(w->d, &w->plan->counters, stage, keys_stage,
-				&row->id, err);
+	int r = publish_segment(w->commit->d, &w->commit->counters, stage,
+				keys_stage, &row->id, err);
 
 	if (r < 0)
 		return r;
 	w->made_id = row->id;
-	return segment_insert(w->c, w->table.id, row, err);
+	return segment_insert(w->commit->c, w->table.id, row, err);
 }
 
 /* The import's rows as a segment of their own behind those that are kept. */
@@ -135,7 +144,7 @@ static int add_rows(struct work *w, struct cvx_err *err)
 {
 	CVX_AUTO(segment_stage_freep) struct segment_stage *stage = NULL;
 	CVX_AUTO(segment_stage_freep) struct segment_stage *keys = NULL;
-	const struct commit_rows *rows = w->rows;
+	const struct commit_rows *rows = w->part->rows;
 	struct segment_row row = {
 		.position =
 			w->kept_count > 0
@@ -152,10 +161,10 @@ static int add_rows(struct work *w, struct cvx_err *err)
 
 	if (rows->stage)
 		return add_segment(w, rows->stage, rows->keys_stage, &row, err);
-	r = publish_stage_text(w->d, rows->text, (size_t)rows->size, &stage,
-			       err);
+	r = publish_stage_text(w->commit->d, rows->text, (size_t)rows->size,
+			       &stage, err);
 	if (r == 0 && !rows->ascending)
-		r = publish_stage_keys(w->d, rows->keys,
+		r = publish_stage_keys(w->commit->d, rows->keys,
 				       (size_t)rows->document_count, &keys,
 				       err);
 	return r < 0 ? r : add_segment(w, stage, keys, &row, err);
@@ -165,14 +174,14 @@ static int add_rows(struct work *w, struct cvx_err *err)
 static int append_in_place(struct work *w, struct segment_row *tail,
 			   struct cvx_err *err)
 {
-	const struct commit_rows *rows = w->rows;
+	const struct commit_rows *rows = w->part->rows;
 	CVX_AUTO(cvx_closep) int fd = -1;
 	char name[SEGMENT_NAME_SIZE];
 	struct stat st;
 	int r = 0;
 
 	segment_rows_name(tail->id, name);
-	fd = openat(w->d->segments_fd, name, O_WRONLY | O_CLOEXEC);
+	fd = openat(w->commit->d->segments_fd, name, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		r = -errno;
 	if (r == 0 && (uint64_t)st.st_size < tail->size)
@@ -186,12 +195,12 @@ static int append_in_place(struct work *w, struct segment_row *tail,
 		r = file_sync(fd);
 	if (r < 0)
 		return cvx_fail(err, r, "cannot append to %s/segments/%s: %s",
-				w->d->dir, name, strerror(-r));
+				w->commit->d->dir, name, strerror(-r));
 	tail->size += rows->size;
 	tail->row_count += rows->document_count;
 	tail->last = rows->last;
 	tail->beyond_plain |= rows->beyond_plain;
-	return segment_grow(w->c, tail, err);
+	return segment_grow(w->commit->c, tail, err);
 }
 
 /* The tail's lines and the import's become one segment in place of the tail. */
@@ -202,7 +211,7 @@ static int append_joined(struct work *w, const struct segment_row *tail,
 	CVX_AUTO(segment_stage_freep) struct segment_stage *keys_stage = NULL;
 	CVX_AUTO(cvx_freep) struct segment_key *keys = NULL;
 	CVX_AUTO(cvx_freep) char *text = NULL;
-	const struct commit_rows *rows = w->rows;
+	const struct commit_rows *rows = w->part->rows;
 	struct segment_row row = *tail;
 	struct lines_place place;
 	int r;
@@ -220,7 +229,7 @@ static int append_joined(struct work *w, const struct segment_row *tail,
 	keys = reallocarray(NULL, row.row_count, sizeof(*keys));
 	if (!text || !keys)
 		return cvx_fail_memory(err);
-	r = publish_read(w->d, tail->id, text, (size_t)tail->size, err);
+	r = publish_read(w->commit->d, tail->id, text, (size_t)tail->size, err);
 	if (r < 0)
 		return r;
 	memcpy(text + tail->size, rows->text, rows->size);
@@ -229,12 +238,13 @@ static int append_joined(struct work *w, const struct segment_row *tail,
 	if (r < 0)
 		return r;
 	segment_sort_keys(keys, row.row_count);
-	r = publish_stage_text(w->d, text, (size_t)row.size, &stage, err);
+	r = publish_stage_text(w->commit->d, text, (size_t)row.size, &stage,
+			       err);
 	if (r == 0)
-		r = publish_stage_keys(w->d, keys, row.row_count, &keys_stage,
-				       err);
+		r = publish_stage_keys(w->commit->d, keys, row.row_count,
+				       &keys_stage, err);
 	if (r == 0)
-		r = segment_delete(w->c, tail->id, err);
+		r = segment_delete(w->commit->c, tail->id, err);
 	if (r == 0)
 		r = add_segment(w, stage, keys_stage, &row, err);
 	w->kept_count--;
@@ -244,20 +254,20 @@ static int append_joined(struct work *w, const struct segment_row *tail,
 static int append(struct work *w, struct duplicates *existing,
 		  struct cvx_err *err)
 {
-	const struct commit_rows *rows = w->rows;
+	const struct commit_rows *rows = w->part->rows;
 	struct segment_row *tail = w->segment_count > 0
 					   ? &w->segments[w->segment_count - 1]
 					   : NULL;
 	int r;
 
-	r = duplicates_find_existing(w->d, w->segments, w->segment_count, rows,
-				     existing, err);
+	r = duplicates_find_existing(w->commit->d, w->segments,
+				     w->segment_count, rows, existing, err);
 	if (r < 0)
 		return r;
 	if (existing->count > 0)
 		return refuse(err, "DocumentExists",
 			      "table %s has rows of the same _id already",
-			      w->target->table);
+			      w->part->target->table);
 	if (rows->stage || !tail)
 		return add_rows(w, err);
 	if (tail->ascending && rows->ascending &&
@@ -275,7 +285,7 @@ static int drop_segments(struct work *w, struct cvx_err *err)
 
 	w->kept_count = 0;
 	for (i = 0; r == 0 && i < w->segment_count; i++)
-		r = segment_delete(w->c, w->segments[i].id, err);
+		r = segment_delete(w->commit->c, w->segments[i].id, err);
 	return r;
 }
 
@@ -285,15 +295,15 @@ static int write_segments(struct work *w, struct duplicates *existing,
 	struct table_info *info = &w->table.info;
 	int r;
 
-	if (w->target->mode == IMPORT_APPEND) {
-		info->document_count += w->rows->document_count;
-		info->size += w->rows->size;
-		w->table.beyond_plain |= w->rows->beyond_plain;
+	if (w->part->target->mode == IMPORT_APPEND) {
+		info->document_count += w->part->rows->document_count;
+		info->size += w->part->rows->size;
+		w->table.beyond_plain |= w->part->rows->beyond_plain;
 		return append(w, existing, err);
 	}
-	info->document_count = w->rows->document_count;
-	info->size = w->rows->size;
-	w->table.beyond_plain = w->rows->beyond_plain;
+	info->document_count = w->part->rows->document_count;
+	info->size = w->part->rows->size;
+	w->table.beyond_plain = w->part->rows->beyond_plain;
 	r = drop_segments(w, err);
 	return r < 0 || info->document_count == 0 ? r : add_rows(w, err);
 }
@@ -314,98 +324,209 @@ static struct last_stamp later(struct last_stamp a, struct last_stamp b)
 /* The table as the import finds or makes it, with its new revision. */
 static int begin_table(struct work *w, struct cvx_err *err)
 {
-	struct counters_row *counters = &w->plan->counters;
+	const struct import_target *target = w->part->target;
+	const struct plan *plan = w->part->plan;
 	struct table_info *info = &w->table.info;
+	struct component_row component;
 	int64_t now_ns = embedded_now_ns();
+	int r;
 
-	w->table = w->plan->table;
+	w->table = plan->table;
 	/* A clock that went back must not give an older time to newer bytes. */
 	info->committed_ns =
 		now_ns > info->committed_ns ? now_ns : info->committed_ns + 1;
-	info->revision = ++counters->revision;
-	if (w->plan->table_found)
-		return segments_list(w->c, w->table.id, &w->segments,
+	info->revision = ++w->commit->counters.revision;
+	if (plan->table_found)
+		return segments_list(w->commit->c, w->table.id, &w->segments,
 				     &w->segment_count, err);
-	(void)snprintf(info->name, sizeof(info->name), "%s", w->target->table);
-	info->number = w->plan->stamp.table_number;
-	return table_insert(w->c, &w->plan->component, &w->table, err);
+	(void)snprintf(info->name, sizeof(info->name), "%s", target->table);
+	info->number = plan->stamp.table_number;
+	r = component_find(w->commit->c, target->component, &component, err);
+	return r < 0 ? r
+		     : table_insert(w->commit->c, &component, &w->table, err);
 }
 
-static int change_table(struct work *w, const struct document_stamp *stamp,
-			struct duplicates *existing, struct cvx_err *err)
+/* import.md 7.1: nothing appended to a table that is there. */
+static bool is_unchanged(const struct commit_part *part)
 {
-	struct counters_row *counters = &w->plan->counters;
-	struct last_stamp last = plan_last_stamp(stamp, w->rows->stamp_count);
+	return part->target->mode == IMPORT_APPEND &&
+	       part->rows->document_count == 0 && part->plan->table_found;
+}
+
+static int change_table(struct work *w, struct duplicates *existing,
+			struct cvx_err *err)
+{
+	const struct commit_part *part = w->part;
+	struct counters_row *counters = &w->commit->counters;
+	struct last_stamp last =
+		plan_last_stamp(&part->stamp, part->rows->stamp_count);
+	struct component_row component;
 	uint32_t old_number;
 	int r = begin_table(w, err);
 
 	w->kept_count = w->segment_count;
-	if (r == 0 &&
-	    (w->target->mode != IMPORT_APPEND || w->rows->document_count > 0))
+	if (r == 0 && (part->target->mode != IMPORT_APPEND ||
+		       part->rows->document_count > 0))
 		r = write_segments(w, existing, err);
+	if (r == 0)
+		r = component_find(w->commit->c, part->target->component,
+				   &component, err);
 	if (r < 0)
 		return r;
 	old_number = w->table.info.number;
-	w->table.info.number = stamp->table_number;
-	if (w->rows->document_count > 0) {
+	w->table.info.number = part->stamp.table_number;
+	if (part->rows->document_count > 0) {
 		w->table.last = later(w->table.last, last);
 		counters->last = later(counters->last, last);
 	}
-	r = table_update(w->c, &w->plan->component, &w->table, old_number, err);
-	return r < 0 ? r : counters_put(w->c, counters, err);
+	return table_update(w->commit->c, &component, &w->table, old_number,
+			    err);
 }
 
-static int run(struct work *w, const struct document_stamp *stamp,
-	       const struct import_record *record, struct duplicates *existing,
-	       struct cvx_err *err)
+/* Tables that exchange numbers must not meet half-way. */
+static int set_aside(struct commit *commit, struct cvx_err *err)
 {
-	/* import.md 7.1: nothing appended to a table that is there. */
-	bool unchanged = w->target->mode == IMPORT_APPEND &&
-			 w->rows->document_count == 0 && w->plan->table_found;
-	bool in_doubt = false;
+	const struct commit_part *part;
 	size_t i;
-	int r;
+	int r = 0;
 
-	w->table = w->plan->table;
-	r = unchanged ? 0 : change_table(w, stamp, existing, err);
-	if (r == 0)
-		r = record_insert(w->c, record, err);
-	if (r == 0)
-		r = embedded_commit(w->d, &in_doubt, err); /* I3 */
-	else
-		embedded_rollback(w->d);
-	if (r == 0 && !unchanged) /* I4 */
-		for (i = w->kept_count; i < w->segment_count; i++)
-			publish_remove(w->d, w->segments[i].id);
-	if (r < 0 && w->made_id != 0 && !in_doubt) /* I5 */
-		publish_remove(w->d, w->made_id);
+	for (i = 0; r == 0 && i < commit->count; i++) {
+		part = commit->works[i].part;
+		if (part->plan->table_found &&
+		    part->plan->table.info.number != part->stamp.table_number)
+			r = table_set_aside(commit->c, part->plan->table.id,
+					    err);
+	}
 	return r;
 }
 
-int commit_finish(struct deployment *d, const struct import_target *target,
-		  struct plan *now, const struct document_stamp *stamp,
-		  struct commit_rows *rows, const struct import_record *record,
-		  struct import_result *ret, struct duplicates *existing,
-		  struct cvx_err *err)
+static int write_tables(struct commit *commit, struct duplicates *existing,
+			const struct commit_part **ret_failed,
+			struct cvx_err *err)
 {
-	struct work w = {.d = d,
-			 .c = d->writes,
-			 .target = target,
-			 .plan = now,
-			 .rows = rows};
-	size_t segment_count;
-	int r;
+	bool has_made = false;
+	size_t i;
+	int r = set_aside(commit, err);
 
-	assert(rows->ascending || rows->keys || rows->document_count == 0);
-	existing->count = 0;
-	r = run(&w, stamp, record, existing, err);
-	segment_count = w.kept_count + (w.made_id != 0);
-	free(w.segments);
+	for (i = 0; r == 0 && i < commit->count; i++) {
+		struct work *w = &commit->works[i];
+
+		w->table = w->part->plan->table;
+		if (is_unchanged(w->part))
+			continue;
+		*ret_failed = w->part;
+		r = change_table(w, existing, err);
+		has_made |= w->made_id != 0;
+	}
+	if (r == 0)
+		*ret_failed = NULL;
+	return r < 0 || !has_made ? r : publish_sync(commit->d, err); /* I2 */
+}
+
+static int run(struct commit *commit, const struct commit_request *request,
+	       struct duplicates *existing,
+	       const struct commit_part **ret_failed, struct cvx_err *err)
+{
+	size_t i;
+	int r = counters_get(commit->c, &commit->counters, err);
+
+	for (i = 0; r == 0 && i < request->component_count; i++)
+		r = component_make(commit->c, request->components[i], err);
+	if (r == 0 && request->drops_rest)
+		r = dropped_delete(&commit->dropped, commit->c, request->parts,
+				   request->part_count, err);
+	if (r == 0)
+		r = write_tables(commit, existing, ret_failed, err);
+	if (r == 0)
+		r = counters_put(commit->c, &commit->counters, err);
+	return r < 0 ? r : record_insert(commit->c, request->record, err);
+}
+
+/* I4: what no state names any more. */
+static void remove_old(struct commit *commit)
+{
+	const struct work *w;
+	size_t i, j;
+
+	for (i = 0; i < commit->count; i++) {
+		w = &commit->works[i];
+		for (j = w->kept_count; j < w->segment_count; j++)
+			publish_remove(commit->d, w->segments[j].id);
+	}
+	dropped_remove(&commit->dropped, commit->d);
+}
+
+static void remove_made(struct commit *commit)
+{
+	size_t i;
+
+	for (i = 0; i < commit->count; i++)
+		if (commit->works[i].made_id != 0)
+			publish_remove(commit->d, commit->works[i].made_id);
+}
+
+static void compact(struct commit *commit)
+{
+	const struct work *w;
+	size_t i;
+
+	for (i = 0; i < commit->count; i++) {
+		w = &commit->works[i];
+		if (w->kept_count + (w->made_id != 0) > COMPACT_ABOVE)
+			compact_table(commit->d, w->part->target->component,
+				      w->part->target->table);
+	}
+}
+
+static int finish(struct commit *commit, const struct commit_request *request,
+		  struct duplicates *existing,
+		  const struct commit_part **ret_failed, struct cvx_err *err)
+{
+	bool in_doubt = false;
+	size_t i;
+	int r = run(commit, request, existing, ret_failed, err);
+
+	if (r == 0)
+		r = embedded_commit(commit->d, &in_doubt, err); /* I3 */
+	else
+		embedded_rollback(commit->d);
+	if (r < 0 && !in_doubt) /* I5 */
+		remove_made(commit);
 	if (r < 0)
 		return r;
-	ret->document_count = rows->document_count;
-	ret->revision = w.table.info.revision;
-	if (segment_count > COMPACT_ABOVE)
-		compact_table(d, target->component, target->table);
+	remove_old(commit);
+	compact(commit);
+	for (i = 0; i < commit->count; i++)
+		commit->works[i].part->revision =
+			commit->works[i].table.info.revision;
 	return 0;
+}
+
+int commit_finish(struct deployment *d, const struct commit_request *request,
+		  struct duplicates *existing,
+		  const struct commit_part **ret_failed, struct cvx_err *err)
+{
+	struct commit commit = {
+		.d = d, .c = d->writes, .dropped = DROPPED_INIT};
+	size_t i;
+	int r;
+
+	existing->count = 0;
+	*ret_failed = NULL;
+	commit.works = calloc(request->part_count + 1, sizeof(*commit.works));
+	if (!commit.works) {
+		embedded_rollback(d);
+		return cvx_fail_memory(err);
+	}
+	commit.count = request->part_count;
+	for (i = 0; i < commit.count; i++) {
+		commit.works[i].commit = &commit;
+		commit.works[i].part = &request->parts[i];
+	}
+	r = finish(&commit, request, existing, ret_failed, err);
+	for (i = 0; i < commit.count; i++)
+		free(commit.works[i].segments);
+	free(commit.works);
+	dropped_fini(&commit.dropped);
+	return r;
 }

@@ -1,16 +1,17 @@
 /*
- * commit: converted rows become part of a table, in one step.
+ * commit: converted rows become part of their tables, in one step.
  *
  *   commit_prepare     makes what is large durable, without any lock
- *   commit_begin       takes the write lock and looks at the table anew
+ *   commit_begin       takes the write lock and looks at the tables anew
  *   commit_finish      decides, writes what is small, commits
  *
- * Between the last two the caller may convert its rows again (plan.h), which
- * are then prepared again.
+ * An import of one file commits one part, a backup one for each of its tables.
+ * Between the last two the caller may convert rows again (plan.h), which are
+ * then prepared again.
  *
  * Threads: the write lock is held from commit_begin to commit_finish or
  * commit_abort, by one thread.
- * Crash: the table is as before or as after; see the invariants in commit.c.
+ * Crash: all tables are as before or as after; see the invariants in commit.c.
  */
 #ifndef CVX_IMPORTER_EMBEDDED_COMMIT_H
 #define CVX_IMPORTER_EMBEDDED_COMMIT_H
@@ -26,7 +27,6 @@ struct cvx_err;
 struct deployment;
 struct duplicates;
 struct import_record;
-struct import_result;
 struct import_target;
 struct segment_key;
 struct segment_stage;
@@ -50,28 +50,42 @@ struct commit_rows {
 int commit_new_stage(struct deployment *d, struct segment_stage **ret,
 		     struct cvx_err *err);
 
-/* The first plan, from what is committed now. */
-int commit_plan(struct deployment *d, const struct import_target *target,
-		const struct plan_facts *facts, struct plan *ret,
-		struct cvx_err *err);
+/* The first plans, from what is committed now (plan_make). */
+int commit_plan(struct deployment *d, struct plan_item *items, size_t count,
+		const struct plan_item **ret_failed, struct cvx_err *err);
 
 int commit_prepare(struct deployment *d, struct commit_rows *rows,
 		   struct cvx_err *err);
 
-int commit_begin(struct deployment *d, const struct import_target *target,
-		 const struct plan_facts *facts, struct plan *ret,
-		 struct cvx_err *err);
+int commit_begin(struct deployment *d, struct plan_item *items, size_t count,
+		 const struct plan_item **ret_failed, struct cvx_err *err);
 void commit_abort(struct deployment *d);
 
+/* What becomes of one table. */
+struct commit_part {
+	const struct import_target *target;
+	const struct plan *plan;     /* made by commit_begin */
+	struct document_stamp stamp; /* that the rows were made with */
+	struct commit_rows *rows;    /* of a table that is only listed: none */
+	uint64_t revision;	     /* of the table after it; filled */
+};
+
+/* All of one transaction. */
+struct commit_request {
+	struct commit_part *parts; /* by component and table */
+	size_t part_count;
+	char *const *components; /* are made if they are missing */
+	size_t component_count;
+	bool drops_rest; /* replace-all */
+	const struct import_record *record;
+};
+
 /*
- * Ends the transaction in any case. now is what commit_begin gave, stamp the
- * one that the rows were made with. *existing is filled when the failure is
- * DocumentExists, whose text the caller makes.
+ * Ends the transaction in any case. When the failure is DocumentExists, whose
+ * text the caller makes, *existing is filled and *ret_failed is the part.
  */
-int commit_finish(struct deployment *d, const struct import_target *target,
-		  struct plan *now, const struct document_stamp *stamp,
-		  struct commit_rows *rows, const struct import_record *record,
-		  struct import_result *ret, struct duplicates *existing,
-		  struct cvx_err *err);
+int commit_finish(struct deployment *d, const struct commit_request *request,
+		  struct duplicates *existing,
+		  const struct commit_part **ret_failed, struct cvx_err *err);
 
 #endif

@@ -199,6 +199,8 @@ static int exchange(struct copy *copy, struct cvx_err *err)
 	if (r == 0)
 		r = publish_segment(copy->d, &counters, copy->stage,
 				    copy->keys_stage, &made_id, err);
+	if (r == 0)
+		r = publish_sync(copy->d, err);
 	for (i = 0; r == 0 && i < copy->count; i++)
 		r = segment_delete(c, copy->segments[i].id, err);
 	copy->made.id = made_id;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cache/base/err.h"
@@ -12,99 +13,282 @@
 /* id.h: a counter starts below this. */
 #define COUNTER_START_MAX (UINT64_C(1) << 63)
 
-static int fail_conflict(const struct plan_facts *facts, const char *owner,
-			 const char *table, struct cvx_err *err)
+/* The items of one component. */
+struct group {
+	struct catalog *c;
+	const char *component;
+	struct component_row row; /* free_number goes on as numbers are taken */
+	struct plan_item *items;
+	size_t count;
+};
+
+/* "row 1: its _id has", or who else gives the table its number. */
+static const char *giver(const struct plan_item *item)
 {
-	if (strcmp(owner, "_file_storage") == 0)
-		return refuse(err, "TableConflict",
-			      "row 1: its _id has the table number %u, which "
-			      "belongs to the system table _storage",
-			      facts->number);
-	if (owner[0] == '_')
-		return refuse(err, "TableConflict",
-			      "row 1: its _id has the table number %u, which "
-			      "belongs to the system table %s",
-			      facts->number, owner);
-	return refuse(err, "TableConflict",
-		      "row 1: its _id has the table number %u, which belongs "
-		      "to table %s; import it there, or remove _id from the "
-		      "rows to give them new ids in %s",
-		      facts->number, owner, table);
+	return item->facts.is_listed ? "_tables gives it"
+				     : "row 1: its _id has";
 }
 
-/* import.md 7.3 for a single table. */
-static int assign_number(struct catalog *c, const struct import_target *target,
-			 const struct plan_facts *facts, struct plan *plan,
-			 uint32_t *ret, struct cvx_err *err)
+static int fail_conflict(const struct plan_item *item, const char *owner,
+			 struct cvx_err *err)
+{
+	uint32_t number = item->plan.stamp.table_number;
+
+	if (strcmp(owner, "_file_storage") == 0)
+		return refuse(err, "TableConflict",
+			      "%s the table number %u, which belongs to the "
+			      "system table _storage",
+			      giver(item), number);
+	if (owner[0] == '_')
+		return refuse(err, "TableConflict",
+			      "%s the table number %u, which belongs to the "
+			      "system table %s",
+			      giver(item), number, owner);
+	if (item->facts.is_listed)
+		return refuse(err, "TableConflict",
+			      "%s the table number %u, which belongs to table "
+			      "%s; replace-all removes that table",
+			      giver(item), number, owner);
+	return refuse(err, "TableConflict",
+		      "%s the table number %u, which belongs to table %s; "
+		      "import it there, or remove _id from the rows to give "
+		      "them new ids in %s",
+		      giver(item), number, owner, item->target->table);
+}
+
+/* Finds the table and looks whether the mode lets anything be done to it. */
+static int find_table(struct group *g, struct plan_item *item,
+		      struct cvx_err *err)
+{
+	const struct import_target *target = item->target;
+	struct plan *plan = &item->plan;
+	int r = table_check_name(target->table, err);
+
+	memset(plan, 0, sizeof(*plan));
+	if (r == 0)
+		r = table_find(g->c, g->component, target->table, &plan->table,
+			       err);
+	if (r < 0)
+		return r;
+	plan->table_found = r == 1;
+	if (target->base_revision != 0 &&
+	    (!plan->table_found ||
+	     plan->table.info.revision != target->base_revision))
+		return cvx_fail(err, -ESTALE,
+				"table %s was changed by someone else since "
+				"it was opened; open it again and repeat the "
+				"edit",
+				target->table);
+	if (target->mode == IMPORT_REQUIRE_EMPTY && plan->table_found &&
+	    plan->table.info.document_count > 0)
+		return refuse(err, "TableExists",
+			      "table %s has documents already; append to it "
+			      "or replace it",
+			      target->table);
+	return 0;
+}
+
+/* The item that has the number, or NULL. */
+static const struct plan_item *find_number(const struct group *g,
+					   uint32_t number)
+{
+	size_t i;
+
+	for (i = 0; i < g->count; i++)
+		if (g->items[i].plan.stamp.table_number == number)
+			return &g->items[i];
+	return NULL;
+}
+
+/* The item behind the last one in the order of the file that wants the number
+ * of its first row; NULL: there is none. */
+static struct plan_item *next_in_order(const struct group *g,
+				       const struct plan_item *last)
+{
+	struct plan_item *next = NULL, *item;
+	size_t i;
+
+	for (i = 0; i < g->count; i++) {
+		item = &g->items[i];
+		if (!item->facts.is_listed && item->facts.has_number &&
+		    (!last || item->order > last->order) &&
+		    (!next || item->order < next->order))
+			next = item;
+	}
+	return next;
+}
+
+/* import.md 7.3, 1 to 3. A number of 0 is still to be found. */
+static int assign_numbers(struct group *g, struct plan_item **ret_failed,
+			  struct cvx_err *err)
+{
+	struct plan_item *item = NULL;
+	const struct plan_item *other;
+	size_t i;
+
+	for (i = 0; i < g->count; i++)
+		if (g->items[i].facts.is_listed)
+			g->items[i].plan.stamp.table_number =
+				g->items[i].facts.listed_number;
+	while ((item = next_in_order(g, item))) {
+		other = find_number(g, item->facts.number);
+		*ret_failed = item;
+		if (other)
+			return refuse(err, "InvalidId",
+				      "%s the table number %u, which is that "
+				      "of table %s in the same archive",
+				      giver(item), item->facts.number,
+				      other->target->table);
+		item->plan.stamp.table_number = item->facts.number;
+	}
+	for (i = 0; i < g->count; i++) {
+		item = &g->items[i];
+		if (item->plan.stamp.table_number == 0 &&
+		    item->plan.table_found &&
+		    !find_number(g, item->plan.table.info.number))
+			item->plan.stamp.table_number =
+				item->plan.table.info.number;
+	}
+	return 0;
+}
+
+static int compare_to_item(const void *name, const void *item)
+{
+	return strcmp(name, ((const struct plan_item *)item)->target->table);
+}
+
+/* import.md 7.3.5, and what 7.4 says of tables that survive. */
+static int check_owner(const struct group *g, const struct plan_item *item,
+		       struct cvx_err *err)
 {
 	char owner[NAME_MAX_SIZE + 1];
 	int r;
 
-	if (!facts->has_number && plan->table_found) {
-		*ret = plan->table.info.number;
+	if (item->plan.stamp.table_number == 0)
 		return 0;
-	}
-	if (!facts->has_number)
-		return table_fresh_number(c, &plan->component, ret, err);
-	r = table_find_number(c, &plan->component, facts->number, owner, err);
-	if (r == 1 && strcmp(owner, target->table) != 0)
-		return fail_conflict(facts, owner, target->table, err);
-	*ret = facts->number;
-	return r < 0 ? r : 0;
+	r = table_find_number(g->c, &g->row, item->plan.stamp.table_number,
+			      owner, err);
+	if (r <= 0 ||
+	    (owner[0] != '_' && (item->target->mode == IMPORT_REPLACE_ALL ||
+				 bsearch(owner, g->items, g->count,
+					 sizeof(*g->items), compare_to_item))))
+		return r < 0 ? r : 0;
+	return fail_conflict(item, owner, err);
 }
 
-/* import.md 7.4 for a single table. */
-static int check_mode(const struct import_target *target,
-		      const struct plan *plan, uint32_t number,
-		      struct cvx_err *err)
+/* The smallest number that no table has, nor an item before this one. */
+static int find_fresh_number(struct group *g, size_t nth, uint32_t *ret,
+			     struct cvx_err *err)
 {
-	const struct table_info *info = &plan->table.info;
-	bool creates = !plan->table_found;
+	struct group before = {.items = g->items, .count = nth};
+	int r;
 
-	switch (target->mode) {
-	case IMPORT_REQUIRE_EMPTY:
-		if (plan->table_found && info->document_count > 0)
-			return refuse(err, "TableExists",
-				      "table %s has documents already; append "
-				      "to it or replace it",
-				      target->table);
-		creates = true;
-		break;
-	case IMPORT_REPLACE:
-		creates = true;
-		break;
-	case IMPORT_APPEND:
-		if (plan->table_found && number != info->number)
+	/* As many steps as there are items, at most. */
+	do {
+		r = table_fresh_number(g->c, &g->row, ret, err);
+		if (r < 0)
+			return r;
+		g->row.free_number = *ret + 1;
+	} while (find_number(&before, *ret));
+	return 0;
+}
+
+/* import.md 7.4 for the nth item, in the order of names. */
+static int prepare(struct group *g, size_t nth, struct cvx_err *err)
+{
+	struct plan_item *item = &g->items[nth];
+	struct plan *plan = &item->plan;
+	const struct table_info *info = &plan->table.info;
+	uint32_t number = plan->stamp.table_number;
+
+	if (item->target->mode == IMPORT_APPEND && plan->table_found) {
+		if (number == info->number)
+			return 0;
+		if (number == 0)
 			return refuse(err, "TableNumberConflict",
-				      "row 1: its _id has the table number %u, "
-				      "but table %s has the number %u",
-				      number, target->table, info->number);
-		break;
+				      "table %s has the number %u, which "
+				      "another table of the archive takes",
+				      item->target->table, info->number);
+		return refuse(err, "TableNumberConflict",
+			      "%s the table number %u, but table %s has the "
+			      "number %u",
+			      giver(item), number, item->target->table,
+			      info->number);
 	}
-	if (creates && plan->component.table_count >= TABLE_COUNT_MAX)
+	if (g->row.table_count >= TABLE_COUNT_MAX)
+		return table_fail_too_many(err);
+	if (number != 0)
+		return 0;
+	return find_fresh_number(g, nth, &plan->stamp.table_number, err);
+}
+
+/* A fresh number may be one that comes later by name (import.md 7.4). */
+static int check_fresh_numbers(const struct group *g,
+			       struct plan_item **ret_failed,
+			       struct cvx_err *err)
+{
+	const struct plan_item *other;
+	size_t i;
+
+	for (i = 0; i < g->count; i++) {
+		other = find_number(g, g->items[i].plan.stamp.table_number);
+		*ret_failed = &g->items[i];
+		if (other != &g->items[i])
+			return refuse(err, "TableNumberConflict",
+				      "%s the table number %u, which table %s "
+				      "of the same archive has got",
+				      giver(&g->items[i]),
+				      g->items[i].plan.stamp.table_number,
+				      other->target->table);
+	}
+	return 0;
+}
+
+static int check_count(const struct group *g, struct cvx_err *err)
+{
+	size_t made_count = 0, i;
+
+	for (i = 0; i < g->count; i++)
+		made_count += !g->items[i].plan.table_found;
+	if (g->count > TABLE_COUNT_MAX ||
+	    (g->items[0].target->mode != IMPORT_REPLACE_ALL &&
+	     made_count + (size_t)g->row.table_count > TABLE_COUNT_MAX))
 		return table_fail_too_many(err);
 	return 0;
 }
 
-static int check_base(const struct import_target *target,
-		      const struct plan *plan, struct cvx_err *err)
+static int plan_group(struct group *g, struct plan_item **ret_failed,
+		      struct cvx_err *err)
 {
-	if (target->base_revision == 0 ||
-	    (plan->table_found &&
-	     plan->table.info.revision == target->base_revision))
-		return 0;
-	return cvx_fail(err, -ESTALE,
-			"table %s was changed by someone else since it was "
-			"opened; open it again and repeat the edit",
-			target->table);
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < g->count; i++) {
+		*ret_failed = &g->items[i];
+		r = find_table(g, &g->items[i], err);
+	}
+	if (r == 0)
+		r = check_count(g, err);
+	if (r == 0)
+		r = assign_numbers(g, ret_failed, err);
+	for (i = 0; r == 0 && i < g->count; i++) {
+		*ret_failed = &g->items[i];
+		r = check_owner(g, &g->items[i], err);
+	}
+	for (i = 0; r == 0 && i < g->count; i++) {
+		*ret_failed = &g->items[i];
+		r = prepare(g, i, err);
+	}
+	return r < 0 ? r : check_fresh_numbers(g, ret_failed, err);
 }
 
-static enum document_encoding
-choose_encoding(const struct import_target *target,
-		const struct plan_facts *facts, const struct plan *plan)
+static enum document_encoding choose_encoding(const struct plan_item *item)
 {
+	const struct import_target *target = item->target;
+	const struct plan *plan = &item->plan;
+
 	if (target->canonical && target->format == FORMAT_JSONL &&
-	    facts->is_export_line &&
+	    item->facts.is_export_line &&
 	    (!plan->table_found || plan->table.info.document_count == 0 ||
 	     plan->table.beyond_plain))
 		return DOCUMENT_UNIFORM;
@@ -134,37 +318,58 @@ static void choose_stamp(const struct last_stamp *last,
 	stamp->creation_time = time;
 }
 
-int plan_make(struct catalog *c, const struct import_target *target,
-	      const struct plan_facts *facts, struct plan *ret,
-	      struct cvx_err *err)
+/* One that is to be made is an empty one. */
+static int find_component(struct group *g, struct cvx_err *err)
 {
-	struct plan plan;
-	uint32_t number = 0;
 	int r;
 
-	memset(&plan, 0, sizeof(plan));
-	r = table_check_name(target->table, err);
-	if (r == 0)
-		r = component_find(c, target->component, &plan.component, err);
-	if (r == 0)
-		r = table_find(c, target->component, target->table, &plan.table,
-			       err);
+	if (!g->items[0].makes_component)
+		return component_find(g->c, g->component, &g->row, err);
+	memset(&g->row, 0, sizeof(g->row));
+	r = component_look(g->c, g->component, &g->row, err);
+	return r < 0 ? r : 0;
+}
+
+static size_t group_size(const struct plan_item *items, size_t count)
+{
+	size_t n = 1;
+
+	while (n < count && strcmp(items[n].target->component,
+				   items[0].target->component) == 0)
+		n++;
+	return n;
+}
+
+int plan_make(struct catalog *c, struct plan_item *items, size_t count,
+	      const struct plan_item **ret_failed, struct cvx_err *err)
+{
+	struct counters_row counters;
+	struct document_stamp stamp = {.table_number = 0};
+	struct plan_item *failed = NULL;
+	struct group g = {.c = c};
+	uint32_t number;
+	size_t i;
+	int r = counters_get(c, &counters, err);
+
+	for (i = 0; r == 0 && i < count; i += g.count) {
+		g.items = &items[i];
+		g.count = group_size(g.items, count - i);
+		g.component = g.items[0].target->component;
+		failed = g.items;
+		r = find_component(&g, err);
+		if (r == 0)
+			r = plan_group(&g, &failed, err);
+	}
+	*ret_failed = r < 0 ? failed : NULL;
 	if (r < 0)
 		return r;
-	plan.table_found = r == 1;
-	r = check_base(target, &plan, err);
-	if (r == 0)
-		r = assign_number(c, target, facts, &plan, &number, err);
-	if (r == 0)
-		r = check_mode(target, &plan, number, err);
-	if (r == 0)
-		r = counters_get(c, &plan.counters, err);
-	if (r < 0)
-		return r;
-	plan.encoding = choose_encoding(target, facts, &plan);
-	plan.stamp.table_number = number;
-	choose_stamp(&plan.counters.last, &plan.stamp);
-	*ret = plan;
+	choose_stamp(&counters.last, &stamp);
+	for (i = 0; i < count; i++) {
+		number = items[i].plan.stamp.table_number;
+		items[i].plan.encoding = choose_encoding(&items[i]);
+		items[i].plan.stamp = stamp;
+		items[i].plan.stamp.table_number = number;
+	}
 	return 0;
 }
 

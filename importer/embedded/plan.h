@@ -12,6 +12,7 @@
 #define CVX_IMPORTER_EMBEDDED_PLAN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "importer/embedded/tables.h"
@@ -21,11 +22,13 @@ struct catalog;
 struct cvx_err;
 struct import_target;
 
-/* What the first row of a file tells. */
+/* What is known of a table's rows before they are converted. */
 struct plan_facts {
-	bool has_number; /* its _id carries a table number */
+	bool has_number; /* the first row's _id carries a table number */
 	uint32_t number;
 	bool is_export_line; /* M-7 (a) */
+	bool is_listed;	     /* a backup's _tables gives it the number */
+	uint32_t listed_number;
 };
 
 struct plan {
@@ -35,14 +38,25 @@ struct plan {
 	/* What the plan was made from. */
 	bool table_found;
 	struct table_row table;
-	struct component_row component;
-	struct counters_row counters;
 };
 
-/* Fails with the refusals of import.md 7 and with -ESTALE (W-8). */
-int plan_make(struct catalog *c, const struct import_target *target,
-	      const struct plan_facts *facts, struct plan *ret,
-	      struct cvx_err *err);
+/* One table of an import, which has one, or many from a backup. */
+struct plan_item {
+	const struct import_target *target;
+	struct plan_facts facts;
+	uint64_t order;	      /* of the rows in the file */
+	bool makes_component; /* if it is missing; else that is a failure */
+	struct plan plan;
+};
+
+/*
+ * Makes the plans of all items, which are sorted by component and table, and
+ * have one mode.
+ * Fails with the refusals of import.md 7 and with -ESTALE (W-8); *ret_failed
+ * is the item to blame, if it is one.
+ */
+int plan_make(struct catalog *c, struct plan_item *items, size_t count,
+	      const struct plan_item **ret_failed, struct cvx_err *err);
 
 /* Whether rows converted by old cannot be committed where now holds. */
 bool plan_is_stale(const struct plan *old, const struct plan *now,

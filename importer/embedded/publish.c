@@ -104,18 +104,22 @@ int publish_segment(struct deployment *d, struct counters_row *counters,
 	r = segment_publish(rows, d->segments_fd, rows_name, err);
 	if (r == 0 && keys)
 		r = segment_publish(keys, d->segments_fd, keys_name, err);
-	if (r == 0) {
-		r = file_sync_dir(d->segments_fd);
-		if (r < 0)
-			(void)cvx_fail(err, r, "cannot sync %s/segments: %s",
-				       d->dir, strerror(-r));
-	}
 	if (r < 0) {
 		(void)unlinkat(d->segments_fd, rows_name, 0);
 		(void)unlinkat(d->segments_fd, keys_name, 0);
 		return r;
 	}
 	*ret_id = counters->segment;
+	return 0;
+}
+
+int publish_sync(struct deployment *d, struct cvx_err *err)
+{
+	int r = file_sync_dir(d->segments_fd);
+
+	if (r < 0)
+		return cvx_fail(err, r, "cannot sync %s/segments: %s", d->dir,
+				strerror(-r));
 	return 0;
 }
 

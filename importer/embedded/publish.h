@@ -26,12 +26,15 @@ int publish_stage_keys(struct deployment *d, const struct segment_key *keys,
 		       struct cvx_err *err);
 
 /*
- * Names synced stages as a segment with a fresh number, durably. keys may be
- * NULL. Counts counters->segment up. After a failure nothing is left.
+ * Names synced stages as a segment with a fresh number. keys may be NULL.
+ * Counts counters->segment up. After a failure nothing is left. The name is
+ * durable after publish_sync().
  */
 int publish_segment(struct deployment *d, struct counters_row *counters,
 		    struct segment_stage *rows, struct segment_stage *keys,
 		    uint64_t *ret_id, struct cvx_err *err);
+
+int publish_sync(struct deployment *d, struct cvx_err *err);
 
 /* Unlinks the files of a segment (I4, I5). What cannot be removed now, the next
  * start removes. */

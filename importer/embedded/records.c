@@ -27,6 +27,8 @@ const char *import_mode_name(enum import_mode mode)
 		return "append";
 	case IMPORT_REPLACE:
 		return "replace";
+	case IMPORT_REPLACE_ALL:
+		return "replace-all";
 	}
 	return "";
 }
@@ -42,6 +44,17 @@ static const char *format_name(enum format_kind kind)
 		return "jsonArray";
 	}
 	return "";
+}
+
+struct import_subject record_subject(const struct import_target *target)
+{
+	return (struct import_subject){
+		.component = target->component,
+		.table = target->table,
+		.path = target->path,
+		.format = format_name(target->format),
+		.mode = import_mode_name(target->mode),
+	};
 }
 
 const char *record_error_code(const struct cvx_err *cause)
@@ -70,17 +83,17 @@ static int prune(struct catalog *c, int64_t newest, struct cvx_err *err)
 int record_insert(struct catalog *c, const struct import_record *record,
 		  struct cvx_err *err)
 {
-	const struct import_target *target = record->target;
+	const struct import_subject *subject = &record->subject;
 	struct catalog_query *q;
 	int r = catalog_query(c, SQL_INSERT_IMPORT, &q, err);
 
 	if (r < 0)
 		return r;
-	catalog_bind_text(q, 1, target->component);
-	catalog_bind_text(q, 2, target->table);
-	catalog_bind_text(q, 3, target->path);
-	catalog_bind_text(q, 4, format_name(target->format));
-	catalog_bind_text(q, 5, import_mode_name(target->mode));
+	catalog_bind_text(q, 1, subject->component);
+	catalog_bind_text(q, 2, subject->table);
+	catalog_bind_text(q, 3, subject->path);
+	catalog_bind_text(q, 4, subject->format);
+	catalog_bind_text(q, 5, subject->mode);
 	catalog_bind_int(q, 6, (int64_t)record->row_count);
 	catalog_bind_int(q, 7, (int64_t)record->size);
 	catalog_bind_int(q, 8, record->started_ns);
@@ -111,7 +124,7 @@ int import_record_failure(struct deployment *d,
 			  const struct cvx_err *cause)
 {
 	struct import_record record = {
-		.target = target,
+		.subject = record_subject(target),
 		.started_ns = embedded_now_ns(),
 		.error_code = record_error_code(cause),
 		.error_text = cause->msg,
@@ -205,7 +218,7 @@ static cJSON *finished_json(struct catalog_query *q)
 
 static cJSON *running_json(struct running_import *running)
 {
-	const struct import_target *target = running->target;
+	const struct import_subject *subject = &running->subject;
 	uint64_t available = running->available_size;
 	uint64_t consumed = running->consumed_size;
 	double progress =
@@ -213,11 +226,9 @@ static cJSON *running_json(struct running_import *running)
 	cJSON *object = cJSON_CreateObject();
 
 	if (object && cJSON_AddNullToObject(object, "id") &&
-	    cJSON_AddStringToObject(object, "target", target->path) &&
-	    cJSON_AddStringToObject(object, "format",
-				    format_name(target->format)) &&
-	    cJSON_AddStringToObject(object, "mode",
-				    import_mode_name(target->mode)) &&
+	    cJSON_AddStringToObject(object, "target", subject->path) &&
+	    cJSON_AddStringToObject(object, "format", subject->format) &&
+	    cJSON_AddStringToObject(object, "mode", subject->mode) &&
 	    cJSON_AddStringToObject(object, "state", "in_progress") &&
 	    cJSON_AddNumberToObject(object, "rows",
 				    (double)running->row_count) &&

@@ -20,8 +20,18 @@ struct import_target;
 
 #define RECORD_COUNT_MAX 10000
 
+/* What is imported, and how. */
+struct import_subject {
+	const char *component, *table; /* "": an archive of many tables */
+	const char *path;
+	const char *format; /* as import.md 6.1 names it */
+	const char *mode;
+};
+
+struct import_subject record_subject(const struct import_target *target);
+
 struct import_record {
-	const struct import_target *target;
+	struct import_subject subject;
 	uint64_t row_count;
 	uint64_t size; /* bytes of the file */
 	int64_t started_ns;
@@ -41,7 +51,7 @@ const char *record_error_code(const struct cvx_err *cause);
 
 /* Embedded in what runs. */
 struct running_import {
-	const struct import_target *target; /* lives as long as it runs */
+	struct import_subject subject; /* its texts live as long as it runs */
 	int64_t started_ns;
 	_Atomic uint64_t available_size; /* bytes that have been written */
 	_Atomic uint64_t consumed_size;	 /* bytes that have been read */

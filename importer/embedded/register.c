@@ -6,11 +6,9 @@
 
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
-#include "cache/catalog.h"
 #include "importer/archive/tables_list.h"
 #include "importer/deployment.h"
 #include "importer/embedded/embedded.h"
-#include "importer/embedded/sql.h"
 #include "importer/embedded/tables.h"
 #include "importer/value/refusal.h"
 
@@ -64,22 +62,6 @@ static int check_entry(struct catalog *c, const struct component_row *component,
 	return r < 0 ? r : 0;
 }
 
-/*
- * Tables that exchange numbers must not meet half-way, so every empty one that
- * changes first takes a number that nobody can have, its negative row id.
- */
-static int set_aside(struct catalog *c, const struct entry *entry,
-		     struct cvx_err *err)
-{
-	struct catalog_query *q;
-	int r = catalog_query(c, SQL_SET_ASIDE, &q, err);
-
-	if (r < 0)
-		return r;
-	catalog_bind_int(q, 1, entry->table.id);
-	return catalog_run(q, err);
-}
-
 static bool changes(const struct entry *entry)
 {
 	return entry->found &&
@@ -119,9 +101,10 @@ static int register_entries(struct catalog *c, const char *path,
 	for (i = 0; r == 0 && i < entries->count; i++)
 		r = check_entry(c, &component, path, entries, &entries->list[i],
 				err);
+	/* Tables that exchange numbers must not meet half-way. */
 	for (i = 0; r == 0 && i < entries->count; i++)
 		if (changes(&entries->list[i]))
-			r = set_aside(c, &entries->list[i], err);
+			r = table_set_aside(c, entries->list[i].table.id, err);
 	for (i = 0; r == 0 && i < entries->count; i++)
 		r = register_entry(c, &component, &entries->list[i], &counters,
 				   err);

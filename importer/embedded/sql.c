@@ -83,6 +83,13 @@ const char *const sql_statements[SQL_COUNT] = {
 	[SQL_FIND_COMPONENT] = "SELECT id, table_count, free_number"
 			       "  FROM components WHERE path = ?1",
 
+	/* -> path of each */
+	[SQL_LIST_COMPONENTS] = "SELECT path FROM components ORDER BY path",
+
+	/* path */
+	[SQL_INSERT_COMPONENT] =
+		"INSERT INTO components VALUES (NULL, ?1, 0, 10001)",
+
 	/* id, table count, free number */
 	[SQL_UPDATE_COMPONENT] =
 		"UPDATE components SET table_count = ?2, free_number = ?3"
@@ -101,6 +108,12 @@ const char *const sql_statements[SQL_COUNT] = {
 		"SELECT name, number, revision, committed_ns, row_count, size"
 		"  FROM components c JOIN tables t ON t.component = c.id"
 		"  WHERE c.path = ?1 ORDER BY name",
+
+	/* -> component path, name, id, number; of all components */
+	[SQL_LIST_ALL_TABLES] =
+		"SELECT c.path, t.name, t.id, t.number"
+		"  FROM components c JOIN tables t ON t.component = c.id"
+		"  ORDER BY c.path, t.name",
 
 	/* component path -> name, number */
 	[SQL_LIST_NUMBERS] =

@@ -60,7 +60,7 @@ static const struct {
 
 #define ROOT_COMPONENT 1
 
-int component_find(struct catalog *c, const char *path,
+int component_look(struct catalog *c, const char *path,
 		   struct component_row *ret, struct cvx_err *err)
 {
 	CVX_AUTO(catalog_endp) struct catalog_query *q = NULL;
@@ -70,14 +70,54 @@ int component_find(struct catalog *c, const char *path,
 		return r;
 	catalog_bind_text(q, 1, path);
 	r = catalog_next(q, err);
-	if (r == 0)
-		return cvx_fail(err, -ENOENT, "there is no component %s", path);
-	if (r < 0)
+	if (r <= 0)
 		return r;
 	ret->id = catalog_int(q, 0);
 	ret->table_count = catalog_int(q, 1);
 	ret->free_number = (uint32_t)catalog_int(q, 2);
-	return 0;
+	return 1;
+}
+
+int component_find(struct catalog *c, const char *path,
+		   struct component_row *ret, struct cvx_err *err)
+{
+	int r = component_look(c, path, ret, err);
+
+	if (r == 0)
+		return cvx_fail(err, -ENOENT, "there is no component %s", path);
+	return r < 0 ? r : 0;
+}
+
+static int component_insert(struct catalog *c, const char *path,
+			    struct cvx_err *err)
+{
+	struct component_row row;
+	struct catalog_query *q;
+	int r = component_look(c, path, &row, err);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = catalog_query(c, SQL_INSERT_COMPONENT, &q, err);
+	if (r < 0)
+		return r;
+	catalog_bind_text(q, 1, path);
+	return catalog_run(q, err);
+}
+
+int component_make(struct catalog *c, const char *path, struct cvx_err *err)
+{
+	CVX_AUTO(cvx_freep) char *copy = strdup(path);
+	char *slash = copy;
+	int r = 0;
+
+	if (!copy)
+		return cvx_fail_memory(err);
+	while (r == 0 && slash && (slash = strchr(slash, '/'))) {
+		*slash = '\0';
+		r = component_insert(c, copy, err);
+		*slash++ = '/';
+	}
+	return r < 0 ? r : component_insert(c, path, err);
 }
 
 static int component_update(struct catalog *c, const struct component_row *row,
@@ -286,6 +326,35 @@ int table_update(struct catalog *c, struct component_row *component,
 	assert(component);
 	free_number(component, old_number);
 	return component_update(c, component, err);
+}
+
+int table_set_aside(struct catalog *c, int64_t id, struct cvx_err *err)
+{
+	struct catalog_query *q;
+	int r = catalog_query(c, SQL_SET_ASIDE, &q, err);
+
+	if (r < 0)
+		return r;
+	catalog_bind_int(q, 1, id);
+	return catalog_run(q, err);
+}
+
+int table_delete(struct catalog *c, const char *component, int64_t id,
+		 uint32_t number, struct cvx_err *err)
+{
+	struct component_row owner;
+	struct catalog_query *q;
+	int r = component_find(c, component, &owner, err);
+
+	if (r == 0)
+		r = catalog_query(c, SQL_DELETE_TABLE, &q, err);
+	if (r < 0)
+		return r;
+	catalog_bind_int(q, 1, id);
+	r = catalog_run(q, err);
+	owner.table_count--;
+	free_number(&owner, number);
+	return r < 0 ? r : component_update(c, &owner, err);
 }
 
 int counters_get(struct catalog *c, struct counters_row *ret,
@@ -569,9 +638,7 @@ int deployment_create_table(struct deployment *d, const char *component,
 static int delete_table(struct catalog *c, const char *component,
 			const char *table, struct cvx_err *err)
 {
-	struct catalog_query *q;
 	struct table_row row;
-	struct component_row owner;
 	int r = table_find(c, component, table, &row, err);
 
 	if (r == 0)
@@ -582,16 +649,7 @@ static int delete_table(struct catalog *c, const char *component,
 		return cvx_fail(err, -ENOTEMPTY,
 				"table %s has documents; empty it first",
 				table);
-	r = component_find(c, component, &owner, err);
-	if (r == 0)
-		r = catalog_query(c, SQL_DELETE_TABLE, &q, err);
-	if (r < 0)
-		return r;
-	catalog_bind_int(q, 1, row.id);
-	r = catalog_run(q, err);
-	owner.table_count--;
-	free_number(&owner, row.info.number);
-	return r < 0 ? r : component_update(c, &owner, err);
+	return table_delete(c, component, row.id, row.info.number, err);
 }
 
 int deployment_delete_table(struct deployment *d, const char *component,

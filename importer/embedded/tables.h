@@ -54,9 +54,24 @@ struct counters_row {
 	struct last_stamp last;
 };
 
+/* 1: found; 0: there is none; or a failure. */
+int component_look(struct catalog *c, const char *path,
+		   struct component_row *ret, struct cvx_err *err);
+
+/* The component and those above it, if they are not there. */
+int component_make(struct catalog *c, const char *path, struct cvx_err *err);
+
 /* -ENOENT with a text if there is none. */
 int component_find(struct catalog *c, const char *path,
 		   struct component_row *ret, struct cvx_err *err);
+
+/* Removes a table without segments. */
+int table_delete(struct catalog *c, const char *component, int64_t id,
+		 uint32_t number, struct cvx_err *err);
+
+/* Gives the table, until it is updated, a number that no table can have, so
+ * that tables can exchange numbers. */
+int table_set_aside(struct catalog *c, int64_t id, struct cvx_err *err);
 
 /* 1: found; 0: there is none; or a failure. */
 int table_find(struct catalog *c, const char *component, const char *name,

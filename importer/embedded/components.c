@@ -1,0 +1,117 @@
+/* deployment.h: components. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/base/cleanup.h"
+#include "cache/base/err.h"
+#include "cache/catalog.h"
+#include "importer/deployment.h"
+#include "importer/embedded/embedded.h"
+#include "importer/embedded/sql.h"
+#include "importer/embedded/tables.h"
+#include "importer/value/refusal.h"
+
+static bool is_below(const char *path, const char *parent)
+{
+	size_t size = strlen(parent);
+
+	if (size == 0)
+		return path[0] != '\0' && !strchr(path, '/');
+	return strncmp(path, parent, size) == 0 && path[size] == '/' &&
+	       !strchr(path + size + 1, '/');
+}
+
+static int add_path(char *path, char ***list, size_t *count, size_t *capacity,
+		    struct cvx_err *err)
+{
+	char **more;
+
+	/* Room for the one behind the last, which is NULL. */
+	if (*count + 1 >= *capacity) {
+		*capacity = *capacity * 2 + 8;
+		more = reallocarray(*list, *capacity, sizeof(*more));
+		if (!more) {
+			free(path);
+			return cvx_fail_memory(err);
+		}
+		*list = more;
+	}
+	(*list)[(*count)++] = path;
+	(*list)[*count] = NULL;
+	return 0;
+}
+
+void deployment_free_components(char **list)
+{
+	size_t i;
+
+	for (i = 0; list && list[i]; i++)
+		free(list[i]);
+	free(list);
+}
+
+static int list_components(struct catalog *c, const char *parent, char ***list,
+			   size_t *count, struct cvx_err *err)
+{
+	CVX_AUTO(catalog_endp) struct catalog_query *q = NULL;
+	struct component_row row;
+	size_t capacity = 0, size;
+	const char *bytes;
+	char *path;
+	int r = component_find(c, parent, &row, err);
+
+	if (r == 0)
+		r = catalog_query(c, SQL_LIST_COMPONENTS, &q, err);
+	while (r == 0 && (r = catalog_next(q, err)) == 1) {
+		bytes = catalog_bytes(q, 0, &size);
+		path = strndup(bytes, size);
+		if (!path)
+			return cvx_fail_memory(err);
+		r = 0;
+		if (is_below(path, parent))
+			r = add_path(path, list, count, &capacity, err);
+		else
+			free(path);
+	}
+	return r;
+}
+
+int deployment_list_components(struct deployment *d, const char *parent,
+			       char ***ret, size_t *ret_count,
+			       struct cvx_err *err)
+{
+	char **list = NULL;
+	size_t count = 0;
+	int r = list_components(embedded_lock_reads(d), parent, &list, &count,
+				err);
+
+	embedded_unlock_reads(d);
+	if (r < 0) {
+		deployment_free_components(list);
+		return r;
+	}
+	*ret = list;
+	*ret_count = count;
+	return 0;
+}
+
+int deployment_create_component(struct deployment *d, const char *component,
+				struct cvx_err *err)
+{
+	bool in_doubt;
+	int r;
+
+	if (!name_is_component_path(component, strlen(component)))
+		return refuse(err, "InvalidComponentPath",
+			      "\"%s\" cannot be the name of a component",
+			      component);
+	r = embedded_begin(d, err);
+	if (r < 0)
+		return r;
+	r = component_make(d->writes, component, err);
+	if (r == 0)
+		return embedded_commit(d, &in_doubt, err);
+	embedded_rollback(d);
+	return r;
+}

@@ -1,0 +1,144 @@
+#include "importer/embedded/dropped.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/base/cleanup.h"
+#include "cache/base/err.h"
+#include "cache/catalog.h"
+#include "importer/archive/contents.h"
+#include "importer/embedded/commit.h"
+#include "importer/embedded/publish.h"
+#include "importer/embedded/sql.h"
+#include "importer/embedded/tables.h"
+#include "importer/import.h"
+
+struct dropped_table {
+	char *component;
+	int64_t id;
+	uint32_t number;
+	struct segment_row *segments;
+	size_t segment_count;
+};
+
+void dropped_fini(struct dropped *d)
+{
+	size_t i;
+
+	for (i = 0; i < d->count; i++) {
+		free(d->tables[i].component);
+		free(d->tables[i].segments);
+	}
+	free(d->tables);
+}
+
+struct place {
+	const char *component, *table;
+};
+
+static int compare_to_part(const void *key, const void *part)
+{
+	const struct place *place = key;
+	const struct import_target *target =
+		((const struct commit_part *)part)->target;
+
+	return contents_compare(place->component, place->table,
+				target->component, target->table);
+}
+
+static char *copy_column(struct catalog_query *q, int column)
+{
+	size_t size;
+	const char *bytes = catalog_bytes(q, column, &size);
+
+	return strndup(bytes, size);
+}
+
+static int add(struct dropped *d, char *component, struct catalog_query *q,
+	       struct cvx_err *err)
+{
+	struct dropped_table *more;
+
+	if (d->count == d->capacity) {
+		d->capacity = d->capacity * 2 + 16;
+		more = reallocarray(d->tables, d->capacity, sizeof(*more));
+		if (!more)
+			return cvx_fail_memory(err);
+		d->tables = more;
+	}
+	d->tables[d->count++] = (struct dropped_table){
+		.component = component,
+		.id = catalog_int(q, 2),
+		.number = (uint32_t)catalog_int(q, 3),
+	};
+	return 1;
+}
+
+/* 1: the row's table is dropped, and its component text taken over. */
+static int look_at(struct dropped *d, struct catalog_query *q, char *component,
+		   const struct commit_part *parts, size_t count,
+		   struct cvx_err *err)
+{
+	CVX_AUTO(cvx_freep) char *table = copy_column(q, 1);
+	struct place place = {component, table};
+
+	if (!component || !table)
+		return cvx_fail_memory(err);
+	if (count > 0 &&
+	    bsearch(&place, parts, count, sizeof(*parts), compare_to_part))
+		return 0;
+	return add(d, component, q, err);
+}
+
+static int find(struct dropped *d, struct catalog *c,
+		const struct commit_part *parts, size_t count,
+		struct cvx_err *err)
+{
+	CVX_AUTO(catalog_endp) struct catalog_query *q = NULL;
+	char *component;
+	int r = catalog_query(c, SQL_LIST_ALL_TABLES, &q, err);
+
+	while (r == 0 && (r = catalog_next(q, err)) == 1) {
+		component = copy_column(q, 0);
+		r = look_at(d, q, component, parts, count, err);
+		if (r != 1)
+			free(component);
+		if (r > 0)
+			r = 0;
+	}
+	return r;
+}
+
+int dropped_delete(struct dropped *d, struct catalog *c,
+		   const struct commit_part *parts, size_t count,
+		   struct cvx_err *err)
+{
+	struct dropped_table *t;
+	size_t i, j;
+	int r = find(d, c, parts, count, err);
+
+	for (i = 0; r == 0 && i < d->count; i++) {
+		t = &d->tables[i];
+		r = segments_list(c, t->id, &t->segments, &t->segment_count,
+				  err);
+		for (j = 0; r == 0 && j < t->segment_count; j++)
+			r = segment_delete(c, t->segments[j].id, err);
+		if (r == 0)
+			r = table_delete(c, t->component, t->id, t->number,
+					 err);
+	}
+	return r;
+}
+
+void dropped_remove(const struct dropped *dropped, struct deployment *d)
+{
+	const struct dropped_table *t;
+	size_t i, j;
+
+	for (i = 0; i < dropped->count; i++) {
+		t = &dropped->tables[i];
+		for (j = 0; j < t->segment_count; j++)
+			publish_remove(d, t->segments[j].id);
+	}
+}

@@ -1,0 +1,38 @@
+/*
+ * dropped: the tables that a replace-all removes (import.md 7.1, 7.6.2).
+ *
+ * Threads: the caller's connection, so the caller's lock.
+ */
+#ifndef CVX_IMPORTER_EMBEDDED_DROPPED_H
+#define CVX_IMPORTER_EMBEDDED_DROPPED_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct catalog;
+struct commit_part;
+struct cvx_err;
+struct deployment;
+struct dropped_table;
+
+struct dropped {
+	struct dropped_table *tables;
+	size_t count, capacity;
+};
+
+#define DROPPED_INIT                                                           \
+	{                                                                      \
+		NULL, 0, 0                                                     \
+	}
+
+void dropped_fini(struct dropped *d);
+
+/* Deletes every table that is none of the sorted parts. */
+int dropped_delete(struct dropped *d, struct catalog *c,
+		   const struct commit_part *parts, size_t count,
+		   struct cvx_err *err);
+
+/* After the commit: unlinks their segments (I4 in commit.c). */
+void dropped_remove(const struct dropped *dropped, struct deployment *d);
+
+#endif
