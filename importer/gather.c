@@ -256,3 +256,11 @@ int pipeline_output(struct pipeline *p, struct pipeline_output *ret,
 	*ret = *out;
 	return 0;
 }
+
+void pipeline_give_output(struct pipeline *p)
+{
+	p->stage = NULL;
+	p->keys = NULL;
+	p->memory.data = NULL;
+	p->memory.size = p->memory.capacity = 0;
+}

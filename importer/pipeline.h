@@ -100,4 +100,8 @@ const struct places *pipeline_places(const struct pipeline *p);
 int pipeline_output(struct pipeline *p, struct pipeline_output *ret,
 		    struct cvx_err *err);
 
+/* What pipeline_output() gave becomes the caller's: the stage, and text and
+ * keys to free(). Only pipeline_free() may follow. */
+void pipeline_give_output(struct pipeline *p);
+
 #endif

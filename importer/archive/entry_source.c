@@ -15,6 +15,7 @@ struct entry_source {
 	struct archive_entry entry;
 	struct archive_stream *stream; /* NULL: not open */
 	uint64_t stream_off;	       /* of its next byte */
+	bool is_verified;	       /* at its end */
 
 	/* The bytes [start, stream_off). */
 	char *bytes;
@@ -61,6 +62,7 @@ static int start_over(struct entry_source *s, struct cvx_err *err)
 	archive_stream_free(s->stream);
 	s->stream = NULL;
 	s->start = s->stream_off = 0;
+	s->is_verified = false;
 	return archive_stream_new(s->a, s->index, &s->stream, err);
 }
 
@@ -94,19 +96,23 @@ static void forget(struct entry_source *s, uint64_t off)
  * makes it verify what it gave. */
 static int read_on(struct entry_source *s, size_t size, struct cvx_err *err)
 {
-	size_t have = (size_t)(s->stream_off - s->start), n;
+	size_t have = (size_t)(s->stream_off - s->start), n = 0;
 	char none;
-	int r = reserve(s, size, err);
+	int r = 0;
 
-	if (r < 0 || have >= size)
-		return r;
-	r = archive_stream_read(s->stream, s->bytes + have, size - have, &n,
-				err);
-	if (r < 0)
-		return r;
-	s->stream_off += n;
-	if (s->stream_off == s->entry.size)
+	if (have < size) {
+		r = reserve(s, size, err);
+		if (r == 0)
+			r = archive_stream_read(s->stream, s->bytes + have,
+						size - have, &n, err);
+		if (r < 0)
+			return r;
+		s->stream_off += n;
+	}
+	if (s->stream_off == s->entry.size && !s->is_verified) {
 		r = archive_stream_read(s->stream, &none, 1, &n, err);
+		s->is_verified = r == 0;
+	}
 	return r;
 }
 

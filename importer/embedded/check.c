@@ -203,14 +203,14 @@ static int check_totals(const struct table_row *table,
 			table->info.name);
 }
 
-static int check_table(struct deployment *d, const char *name,
-		       struct cvx_err *err)
+static int check_table(struct deployment *d, const char *component,
+		       const char *name, struct cvx_err *err)
 {
 	CVX_AUTO(cvx_freep) struct segment_row *segments = NULL;
 	CVX_AUTO(cvx_freep) struct segment_key *keys = NULL;
 	size_t count = 0, i, n = 0;
 	struct table_row table;
-	int r = table_find(d->writes, "", name, &table, err);
+	int r = table_find(d->writes, component, name, &table, err);
 
 	if (r == 1)
 		r = segments_list(d->writes, table.id, &segments, &count, err);
@@ -236,10 +236,28 @@ static int check_table(struct deployment *d, const char *name,
 	return 0;
 }
 
-int embedded_check(struct deployment *d, struct cvx_err *err)
+static int check_component(struct deployment *d, const char *component,
+			   struct cvx_err *err)
 {
 	CVX_AUTO(cvx_freep) struct table_info *tables = NULL;
-	size_t count, i;
+	char **below = NULL;
+	size_t count = 0, below_count = 0, i;
+	int r = deployment_list_tables(d, component, &tables, &count, err);
+
+	for (i = 0; r == 0 && i < count; i++)
+		r = check_table(d, component, tables[i].name, err);
+	if (r == 0)
+		r = deployment_list_components(d, component, &below,
+					       &below_count, err);
+	/* As deep as paths are long. */
+	for (i = 0; r == 0 && i < below_count; i++)
+		r = check_component(d, below[i], err);
+	deployment_free_components(below);
+	return r;
+}
+
+int embedded_check(struct deployment *d, struct cvx_err *err)
+{
 	int r;
 
 	/* Under the write lock nothing goes away while it is looked at. */
@@ -248,9 +266,7 @@ int embedded_check(struct deployment *d, struct cvx_err *err)
 		return r;
 	r = check_catalog(d->writes, err);
 	if (r == 0)
-		r = deployment_list_tables(d, "", &tables, &count, err);
-	for (i = 0; r == 0 && i < count; i++)
-		r = check_table(d, tables[i].name, err);
+		r = check_component(d, "", err);
 	embedded_rollback(d);
 	return r;
 }

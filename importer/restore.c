@@ -1,0 +1,473 @@
+#include "importer/restore.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/base/buf.h"
+#include "cache/base/cleanup.h"
+#include "cache/base/err.h"
+#include "cache/base/log.h"
+#include "importer/archive/archive.h"
+#include "importer/archive/contents.h"
+#include "importer/embedded/commit.h"
+#include "importer/embedded/duplicates.h"
+#include "importer/embedded/embedded.h"
+#include "importer/embedded/records.h"
+#include "importer/load.h"
+#include "importer/restore_table.h"
+#include "importer/shelf.h"
+#include "importer/value/name.h"
+#include "importer/value/refusal.h"
+
+/* Ten places, and what else there is to say. */
+#define ERROR_TEXT_MAX ((size_t)16 << 10)
+
+struct restore {
+	struct deployment *d;
+	char *component, *path;
+	enum import_mode mode;
+	struct import_source source;
+	struct running_import running;
+	_Atomic bool is_canceled;
+	bool was_committed; /* or tried to be */
+
+	uint64_t size; /* of the archive */
+	struct archive *archive;
+	struct contents *contents;
+	struct shelf shelf;
+	struct restore_work work;
+	struct restore_table *tables; /* one for each of the contents' */
+	struct plan_item *items;      /* likewise */
+	struct commit_part *parts;    /* likewise */
+	size_t count;
+
+	struct cvx_buf error_text;
+};
+
+CVX_DEFINE_CLEANUP(struct restore, restore_free)
+
+int restore_new(struct deployment *d, const struct restore_target *target,
+		const struct import_source *source, struct restore **ret,
+		struct cvx_err *err)
+{
+	CVX_AUTO(restore_freep) struct restore *r = calloc(1, sizeof(*r));
+
+	assert(d && target && source && ret);
+	if (!r)
+		return cvx_fail_memory(err);
+	cvx_buf_init(&r->error_text, ERROR_TEXT_MAX);
+	shelf_init(&r->shelf, d);
+	r->component = strdup(target->component);
+	r->path = strdup(target->path);
+	if (!r->component || !r->path)
+		return cvx_fail_memory(err);
+	if (!name_is_component_path(r->component, strlen(r->component)))
+		return refuse(err, "InvalidComponentPath",
+			      "\"%s\" is not the path of a component",
+			      r->component);
+	r->mode = target->mode;
+	r->source = *source;
+	r->running.subject = (struct import_subject){
+		.component = r->component,
+		.table = "",
+		.path = r->path,
+		.format = "zip",
+		.mode = import_mode_name(r->mode),
+	};
+	r->running.started_ns = embedded_now_ns();
+	running_add(d, &r->running);
+	r->d = d;
+	*ret = CVX_TAKE(r);
+	return 0;
+}
+
+static void forget_archive(struct restore *r)
+{
+	size_t i;
+
+	for (i = 0; r->tables && i < r->count; i++)
+		restore_table_fini(&r->tables[i]);
+	free(r->tables);
+	free(r->items);
+	free(r->parts);
+	contents_free(r->contents);
+	archive_free(r->archive);
+	r->tables = NULL;
+	r->items = NULL;
+	r->parts = NULL;
+	r->contents = NULL;
+	r->archive = NULL;
+	r->count = 0;
+}
+
+void restore_free(struct restore *r)
+{
+	if (!r)
+		return;
+	if (r->d)
+		running_remove(r->d, &r->running);
+	forget_archive(r);
+	shelf_fini(&r->shelf);
+	cvx_buf_fini(&r->error_text);
+	free(r->component);
+	free(r->path);
+	free(r);
+}
+
+void restore_cancel(struct restore *r)
+{
+	r->is_canceled = true;
+}
+
+static int check_canceled(const struct restore *r, struct cvx_err *err)
+{
+	if (!r->is_canceled)
+		return 0;
+	return cvx_fail(err, -ECANCELED, "the import was canceled");
+}
+
+static int refuse_storage(struct restore *r, struct cvx_err *err)
+{
+	struct archive_entry entry = {.name = ""};
+
+	if (!r->contents->has_storage)
+		return 0;
+	(void)archive_entry(r->archive, r->contents->storage, &entry, NULL);
+	return cvx_fail(err, -ENOTSUP,
+			"%.200s: stored files cannot be restored yet; remove "
+			"the folder _storage from the archive to restore its "
+			"tables",
+			entry.name);
+}
+
+/* What messages call the rows of the table. */
+static const char *path_of(struct restore *r, const struct contents_table *t)
+{
+	struct archive_entry entry = {.name = t->table};
+
+	if (t->document_count > 0)
+		(void)archive_entry(r->archive, t->documents[0], &entry, NULL);
+	return entry.name;
+}
+
+static void describe_table(struct restore *r, size_t i)
+{
+	const struct contents_table *t = &r->contents->tables[i];
+
+	r->tables[i].contents = t;
+	r->tables[i].target = (struct import_target){
+		.component = t->component,
+		.table = t->table,
+		.path = path_of(r, t),
+		.format = FORMAT_JSONL,
+		.mode = r->mode,
+	};
+	r->items[i] = (struct plan_item){
+		.target = &r->tables[i].target,
+		.facts = {.has_number = t->has_first_number,
+			  .number = t->first_number,
+			  .is_listed = t->is_listed,
+			  .listed_number = t->number},
+		.order = t->document_count > 0 ? t->documents[0] : UINT64_MAX,
+		.makes_component = true,
+	};
+	r->parts[i] = (struct commit_part){
+		.target = &r->tables[i].target,
+		.plan = &r->items[i].plan,
+		.rows = &r->tables[i].rows,
+	};
+}
+
+/* Opens the archive and reads what is in it. */
+static int look_inside(struct restore *r, struct cvx_err *err)
+{
+	size_t i;
+	int result = archive_open(&r->source, r->size, &r->archive, err);
+
+	if (result == 0)
+		result = contents_read(r->archive, r->component,
+				       &r->is_canceled, &r->contents, err);
+	if (result == 0)
+		result = refuse_storage(r, err);
+	if (result < 0)
+		return result;
+	r->count = r->contents->table_count;
+	r->tables = calloc(r->count + 1, sizeof(*r->tables));
+	r->items = calloc(r->count + 1, sizeof(*r->items));
+	r->parts = calloc(r->count + 1, sizeof(*r->parts));
+	if (!r->tables || !r->items || !r->parts)
+		return cvx_fail_memory(err);
+	for (i = 0; i < r->count; i++)
+		describe_table(r, i);
+	r->work.d = r->d;
+	r->work.a = r->archive;
+	r->work.shelf = &r->shelf;
+	r->work.canceled = &r->is_canceled;
+	return 0;
+}
+
+static int fail_plan(const struct plan_item *failed, int result,
+		     struct cvx_err *err)
+{
+	if (failed && err->name)
+		(void)cvx_err_prefix(err, "%.200s", failed->target->path);
+	return result;
+}
+
+static int compare_orders(const void *a, const void *b)
+{
+	const struct plan_item *const *x = a, *const *y = b;
+
+	return ((*x)->order > (*y)->order) - ((*x)->order < (*y)->order);
+}
+
+/* The progress that .convex/imports.jsonl shows: a part of the archive. */
+static void show_progress(struct restore *r, uint64_t total)
+{
+	uint64_t done = r->work.read_size;
+
+	if (total > 0 && done <= total)
+		r->running.consumed_size =
+			(uint64_t)((double)r->size * (double)done /
+				   (double)total);
+	r->running.row_count += r->work.row_count;
+	r->work.row_count = 0;
+}
+
+static uint64_t total_size(struct restore *r)
+{
+	const struct contents_table *t;
+	struct archive_entry entry;
+	uint64_t total = 0;
+	size_t i, j;
+
+	for (i = 0; i < r->count; i++) {
+		t = &r->contents->tables[i];
+		for (j = 0; j < t->document_count; j++)
+			if (archive_entry(r->archive, t->documents[j], &entry,
+					  NULL) == 0)
+				total += entry.size;
+	}
+	return total;
+}
+
+/* Converts all tables, in the order of their rows in the archive. */
+static int convert_all(struct restore *r, struct cvx_err *err)
+{
+	CVX_AUTO(cvx_freep)
+	const struct plan_item **order = calloc(r->count + 1, sizeof(*order));
+	uint64_t total = total_size(r);
+	size_t i, nth;
+	int result = 0;
+
+	if (!order)
+		return cvx_fail_memory(err);
+	for (i = 0; i < r->count; i++)
+		order[i] = &r->items[i];
+	qsort(order, r->count, sizeof(*order), compare_orders);
+	for (i = 0; result == 0 && i < r->count; i++) {
+		nth = (size_t)(order[i] - r->items);
+		result = restore_table_convert(&r->work, &r->tables[nth],
+					       &order[i]->plan, err);
+		show_progress(r, total);
+		if (result == 0)
+			result = check_canceled(r, err);
+	}
+	return result;
+}
+
+/* Under the write lock: tables that must be converted otherwise now. */
+static int convert_stale(struct restore *r, struct cvx_err *err)
+{
+	struct restore_table *t;
+	size_t i;
+	int result = 0;
+
+	for (i = 0; result == 0 && i < r->count; i++) {
+		t = &r->tables[i];
+		if (t->contents->document_count == 0)
+			t->plan = r->items[i].plan;
+		else if (plan_is_stale(&t->plan, &r->items[i].plan, &t->target))
+			result = restore_table_convert(&r->work, t,
+						       &r->items[i].plan, err);
+	}
+	return result;
+}
+
+static struct import_record make_record(const struct restore *r)
+{
+	return (struct import_record){
+		.subject = r->running.subject,
+		.size = r->size,
+		.started_ns = r->running.started_ns,
+		.error_code = "",
+		.error_text = "",
+	};
+}
+
+static int refuse_existing(struct restore *r, const struct commit_part *failed,
+			   const struct duplicates *existing,
+			   struct cvx_err *err)
+{
+	int result = load_refuse_duplicates(
+		existing, failed->stamp.table_number, failed->target->table,
+		&r->work.places, err);
+
+	(void)cvx_err_prefix(err, "%.200s", failed->target->path);
+	return result;
+}
+
+static int finish(struct restore *r, struct restore_result *ret,
+		  struct cvx_err *err)
+{
+	struct import_record record = make_record(r);
+	const struct commit_request request = {
+		.parts = r->parts,
+		.part_count = r->count,
+		.components = r->contents->components,
+		.component_count = r->contents->component_count,
+		.drops_rest = r->mode == IMPORT_REPLACE_ALL,
+		.record = &record,
+	};
+	const struct commit_part *failed;
+	struct duplicates existing;
+	uint64_t document_count = 0;
+	size_t i;
+	int result;
+
+	for (i = 0; i < r->count; i++) {
+		r->parts[i].stamp = r->tables[i].plan.stamp;
+		document_count += r->tables[i].rows.document_count;
+	}
+	record.row_count = document_count;
+	result = commit_finish(r->d, &request, &existing, &failed, err);
+	if (result < 0 && existing.count > 0)
+		return refuse_existing(r, failed, &existing, err);
+	if (result < 0)
+		return result;
+	ret->document_count = document_count;
+	ret->table_count = r->count;
+	return 0;
+}
+
+/* Under the write lock: what was guessed is made sure, then committed. */
+static int commit_locked(struct restore *r, struct restore_result *ret,
+			 struct cvx_err *err)
+{
+	const char *shelf = NULL;
+	size_t i;
+	int result = convert_stale(r, err);
+
+	if (result == 0)
+		result = check_canceled(r, err);
+	if (result == 0)
+		result = shelf_look(&r->shelf, &shelf, err);
+	if (result < 0) {
+		commit_abort(r->d);
+		return result;
+	}
+	for (i = 0; i < r->count; i++)
+		restore_table_point(&r->tables[i], shelf);
+	return finish(r, ret, err);
+}
+
+static int commit(struct restore *r, struct restore_result *ret,
+		  struct cvx_err *err)
+{
+	const struct plan_item *failed = NULL;
+	int result = look_inside(r, err);
+
+	if (result < 0)
+		return result;
+	result = commit_plan(r->d, r->items, r->count, &failed, err);
+	if (result < 0)
+		return fail_plan(failed, result, err);
+	result = convert_all(r, err);
+	if (result < 0)
+		return result;
+	result = commit_begin(r->d, r->items, r->count, &failed, err);
+	if (result < 0)
+		return fail_plan(failed, result, err);
+	return commit_locked(r, ret, err);
+}
+
+/* Every place of a fault if rows are to blame, else the cause. */
+static void describe_failure(struct restore *r, const struct cvx_err *err)
+{
+	int result = cvx_buf_printf(&r->error_text, "%s\n", err->msg);
+
+	if (result == 0 && r->work.places.total > 1)
+		result = places_print(&r->work.places, &r->error_text);
+	/* Without memory for it, the error itself must do. */
+	if (result < 0)
+		cvx_buf_clear(&r->error_text);
+}
+
+static void record_failure(struct restore *r, const struct cvx_err *cause)
+{
+	CVX_AUTO(cvx_freep)
+	char *text = strndup(r->error_text.data ? r->error_text.data : "",
+			     r->error_text.size);
+	struct import_record record = make_record(r);
+	struct cvx_err err = CVX_ERR_INIT;
+
+	record.error_code = record_error_code(cause);
+	record.error_text = text && text[0] ? text : cause->msg;
+	if (r->d->read_only)
+		return;
+	if (record_commit(r->d, &record, &err) < 0)
+		log_warning("%s: cannot record that it failed: %s", r->path,
+			    err.msg);
+}
+
+int restore_commit(struct restore *r, uint64_t size, struct restore_result *ret,
+		   struct cvx_err *err)
+{
+	struct cvx_err cause = CVX_ERR_INIT;
+	int result;
+
+	assert(!r->was_committed);
+	r->was_committed = true;
+	r->size = r->running.available_size = size;
+	if (r->d->read_only)
+		result = cvx_fail(&cause, -EROFS,
+				  "the deployment %s is read-only", r->d->name);
+	else
+		result = commit(r, ret, &cause);
+	if (result < 0) {
+		describe_failure(r, &cause);
+		record_failure(r, &cause);
+		if (err)
+			*err = cause;
+	}
+	forget_archive(r);
+	running_remove(r->d, &r->running);
+	r->d = NULL;
+	return result;
+}
+
+int restore_print_error(struct restore *r, struct cvx_buf *out)
+{
+	return cvx_buf_append(out, r->error_text.data, r->error_text.size);
+}
+
+int restore_record_failure(struct deployment *d,
+			   const struct restore_target *target,
+			   const struct cvx_err *cause)
+{
+	struct import_record record = {
+		.subject = {.component = target->component,
+			    .table = "",
+			    .path = target->path,
+			    .format = "zip",
+			    .mode = import_mode_name(target->mode)},
+		.started_ns = embedded_now_ns(),
+		.error_code = record_error_code(cause),
+		.error_text = cause->msg,
+	};
+
+	return record_commit(d, &record, NULL);
+}

@@ -1,0 +1,57 @@
+/*
+ * restore_table: the rows of one table of an archive, read, converted and kept
+ * until all tables are committed.
+ *
+ * Threads: not locked.
+ */
+#ifndef CVX_IMPORTER_RESTORE_TABLE_H
+#define CVX_IMPORTER_RESTORE_TABLE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "importer/embedded/commit.h"
+#include "importer/embedded/plan.h"
+#include "importer/import.h"
+#include "importer/places.h"
+
+struct archive;
+struct contents_table;
+struct cvx_err;
+struct deployment;
+struct shelf;
+
+/* What the conversion of any table works with. */
+struct restore_work {
+	struct deployment *d;
+	struct archive *a;
+	struct shelf *shelf;
+	const _Atomic bool *canceled;
+	_Atomic uint64_t read_size; /* bytes of entries read so far */
+	_Atomic uint64_t row_count; /* of the table under way */
+	struct places places;	    /* of the table that was refused */
+};
+
+struct restore_table {
+	const struct contents_table *contents;
+	struct import_target target;
+	struct plan plan;	 /* the rows were made with */
+	struct commit_rows rows; /* their text and keys may be on the shelf */
+	bool is_on_shelf, has_keys;
+	uint64_t text_off, keys_off;
+};
+
+/*
+ * Converts the rows as plan says, in place of what was converted before. Text
+ * of a refusal begins with the name of the entry.
+ */
+int restore_table_convert(struct restore_work *w, struct restore_table *t,
+			  const struct plan *plan, struct cvx_err *err);
+
+/* Points the rows at the shelf's bytes. */
+void restore_table_point(struct restore_table *t, const char *shelf);
+
+void restore_table_fini(struct restore_table *t);
+
+#endif
