@@ -302,7 +302,7 @@ static void order_as_shape(struct scanner *s, const struct shape *shape,
 			s->order[i] = shape->order[i];
 		return;
 	}
-	memset(place, SHAPE_UNKNOWN, sizeof(place));
+	memset(place, SHAPE_UNKNOWN, shape->count);
 	for (size_t i = 0; i < count; i++)
 		place[members[i].known] = (uint8_t)i;
 	for (size_t i = 0; i < shape->count; i++)
