@@ -215,19 +215,17 @@ static void expect_limit(const char *start, const char *format, const char *end,
 	}
 }
 
+/* clang-format off */
+
 /* import.md 8.2 */
 TEST(schema_limits_are_held)
 {
-	expect_limit(
-		"{\"tables\":[{\"tableName\":\"t\",\"indexes\":[" INDEX("x", "\"x\"") "],\"stagedSearchIndexes\":[" SEARCH(
-			"y", "x",
-			"") "],\"stagedVectorIndexes\":[" VECTOR("z", "x",
-								 "2") "],"
-								      "\"staged"
-								      "DbIndexe"
-								      "s\":[",
-		INDEX("i#", "\"a#\""), "]}]}", 61, "TooManyIndexes",
-		"schema: table t: more than 64 indexes");
+	expect_limit("{\"tables\":[{\"tableName\":\"t\",\"indexes\":["
+		     INDEX("x", "\"x\"") "],\"stagedSearchIndexes\":["
+		     SEARCH("y", "x", "") "],\"stagedVectorIndexes\":["
+		     VECTOR("z", "x", "2") "],\"stagedDbIndexes\":[",
+		     INDEX("i#", "\"a#\""), "]}]}", 61, "TooManyIndexes",
+		     "schema: table t: more than 64 indexes");
 	expect_limit("{\"tables\":[{\"tableName\":\"t\",\"indexes\":[{"
 		     "\"indexDescriptor\":\"x\",\"fields\":[",
 		     "\"a.b#\"", "]}]}]}", 16, "IndexTooManyFields",
@@ -239,6 +237,8 @@ TEST(schema_limits_are_held)
 		     "\"a#\"", "]}]}]}", 16, "IndexTooManyFilterFields",
 		     "schema: table t: index x: more than 16 filter fields");
 }
+
+/* clang-format on */
 
 static void expect_printed(const char *text, size_t size, const char *want)
 {
@@ -259,6 +259,8 @@ static void expect_printed(const char *text, size_t size, const char *want)
 	cvx_buf_fini(&out);
 }
 
+/* clang-format off */
+
 #define REST                                                                   \
 	",\"stagedDbIndexes\":[],\"searchIndexes\":[],"                        \
 	"\"stagedSearchIndexes\":[],\"vectorIndexes\":[],"                     \
@@ -266,48 +268,34 @@ static void expect_printed(const char *text, size_t size, const char *want)
 
 TEST(schema_print_is_canonical)
 {
-	static const char full[] = " {\"schemaValidation\":true, "
-				   "\"tables\":[" TABLE(
-					   "b",
-					   ",\"documentType\":{\"type\":"
-					   "\"map\"}") ","
-						       "{\"tableName\":\"a\","
-						       "\"indexes\":[" INDEX("y", "\"b.c\",\"a\"") "," INDEX(
-							       "x",
-							       "\"b\"") "],"
-									"\"vect"
-									"orInde"
-									"xes\":"
-									"[" VECTOR(
-										"v",
-										"e",
-										"1536") "],"
-											"\"stagedVectorIndexes\":null,"
-											"\"searchIndexes\":[" SEARCH(
-												"s",
-												"t",
-												"\"q\",\"p\",\"q\"") "],\"documentType\":null}]} ";
+	static const char full[] =
+		" {\"schemaValidation\":true, \"tables\":["
+		TABLE("b", ",\"documentType\":{\"type\":\"map\"}") ","
+		"{\"tableName\":\"a\",\"indexes\":["
+		INDEX("y", "\"b.c\",\"a\"") "," INDEX("x", "\"b\"") "],"
+		"\"vectorIndexes\":[" VECTOR("v", "e", "1536") "],"
+		"\"stagedVectorIndexes\":null,"
+		"\"searchIndexes\":[" SEARCH("s", "t", "\"q\",\"p\",\"q\"")
+		"],\"documentType\":null}]} ";
+	static const char want[] =
+		"{\"tables\":[{\"tableName\":\"a\",\"indexes\":["
+		INDEX("x", "\"b\"") "," INDEX("y", "\"b.c\",\"a\"")
+		"],\"stagedDbIndexes\":[],\"searchIndexes\":["
+		SEARCH("s", "t", "\"p\",\"q\"") "],"
+		"\"stagedSearchIndexes\":[],\"vectorIndexes\":[{"
+		"\"indexDescriptor\":\"v\",\"vectorField\":\"e\","
+		"\"dimensions\":1536,\"dimension\":null,"
+		"\"filterFields\":[]}],\"stagedVectorIndexes\":[],"
+		"\"documentType\":null},{\"tableName\":\"b\",\"indexes\":[]"
+		REST "{\"type\":\"any\"}}],\"schemaValidation\":true}";
 
-	expect_printed(
-		full, strlen(full),
-		"{\"tables\":[{\"tableName\":\"a\",\"indexes\":[" INDEX("x", "\"b\"") "," INDEX("y", "\"b.c\",\"a\"") "],\"stagedDbIndexes\":[],\"searchIndexes\":[" SEARCH(
-			"s", "t",
-			"\"p\",\"q\"") "],"
-				       "\"stagedSearchIndexes\":[],"
-				       "\"vectorIndexes\":[{"
-				       "\"indexDescriptor\":\"v\","
-				       "\"vectorField\":\"e\","
-				       "\"dimensions\":1536,\"dimension\":null,"
-				       "\"filterFields\":[]}],"
-				       "\"stagedVectorIndexes\":[],"
-				       "\"documentType\":null},{\"tableName\":"
-				       "\"b\",\"indexes\":[]" REST
-				       "{\"type\":\"any\"}}],"
-				       "\"schemaValidation\":true}");
+	expect_printed(full, strlen(full), want);
 	/* Absent in schemas older than the checks (import.md 8.1). */
 	expect_printed("{\"tables\":[]}", strlen("{\"tables\":[]}"),
 		       "{\"tables\":[],\"schemaValidation\":false}");
 }
+
+/* clang-format on */
 
 /* The name of the first releases (protocol.md SCH-1). */
 TEST(schema_reads_the_old_name_of_dimensions)
@@ -332,25 +320,16 @@ TEST(schema_reads_the_old_name_of_dimensions)
 
 TEST(schema_lists_indexes_by_kind_and_name)
 {
-	static const char text[] =
-		SCHEMA("{\"tableName\":\"t\",\"stagedDbIndexes\":[" INDEX(
-			"a",
-			"\"a\",\"_creationTime\"") "],"
-						   "\"stagedSearchIndexes\":"
-						   "[" SEARCH(
-							   "d", "a",
-							   "") "],"
-							       "\"searchIndexes"
-							       "\":[" SEARCH(
-								       "e", "b",
-								       "") "],"
-									   "\"i"
-									   "nde"
-									   "xes"
-									   "\":"
-									   "[" INDEX("c", "\"c\"") "," INDEX(
-										   "b",
-										   "\"b\"") "]}");
+	/* clang-format off */
+	static const char text[] = SCHEMA(
+		"{\"tableName\":\"t\","
+		"\"stagedDbIndexes\":["
+		INDEX("a", "\"a\",\"_creationTime\"") "],"
+		"\"stagedSearchIndexes\":[" SEARCH("d", "a", "") "],"
+		"\"searchIndexes\":[" SEARCH("e", "b", "") "],"
+		"\"indexes\":[" INDEX("c", "\"c\"") "," INDEX("b", "\"b\"")
+		"]}");
+	/* clang-format on */
 	static const char *const names[] = {"b", "c", "a", "e", "d"};
 	static const bool staged[] = {false, false, true, false, true};
 	struct schema *s = parse(text, strlen(text));
@@ -377,19 +356,18 @@ TEST(schema_lists_indexes_by_kind_and_name)
 /* import.md 8.1 and 7.6.2 */
 TEST(schema_tells_what_is_enforced_and_what_cannot_be_deleted)
 {
-	static const char text[] = SCHEMA(TABLE("users", ",\"documentType\""
-							 ":" OBJECT("")) "," TABLE(
-		"posts",
-		",\"documentType\":" OBJECT("\"author\":{\"fieldType\":" ID(
-			"authors") ",\"optional\":true}")) "," TABLE("any",
-								     ",\"docume"
-								     "ntType\":"
-								     "{\"type\""
-								     ":\"any\""
-								     "}") "," TABLE("none",
-										    ""));
-	static const char off[] = "{\"tables\":[" TABLE(
-		"users", ",\"documentType\":" OBJECT("")) "]}";
+	/* clang-format off */
+	static const char text[] = SCHEMA(
+		TABLE("users", ",\"documentType\":" OBJECT("")) ","
+		TABLE("posts", ",\"documentType\":" OBJECT(
+			"\"author\":{\"fieldType\":" ID("authors")
+			",\"optional\":true}")) ","
+		TABLE("any", ",\"documentType\":{\"type\":\"any\"}") ","
+		TABLE("none", ""));
+	static const char off[] =
+		"{\"tables\":["
+		TABLE("users", ",\"documentType\":" OBJECT("")) "]}";
+	/* clang-format on */
 	struct schema *s = parse(text, strlen(text));
 	struct cvx_err err = CVX_ERR_INIT;
 
@@ -498,21 +476,15 @@ TEST(schema_of_the_largest_size_is_read)
 /* Whatever the text, it is a schema or an error. */
 TEST(schema_survives_broken_json)
 {
-	static const char text[] =
-		SCHEMA("{\"tableName\":\"t\",\"indexes\":[" INDEX(
-			"a",
-			"\"a.b\",\"c\"") "],"
-					 "\"searchIndexes\":[" SEARCH(
-						 "d", "a",
-						 "\"x\",\"y\"") "],"
-								"\"vectorIndexe"
-								"s\":[" VECTOR(
-									"e",
-									"b",
-									"12") "],"
-									      "\"documentType\":" OBJECT(
-										      "\"a\":{\"fieldType\":" ID(
-											      "t") ",\"optional\":true}") "}");
+	/* clang-format off */
+	static const char text[] = SCHEMA(
+		"{\"tableName\":\"t\",\"indexes\":["
+		INDEX("a", "\"a.b\",\"c\"") "],"
+		"\"searchIndexes\":[" SEARCH("d", "a", "\"x\",\"y\"") "],"
+		"\"vectorIndexes\":[" VECTOR("e", "b", "12") "],"
+		"\"documentType\":" OBJECT("\"a\":{\"fieldType\":" ID("t")
+					   ",\"optional\":true}") "}");
+	/* clang-format on */
 	struct model_random random = {.state = 45};
 	const size_t size = strlen(text);
 
