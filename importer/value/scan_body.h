@@ -219,7 +219,8 @@ value:
 		p = scan_string(s, p, &o);
 		goto behind_scalar;
 	}
-	if (likely((unsigned char)(*p - '0') <= 9 || *p == '-')) {
+	/* Signs are as good as random: one test. */
+	if (likely(((unsigned char)(*p - '0') <= 9) | (*p == '-'))) {
 		p = scan_short_number(s, p, &o);
 		goto behind_scalar;
 	}
