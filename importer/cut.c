@@ -96,6 +96,7 @@ static int refuse_block(struct pipeline *p, struct worker *w, bool is_row,
 	rows->errors[0].row = is_row;
 	rows->errors[0].err = *cause;
 	rows->stopped = true;
+	rows->continues = false;
 	*ret = (struct block){.seq = p->next_seq++, .is_refused = true};
 	return 1;
 }

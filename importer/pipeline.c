@@ -116,6 +116,12 @@ static int work(struct worker *w)
 		r = convert(w, &block, &failure);
 		if (r == 0)
 			r = gather_block(p, w, &block, &failure);
+		while (r == 0 && w->rows.continues) {
+			r = format_convert_more(w->converter, &w->rows,
+						&failure);
+			if (r == 0)
+				r = gather_block(p, w, &block, &failure);
+		}
 	}
 	if (r < 0)
 		note_failure(p, &failure);
