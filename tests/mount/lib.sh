@@ -431,6 +431,11 @@ list_group() {
 	done 2>/dev/null
 }
 
+# The end of what the daemons said, and the first word of a sanitizer.
+show_logs() {
+	grep -hm1 -A 50 -E 'Sanitizer|runtime error:' "$@" || tail -n 20 "$@"
+}
+
 run_case() {
 	local number=$1 name=$2 dir=$ROOT/$1 log=$ROOT/$1.log status=0 dog ended
 	mkdir "$dir"
@@ -445,7 +450,7 @@ run_case() {
 		list_group "$CURRENT" >>"$log"
 	fi
 	kill "$dog" 2>/dev/null
-	[ $status -eq 0 ] || tail -n 20 "$dir"/.log.* >>"$log" 2>/dev/null
+	[ $status -eq 0 ] || show_logs "$dir"/.log.* >>"$log" 2>/dev/null
 	MISSING=$(cat "$dir/.missing" 2>/dev/null)
 	clear_case "$dir" "$CURRENT"
 	wait "$CURRENT" "$dog" 2>/dev/null
