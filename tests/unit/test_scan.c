@@ -228,6 +228,26 @@ TEST(scan_sorts_objects_in_more_fields_than_it_remembers)
 	for_each_kind(check_many_places);
 }
 
+static void check_long_key(enum scan_kind kind, struct scanner *s)
+{
+#define LONG "\"a name that is longer than what is remembered of any of them\""
+	static const char text[] = "[{\"c\":1,\"b\":2," LONG ":3},"
+				   "{\"c\":1,\"b\":2},{\"b\":3}]";
+
+	for (int round = 0; round < 3; round++) {
+		EXPECT_INT(scan(kind, s, text, sizeof(text) - 1, false),
+			   SCAN_DONE);
+		EXPECT_TEXT(s->row, (size_t)(s->row_end - s->row),
+			    "[{" LONG ":3,\"b\":2,\"c\":1},"
+			    "{\"b\":2,\"c\":1},{\"b\":3}]");
+	}
+}
+
+TEST(scan_sorts_objects_with_keys_too_long_to_remember)
+{
+	for_each_kind(check_long_key);
+}
+
 TEST(scan_stops_at_the_second_of_two_equal_fields)
 {
 	struct scanner *s = scan_new(false, false);
@@ -252,4 +272,5 @@ UNIT_MAIN(UNIT_CASE(scan_writes_the_same_wherever_the_value_stands),
 	  UNIT_CASE(scan_tells_digits_at_every_place_of_a_number),
 	  UNIT_CASE(scan_sorts_objects_of_more_places_than_it_remembers),
 	  UNIT_CASE(scan_sorts_objects_in_more_fields_than_it_remembers),
+	  UNIT_CASE(scan_sorts_objects_with_keys_too_long_to_remember),
 	  UNIT_CASE(scan_stops_at_the_second_of_two_equal_fields))
