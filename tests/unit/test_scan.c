@@ -230,7 +230,8 @@ TEST(scan_sorts_objects_in_more_fields_than_it_remembers)
 
 static void check_long_key(enum scan_kind kind, struct scanner *s)
 {
-#define LONG "\"a name that is longer than what is remembered of any of them\""
+#define LONG                                                                   \
+	"\"a name that is longer than what is remembered of any name at all\""
 	static const char text[] = "[{\"c\":1,\"b\":2," LONG ":3},"
 				   "{\"c\":1,\"b\":2},{\"b\":3}]";
 
