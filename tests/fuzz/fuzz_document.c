@@ -361,7 +361,7 @@ static void put_key(struct mutant *m)
 		"\"_id\"",
 		"\"name\"",
 		"\"_creationTime\"",
-		"\"a long field name of 38 characters ab\"",
+		"\"a long field name of 37 characters ab\"",
 		"\"\\u0061\"",
 		"\"x\\\"y\"",
 		"\"\"",
