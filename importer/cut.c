@@ -90,6 +90,7 @@ static int refuse_block(struct pipeline *p, struct worker *w, bool is_row,
 	struct rows *rows = &w->rows;
 
 	rows->text.size = 0;
+	rows->continues = false;
 	rows->row_count = is_row;
 	rows->document_count = 0;
 	rows->refused_count = rows->error_count = 1;
