@@ -16,6 +16,7 @@
 #include "fs/stage-private.h"
 #include "importer/deployment.h"
 #include "importer/import.h"
+#include "importer/restore.h"
 
 /* A registry of tables holds some 40 bytes a table. */
 #define REGISTRY_MAX ((size_t)16 << 20)
@@ -114,6 +115,21 @@ static int import(struct stage *s, struct cvx_err *err)
 	return r;
 }
 
+static int restore(struct stage *s, struct cvx_err *err)
+{
+	struct restore_result result;
+	int r = stage_need_restore(s, err);
+
+	if (r == 0)
+		r = restore_commit(s->restore, stage_import_size(s), &result,
+				   err);
+	if (r == 0)
+		log_debug("%s: %llu documents in %llu tables", s->path,
+			  (unsigned long long)result.document_count,
+			  (unsigned long long)result.table_count);
+	return r;
+}
+
 static int register_tables(struct stage *s, struct cvx_err *err)
 {
 	CVX_AUTO(cvx_buf_fini) struct cvx_buf text;
@@ -198,10 +214,7 @@ static int perform(struct commits *c, struct stage *s, struct cvx_err *err)
 	case TREE_REJECTED:
 		return replace_reject(c, s, err);
 	case TREE_ARCHIVE:
-		return cvx_fail(err, -ENOTSUP,
-				"%s: archives cannot be restored through the "
-				"mount yet; unpack it and copy the folders in",
-				s->path);
+		return restore(s, err);
 	case TREE_README:
 	case TREE_SCRATCH:
 	case TREE_ROOT:
@@ -218,6 +231,23 @@ static int perform(struct commits *c, struct stage *s, struct cvx_err *err)
 	return 0;
 }
 
+/* All places of fault, if there are several. */
+static int print_places(struct stage *s, struct cvx_buf *out)
+{
+	CVX_AUTO(cvx_buf_fini)
+	struct cvx_buf places = CVX_BUF_INIT(ERROR_TEXT_MAX);
+	int r = 0;
+
+	if (s->import)
+		r = import_print_error(s->import, &places);
+	else if (s->restore)
+		r = restore_print_error(s->restore, &places);
+	if (r < 0 || places.size == 0 ||
+	    !memchr(places.data, '\n', places.size - 1))
+		return r;
+	return cvx_buf_append(out, places.data, places.size);
+}
+
 /* The text of FILE.error: what, where, and how to go on. */
 static int print_reject(struct stage *s, const struct cvx_err *why,
 			struct cvx_buf *out)
@@ -230,8 +260,8 @@ static int print_reject(struct stage *s, const struct cvx_err *why,
 			   s->path);
 	if (r == 0)
 		r = cvx_buf_printf(out, "%s\n", why->msg);
-	if (r == 0 && s->import)
-		r = import_print_error(s->import, out);
+	if (r == 0)
+		r = print_places(s, out);
 	if (r == 0 && out->data[out->size - 1] != '\n')
 		r = cvx_buf_puts(out, "\n");
 	if (r == 0)
@@ -245,21 +275,14 @@ static int print_reject(struct stage *s, const struct cvx_err *why,
 
 /* F-3. What cannot be kept is lost with a warning: the table is as before. */
 static void keep_reject(struct commits *c, struct stage *s,
-			const struct cvx_err *why)
+			const struct cvx_buf *text)
 {
-	CVX_AUTO(cvx_buf_fini)
-	struct cvx_buf text = CVX_BUF_INIT(ERROR_TEXT_MAX);
 	struct cvx_err err = CVX_ERR_INIT;
-	int r;
+	int r = stage_copy_base(s, &err);
 
-	if (!tree_is_target(s->place.kind))
-		return;
-	r = stage_copy_base(s, &err);
-	if (r == 0 && print_reject(s, why, &text) < 0)
-		r = cvx_fail_memory(&err);
 	if (r == 0)
-		r = rejects_keep(c->env.rejects, s->path, s->spool, text.data,
-				 text.size, &err);
+		r = rejects_keep(c->env.rejects, s->path, s->spool, text->data,
+				 text->size, &err);
 	if (r < 0)
 		log_warning("%s: what was written could not be kept: %s",
 			    s->path, err.msg);
@@ -277,46 +300,58 @@ static void record_failure(struct stage *s, const struct cvx_err *why)
 		.canonical = s->place.kind == TREE_DOCUMENTS,
 	};
 
+	const struct restore_target archive = {
+		.component = target.component,
+		.path = target.path,
+		.mode = target.mode,
+	};
+
 	if (tree_is_import(s->place.kind))
 		(void)import_record_failure(s->env->deployment, &target, why);
+	else if (s->place.kind == TREE_ARCHIVE)
+		(void)restore_record_failure(s->env->deployment, &archive, why);
 }
 
-static void tell(struct commits *c, struct stage *s, const struct cvx_err *err)
+/* What failed is kept, and told; the import's own record is made already, if
+ * it got that far. */
+static void fail(struct commits *c, struct stage *s, const struct cvx_err *why)
 {
-	struct cvx_err outcome = *err;
+	CVX_AUTO(cvx_buf_fini)
+	struct cvx_buf text = CVX_BUF_INIT(ERROR_TEXT_MAX);
 
-	if (s->place.kind == TREE_REJECTED) {
-		if (err->code)
-			report_refusal(c->env.report, s->path, err);
+	if (!tree_is_target(s->place.kind)) {
+		report_refusal(c->env.report, s->path, why);
 		return;
 	}
-	if (err->code && !tree_is_import(s->place.kind))
-		report_refusal(c->env.report, s->path, err);
-	else
-		report_import(c->env.report, s->path, &outcome);
-	if (!err->code && rejects_drop(c->env.rejects, s->path) < 0)
-		log_warning("%s: its reject could not be removed", s->path);
+	if ((!s->import && !s->restore) || s->broken.code || s->died_of)
+		record_failure(s, why);
+	if (print_reject(s, why, &text) < 0)
+		cvx_buf_clear(&text);
+	keep_reject(c, s, &text);
+	report_import(c->env.report, s->path, why,
+		      text.size > 0 ? text.data : NULL, text.size);
 }
 
 /* Does the commit, with its consequences, between begin and end. */
 static int run(struct commits *c, struct stage *s, struct cvx_err *err)
 {
-	bool import_told;
 	int r;
 
 	take_turn(c);
 	r = perform(c, s, err);
 	end_turn(c);
-	if (r == 0) {
-		*err = (struct cvx_err)CVX_ERR_INIT;
-	} else {
-		import_told = s->import && !s->broken.code && !s->died_of;
-		if (!import_told)
-			record_failure(s, err);
-		keep_reject(c, s, err);
+	if (r < 0) {
+		fail(c, s, err);
+		return r;
 	}
-	tell(c, s, err);
-	return r;
+	*err = (struct cvx_err)CVX_ERR_INIT;
+	if (tree_is_target(s->place.kind)) {
+		report_import(c->env.report, s->path, err, NULL, 0);
+		if (rejects_drop(c->env.rejects, s->path) < 0)
+			log_warning("%s: its reject could not be removed",
+				    s->path);
+	}
+	return 0;
 }
 
 int commit_stage(struct commits *c, struct stage *s, struct cvx_err *err)

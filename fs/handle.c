@@ -47,7 +47,11 @@ int handle_new(struct handles *hs, const struct handle *what,
 		stage_unref(what->stage);
 		return cvx_fail_memory(err);
 	}
-	*h = *what;
+	h->node = what->node;
+	h->view = what->view;
+	h->stage = what->stage;
+	h->writes = what->writes;
+	h->answers = 0;
 	pthread_mutex_lock(&hs->lock);
 	h->next = hs->first;
 	h->at = &hs->first;
@@ -59,8 +63,14 @@ int handle_new(struct handles *hs, const struct handle *what,
 	return 0;
 }
 
+void handle_answer(struct handle *h)
+{
+	atomic_fetch_add_explicit(&h->answers, 1, memory_order_release);
+}
+
 void handle_free(struct handles *hs, struct handle *h)
 {
+	(void)atomic_load_explicit(&h->answers, memory_order_acquire);
 	pthread_mutex_lock(&hs->lock);
 	*h->at = h->next;
 	if (h->next)

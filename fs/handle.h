@@ -12,6 +12,7 @@
 #ifndef CVX_FS_HANDLE_H
 #define CVX_FS_HANDLE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 struct cvx_err;
@@ -27,7 +28,9 @@ struct handle {
 	struct stage *stage;
 	bool writes;
 
-	struct handle *next, **at; /* handle.c's own */
+	/* handle.c's own */
+	struct handle *next, **at;
+	_Atomic unsigned answers;
 };
 
 int handles_new(struct nodes *nodes, struct handles **ret, struct cvx_err *err);
@@ -40,6 +43,10 @@ void handles_free(struct handles *hs);
 int handle_new(struct handles *hs, const struct handle *what,
 	       struct handle **ret, struct cvx_err *err);
 void handle_free(struct handles *hs, struct handle *h);
+
+/* To be called before replying to an operation on the handle. RELEASE comes
+ * after all replies; by this, tools that look for races can see that. */
+void handle_answer(struct handle *h);
 
 /* Calls fn for the stage of each handle that writes. */
 void handles_each_stage(struct handles *hs, void (*fn)(struct stage *stage));

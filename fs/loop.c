@@ -195,13 +195,13 @@ static void stop_workers(struct loop *l)
 	l->stopping = true;
 	for (const struct worker *w = l->workers; w; w = w->next)
 		(void)pthread_cancel(w->thread);
-	workers = l->workers;
+	workers = l->workers; /* nobody leaves any more */
 	ended = l->ended;
+	l->ended = NULL;
 	pthread_mutex_unlock(&l->lock);
-	/* Nobody joins or leaves the lists any more. */
 	join_all(workers);
 	join_all(ended);
-	l->workers = l->ended = NULL;
+	l->workers = NULL;
 }
 
 int loop_run(struct loop *l, struct cvx_err *err)

@@ -100,10 +100,10 @@ void attr_entry(const struct session *s, const struct node *n,
 }
 
 /* The node of the request, with what the handle knows better. */
-static int fill(struct session *s, struct node *n,
-		const struct fuse_file_info *fi, struct stat *st)
+static void fill(struct session *s, struct node *n,
+		 const struct fuse_file_info *fi, struct stat *st)
 {
-	const struct handle *h =
+	struct handle *h =
 		fi && !tree_is_folder(n->place.kind) ? handle_of(fi) : NULL;
 
 	attr_fill(s, n, st);
@@ -111,7 +111,8 @@ static int fill(struct session *s, struct node *n,
 		st->st_size = (off_t)stage_size(h->stage);
 		st->st_blocks = (st->st_size + 511) / 512;
 	}
-	return 0;
+	if (h)
+		handle_answer(h);
 }
 
 void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

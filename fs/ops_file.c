@@ -44,7 +44,7 @@ static int read_stage(struct stage *stage, uint64_t off, size_t size,
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	     struct fuse_file_info *fi)
 {
-	const struct handle *h = handle_of(fi);
+	struct handle *h = handle_of(fi);
 	struct cvx_err err = CVX_ERR_INIT;
 	struct view_bytes bytes = {.fd = -1};
 	int r;
@@ -57,12 +57,14 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		r = cvx_fail(&err, -ESTALE, "it has been imported");
 	log_debug("read %llu: %zu bytes at %lld: %d", (unsigned long long)ino,
 		  bytes.size, (long long)off, r);
-	if (r == -ESTALE)
+	if (r == -ESTALE) {
 		fuse_reply_err(req, ESTALE);
-	else if (r < 0)
+	} else if (r < 0) {
 		ops_refuse(req, h->node->path, &err);
-	else
+	} else {
+		handle_answer(h);
 		reply_bytes(req, &bytes);
+	}
 	free(bytes.own);
 }
 
@@ -75,7 +77,8 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size,
 	      off_t off, struct fuse_file_info *fi)
 {
-	struct stage *stage = handle_of(fi)->stage;
+	struct handle *h = handle_of(fi);
+	struct stage *stage = h->stage;
 	struct cvx_err err = CVX_ERR_INIT;
 	int r;
 
@@ -87,9 +90,11 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size,
 	log_debug("write %llu: %zu bytes at %lld: %d", (unsigned long long)ino,
 		  size, (long long)off, r);
 	if (r < 0) {
-		log_error("%s: %s", handle_of(fi)->node->path, err.msg);
+		log_error("%s: %s", h->node->path, err.msg);
+		handle_answer(h);
 		fuse_reply_err(req, -r);
 	} else {
+		handle_answer(h);
 		fuse_reply_write(req, size);
 	}
 }
@@ -151,12 +156,13 @@ void op_flush(fuse_req_t req, fuse_ino_t ino __attribute__((unused)),
 	      struct fuse_file_info *fi)
 {
 	struct session *s = ops_session(req);
-	const struct handle *h = handle_of(fi);
+	struct handle *h = handle_of(fi);
 	struct cvx_err err = CVX_ERR_INIT;
 	struct close_answer a = {.holders = HOLDERS_NONE};
 	int r = 0;
 
 	if (!h->writes || !h->stage) {
+		handle_answer(h);
 		fuse_reply_err(req, 0);
 		return;
 	}
@@ -175,6 +181,7 @@ void op_flush(fuse_req_t req, fuse_ino_t ino __attribute__((unused)),
 	}
 	log_debug("flush %s by %d: holders %d, died of %d: %d", h->node->path,
 		  (int)ops_caller(req), a.holders, a.died_of, r);
+	handle_answer(h);
 	fuse_reply_err(req, close_errno(r));
 }
 
@@ -207,7 +214,7 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino __attribute__((unused)),
 	      int datasync __attribute__((unused)), struct fuse_file_info *fi)
 {
 	struct session *s = ops_session(req);
-	const struct handle *h = handle_of(fi);
+	struct handle *h = handle_of(fi);
 	struct cvx_err err = CVX_ERR_INIT;
 	int r;
 
@@ -216,8 +223,10 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino __attribute__((unused)),
 	else
 		r = report_outcome(s->report, h->node->path);
 	log_debug("fsync %s: %d", h->node->path, r);
-	if (r < 0 && h->stage)
+	if (r < 0 && h->stage) {
 		ops_refuse(req, h->node->path, &err);
-	else
+	} else {
+		handle_answer(h);
 		fuse_reply_err(req, close_errno(r));
+	}
 }

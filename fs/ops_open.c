@@ -115,11 +115,11 @@ static int make_stage(const struct opening *o, struct stage **ret,
 	if (r < 0)
 		return r;
 	stage_set_reopened(stage);
-	if (place->kind == TREE_DROP && (o->flags & O_APPEND))
+	if (tree_is_drop(place->kind) && (o->flags & O_APPEND))
 		stage_set_append(stage);
 	if (o->flags & O_TRUNC)
 		stage_set_truncated(stage);
-	else if (place->kind != TREE_DROP)
+	else if (!tree_is_drop(place->kind))
 		r = set_contents(o, stage, err);
 	if (r < 0) {
 		stage_unref(stage);
@@ -158,14 +158,14 @@ static int open_staged(const struct opening *o, struct handle **ret,
 		       struct cvx_err *err)
 {
 	struct stage *stage = o->n->stage;
-	bool anew = o->n->place.kind == TREE_DROP &&
+	bool anew = tree_is_drop(o->n->place.kind) &&
 		    (o->flags & (O_TRUNC | O_APPEND)) &&
 		    !stage_is_untouched(stage);
 	struct stage *fresh;
 	int r;
 
 	if (marks_take_ticket(o->s->marks, o->tid, stage)) {
-		r = o->n->place.kind == TREE_DROP
+		r = tree_is_drop(o->n->place.kind)
 			    ? names_put(o->s->names, o->path, stage, err)
 			    : 0;
 		return r < 0 ? r : open_stage(o, stage, ret, err);
@@ -185,7 +185,7 @@ static int open_staged(const struct opening *o, struct handle **ret,
 		if (o->n->place.kind != TREE_SCRATCH)
 			stage_set_truncated(stage);
 	}
-	if (o->n->place.kind == TREE_DROP && (o->flags & O_APPEND))
+	if (tree_is_drop(o->n->place.kind) && (o->flags & O_APPEND))
 		stage_set_append(stage);
 	return open_stage(o, stage, ret, err);
 }
@@ -218,7 +218,7 @@ static int open_node(const struct opening *o, struct handle **ret,
 		return open_for_writing(o, ret, err);
 	if (o->n->stage)
 		return open_stage(o, o->n->stage, ret, err);
-	if (o->n->place.kind == TREE_DROP) /* a ghost: it can be synced */
+	if (tree_is_drop(o->n->place.kind)) /* a ghost: it can be synced */
 		return handle_new(o->s->handles, &(struct handle){.node = o->n},
 				  ret, err);
 	return open_view(o, ret, err);
@@ -294,10 +294,6 @@ static int make_file(struct session *s, const struct node *dir,
 	r = tree_file(&dir->place, name, &place, err);
 	if (r < 0)
 		return r;
-	if (place.kind == TREE_ARCHIVE)
-		return cvx_fail(err, -ENOTSUP,
-				"archives cannot be restored through the mount "
-				"yet; unpack it and copy the folders in");
 	if (place.kind == TREE_REJECTED || place.kind == TREE_ERROR)
 		place.kind = TREE_SCRATCH; /* there is no such reject */
 	if (!tree_is_target(place.kind) && place.kind != TREE_SCRATCH)
@@ -306,12 +302,12 @@ static int make_file(struct session *s, const struct node *dir,
 		      &stage, err);
 	if (r < 0)
 		return r;
-	if (place.kind == TREE_DROP && (flags & O_APPEND))
+	if (tree_is_drop(place.kind) && (flags & O_APPEND))
 		stage_set_append(stage);
 	/* What was unlinked and made again is replaced, even by nothing. */
 	if ((flags & O_TRUNC) || marks_is_hidden(s->marks, path, tid))
 		stage_set_truncated(stage);
-	if (place.kind == TREE_DROP || place.kind == TREE_SCRATCH)
+	if (tree_is_drop(place.kind) || place.kind == TREE_SCRATCH)
 		r = names_put(s->names, path, stage, err);
 	if (r < 0) {
 		stage_unref(stage);

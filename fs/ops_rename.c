@@ -243,7 +243,7 @@ static int retarget_open(struct renaming *rn, struct stage *stage,
 
 	if (r < 0)
 		return r;
-	if (rn->target.kind == TREE_DROP) {
+	if (tree_is_drop(rn->target.kind)) {
 		discard_at(rn->s, rn->to.path);
 		return names_move(rn->s->names, rn->from.path, rn->to.path,
 				  err);
@@ -266,7 +266,7 @@ static int to_target(struct renaming *rn, struct stage *stage,
 	if (r < 0)
 		return r;
 	marks_show(s->marks, rn->to.path, rn->tid);
-	if (rn->target.kind != TREE_DROP) {
+	if (!tree_is_drop(rn->target.kind)) {
 		(void)names_remove(s->names, rn->from.path, stage);
 		return 0;
 	}

@@ -20,9 +20,9 @@ _Static_assert(sizeof(uid_t) == sizeof(uint32_t) &&
 
 const struct option_spec option_words[] = {
 	{"mode", "MODE",
-	 "how a file dropped into a table's folder meets what is there, when "
-	 "its name does not "
-	 "say: require-empty (default), append or replace",
+	 "how a dropped file meets what is there, when its name does not say: "
+	 "require-empty (default), append, replace, or replace-all, which for "
+	 "a backup removes all other tables",
 	 KIND_MODE, GROUP_COMMON, AT(mode)},
 	{"component", "PATH",
 	 "show this component at the root of the mount (default: the root "

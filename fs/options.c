@@ -126,7 +126,7 @@ static bool read_octal(const char *text, mode_t *ret)
 static bool read_mode(const char *text, enum import_mode *ret)
 {
 	const enum import_mode modes[] = {IMPORT_REQUIRE_EMPTY, IMPORT_APPEND,
-					  IMPORT_REPLACE};
+					  IMPORT_REPLACE, IMPORT_REPLACE_ALL};
 	size_t i;
 
 	for (i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
@@ -168,14 +168,11 @@ static int apply(struct mount_options *o, const struct option_spec *spec,
 	case KIND_PLACE:
 		return set_text(field, value, err);
 	case KIND_MODE:
-		if (strcmp(value, "replace-all") == 0)
-			return cvx_fail(err, -EINVAL,
-					"mode=replace-all is for backup "
-					"archives, which are not built yet");
 		return read_mode(value, field)
 			       ? 0
 			       : fail_value(spec, value,
-					    "require-empty, append or replace",
+					    "require-empty, append, replace or "
+					    "replace-all",
 					    err);
 	case KIND_SIZE:
 		return read_size(value, field)

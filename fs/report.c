@@ -30,7 +30,7 @@ struct report {
 
 	pthread_mutex_t lock;
 	/* guarded by lock: */
-	char *failure; /* what we said last, if the deployment did not */
+	char *failure;		/* what failed last in this mount */
 	uint64_t recorded_then; /* what the deployment said at that time */
 	void *outcomes;		/* tsearch tree: imports that failed */
 	unsigned outcome_count;
@@ -76,47 +76,54 @@ void report_free(struct report *r)
 }
 
 /* The deployment's last error, and a number that tells it from others. */
-static uint64_t print_recorded(struct report *r, struct cvx_buf *out,
-			       struct cvx_err *err)
+static int print_recorded(struct report *r, struct cvx_buf *out,
+			  uint64_t *ret_version, struct cvx_err *err)
 {
 	struct text *text;
-	uint64_t version;
+	int ret = deployment_print_last_error(r->deployment, r->component, NULL,
+					      out, err);
 
-	if (deployment_print_last_error(r->deployment, r->component, NULL, out,
-					err) < 0 ||
-	    text_new(out, &text, err) < 0)
-		return 0;
-	version = text_version(text);
+	if (ret == 0)
+		ret = text_new(out, &text, err);
+	if (ret < 0)
+		return ret;
+	*ret_version = text_version(text);
 	text_unref(text);
-	return version;
+	return 0;
 }
 
 /* What we say is the last error until the deployment records another one. */
-static void set_failure(struct report *r, const char *path,
-			const struct cvx_err *err, uint64_t recorded)
+static void set_failure(struct report *r, const char *text, size_t size)
 {
-	struct cvx_buf text = CVX_BUF_INIT(FAILURE_MAX);
+	CVX_AUTO(cvx_buf_fini)
+	struct cvx_buf recorded = CVX_BUF_INIT(RECORDED_MAX);
+	char *copy = strndup(text, size);
+	uint64_t version = 0;
 
-	if (cvx_buf_printf(&text, "%s: %s\n", path, err->msg) < 0 ||
-	    cvx_buf_append(&text, "", 1) < 0) {
-		cvx_buf_fini(&text);
+	if (!copy || print_recorded(r, &recorded, &version, NULL) < 0) {
+		free(copy);
 		return; /* the log has it */
 	}
 	pthread_mutex_lock(&r->lock);
 	free(r->failure);
-	r->failure = text.data;
-	r->recorded_then = recorded;
+	r->failure = copy;
+	r->recorded_then = version;
 	pthread_mutex_unlock(&r->lock);
+}
+
+static void set_message(struct report *r, const char *path, const char *message)
+{
+	CVX_AUTO(cvx_buf_fini) struct cvx_buf text = CVX_BUF_INIT(FAILURE_MAX);
+
+	if (cvx_buf_printf(&text, "%s: %s\n", path, message) == 0)
+		set_failure(r, text.data, text.size);
 }
 
 void report_refusal(struct report *r, const char *path,
 		    const struct cvx_err *err)
 {
-	CVX_AUTO(cvx_buf_fini)
-	struct cvx_buf recorded = CVX_BUF_INIT(RECORDED_MAX);
-
 	log_error("%s: %s", path, err->msg);
-	set_failure(r, path, err, print_recorded(r, &recorded, NULL));
+	set_message(r, path, err->msg);
 }
 
 static void remember(struct report *r, const char *path, int code)
@@ -159,25 +166,16 @@ static void forget(struct report *r, const char *path)
 	r->outcome_count--;
 }
 
-/* The deployment has recorded it, unless it could not, as on a full disk. */
-static void check_recorded(struct report *r, const char *path,
-			   const struct cvx_err *err)
-{
-	CVX_AUTO(cvx_buf_fini)
-	struct cvx_buf recorded = CVX_BUF_INIT(RECORDED_MAX);
-	uint64_t version = print_recorded(r, &recorded, NULL);
-
-	if (recorded.size == 0 ||
-	    !memmem(recorded.data, recorded.size, err->msg, strlen(err->msg)))
-		set_failure(r, path, err, version);
-}
-
 void report_import(struct report *r, const char *path,
-		   const struct cvx_err *err)
+		   const struct cvx_err *err, const char *text,
+		   size_t text_size)
 {
 	if (err->code) {
 		log_error("%s: not imported: %s", path, err->msg);
-		check_recorded(r, path, err);
+		if (text)
+			set_failure(r, text, text_size);
+		else
+			set_message(r, path, err->msg);
 	}
 	pthread_mutex_lock(&r->lock);
 	if (err->code)
@@ -204,13 +202,15 @@ int report_print(struct report *r, struct cvx_buf *out, struct cvx_err *err)
 {
 	CVX_AUTO(cvx_buf_fini)
 	struct cvx_buf recorded = CVX_BUF_INIT(RECORDED_MAX);
-	uint64_t version = print_recorded(r, &recorded, err);
-	int ret;
+	uint64_t version;
+	int ret = print_recorded(r, &recorded, &version, err);
 
+	if (ret < 0)
+		return ret;
 	pthread_mutex_lock(&r->lock);
 	if (r->failure && r->recorded_then == version)
 		ret = cvx_buf_puts(out, r->failure);
-	else
+	else if (recorded.size > 0)
 		ret = cvx_buf_append(out, recorded.data, recorded.size);
 	pthread_mutex_unlock(&r->lock);
 	return ret < 0 ? cvx_fail_memory(err) : 0;

@@ -1,15 +1,17 @@
 /*
  * report: what went wrong, for people (filesystem.md F-2).
  *
- * A failed import is recorded by the deployment; what fails before there is
- * an import (a refused name, a file that cannot be removed) is remembered
- * here, for .convex/last-error. And per path the errno of the last import, so
- * that fsync can tell it.
+ * .convex/last-error is what failed last in this mount, be it an import, a
+ * refused name or a file that cannot be removed; or what the deployment has
+ * recorded since, for another process. And per path there is the errno of the
+ * last import, so that fsync can tell it.
  *
  * Threads: locked inside.
  */
 #ifndef CVX_FS_REPORT_H
 #define CVX_FS_REPORT_H
+
+#include <stddef.h>
 
 struct cvx_buf;
 struct cvx_err;
@@ -24,10 +26,11 @@ void report_free(struct report *r);
 void report_refusal(struct report *r, const char *path,
 		    const struct cvx_err *err);
 
-/* An import ended, err->code 0 if well. A failure is logged; its text is the
- * deployment's to keep, and ours if that could not. */
+/* An import ended, err->code 0 if well. A failure is logged, and the last error
+ * from now on: text, or if that is NULL what err says. */
 void report_import(struct report *r, const char *path,
-		   const struct cvx_err *err);
+		   const struct cvx_err *err, const char *text,
+		   size_t text_size);
 
 /* The errno, negative, of the last import through the path; 0: none failed. */
 int report_outcome(struct report *r, const char *path);

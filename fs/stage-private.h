@@ -11,6 +11,7 @@
 #include "fs/stage.h"
 
 struct import;
+struct restore;
 struct spool;
 
 /* Processes that are remembered as writers of one file. */
@@ -45,7 +46,8 @@ struct stage {
 	/* The import, and how far it may read: [import_off, follow_end) of the
 	 * spool. */
 	struct import *import;
-	uint64_t import_off; /* what an earlier commit has appended */
+	struct restore *restore; /* or, of an archive, while committing */
+	uint64_t import_off;	 /* what an earlier commit has appended */
 	uint64_t follow_end;
 	unsigned restarts;
 
@@ -67,6 +69,7 @@ struct stage {
 	/* guarded by cancel_lock: */
 	bool cancelled;
 	struct import *cancellable;
+	struct restore *cancellable_restore;
 };
 
 /*
@@ -82,6 +85,9 @@ void stage_end_commit(struct stage *s, const struct cvx_err *outcome);
 /* The import of all that is staged; made if there is none. */
 int stage_need_import(struct stage *s, struct cvx_err *err);
 void stage_drop_import(struct stage *s);
+
+/* The restore of an archive, likewise dropped by stage_drop_import(). */
+int stage_need_restore(struct stage *s, struct cvx_err *err);
 
 /* The bytes that are to be imported: how many. */
 uint64_t stage_import_size(struct stage *s);

@@ -14,6 +14,7 @@
 #include "fs/text.h"
 #include "importer/deployment.h"
 #include "importer/import.h"
+#include "importer/restore.h"
 
 #define COPY_SIZE ((size_t)1 << 20)
 
@@ -269,12 +270,35 @@ int stage_need_import(struct stage *s, struct cvx_err *err)
 	return 0;
 }
 
+int stage_need_restore(struct stage *s, struct cvx_err *err)
+{
+	const struct restore_target target = {
+		.component = s->env->component,
+		.path = s->path,
+		.mode = tree_mode(&s->place, s->append, s->env->mode),
+	};
+	const struct import_source source = {.ctx = s, .read = read_source};
+	int r = restore_new(s->env->deployment, &target, &source, &s->restore,
+			    err);
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&s->cancel_lock);
+	s->cancellable_restore = s->restore;
+	if (s->cancelled)
+		restore_cancel(s->restore);
+	pthread_mutex_unlock(&s->cancel_lock);
+	return 0;
+}
+
 void stage_drop_import(struct stage *s)
 {
 	pthread_mutex_lock(&s->cancel_lock);
 	s->cancellable = NULL;
+	s->cancellable_restore = NULL;
 	pthread_mutex_unlock(&s->cancel_lock);
 	import_free(CVX_TAKE(s->import));
+	restore_free(CVX_TAKE(s->restore));
 }
 
 uint64_t stage_import_size(struct stage *s)
@@ -749,5 +773,7 @@ void stage_cancel(struct stage *s)
 	s->cancelled = true;
 	if (s->cancellable)
 		import_cancel(s->cancellable);
+	if (s->cancellable_restore)
+		restore_cancel(s->cancellable_restore);
 	pthread_mutex_unlock(&s->cancel_lock);
 }

@@ -15,8 +15,9 @@
  *
  * Ownership: counted references.
  * Threads:   locked inside. The lock is held over the spool's disk work, over
- *            copying a base, and over import_restart, none of which takes a
- *            lock of this folder. It is not held over a commit.
+ *            copying a base, over import_restart and over the block that
+ *            import_available may convert, none of which takes a lock of this
+ *            folder. It is not held over a commit.
  */
 #ifndef CVX_FS_STAGE_H
 #define CVX_FS_STAGE_H
@@ -154,5 +155,6 @@ bool stage_is_committing(struct stage *s);
 
 /* Stops the commit that runs or comes next, if it still can be stopped. */
 void stage_cancel(struct stage *s);
+bool stage_is_cancelled(struct stage *s);
 
 #endif

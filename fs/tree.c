@@ -59,6 +59,11 @@ bool tree_is_import(enum tree_kind kind)
 	return kind == TREE_DOCUMENTS || kind == TREE_DROP;
 }
 
+bool tree_is_drop(enum tree_kind kind)
+{
+	return kind == TREE_DROP || kind == TREE_ARCHIVE;
+}
+
 bool tree_is_target(enum tree_kind kind)
 {
 	switch (kind) {
@@ -125,6 +130,15 @@ static bool cut_mode(struct stem *s, enum import_mode *ret)
 	return false;
 }
 
+/* M-2: of archives only. */
+static bool cut_replace_all(struct stem *s, enum import_mode *ret)
+{
+	if (!stem_cut(s, ".replace-all"))
+		return false;
+	*ret = IMPORT_REPLACE_ALL;
+	return true;
+}
+
 /*
  * A file that is imported, with its format and, if the name says it, its mode
  * (M-2). The rest of the name goes to *stem.
@@ -167,6 +181,8 @@ static int root_file(const char *name, struct tree_place *place,
 		set_table(place, stem.text, stem.size);
 	} else if (name[0] != '.' && stem_cut(&stem, ".zip")) {
 		place->kind = TREE_ARCHIVE;
+		place->mode_named = cut_mode(&stem, &place->mode) ||
+				    cut_replace_all(&stem, &place->mode);
 	}
 	return 0;
 }
@@ -308,7 +324,12 @@ enum import_mode tree_mode(const struct tree_place *place, bool append,
 {
 	if (append)
 		return IMPORT_APPEND;
-	return place->mode_named ? place->mode : mount_mode;
+	if (place->mode_named)
+		return place->mode;
+	/* M-4: what a single table does not bring does not concern it. */
+	if (mount_mode == IMPORT_REPLACE_ALL && place->kind != TREE_ARCHIVE)
+		return IMPORT_REPLACE;
+	return mount_mode;
 }
 
 size_t tree_reject_base(enum tree_kind kind, const char *path)

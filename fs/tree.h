@@ -52,7 +52,7 @@ enum tree_kind {
 
 	/* files that exist when someone makes them */
 	TREE_DROP,    /* imported; documents.csv and .json are drops too */
-	TREE_ARCHIVE, /* a ZIP at the root */
+	TREE_ARCHIVE, /* a ZIP at the root: restored */
 	TREE_SCRATCH,
 };
 
@@ -80,8 +80,12 @@ int tree_file(const struct tree_place *parent, const char *name,
 
 bool tree_is_folder(enum tree_kind kind);
 
-/* Closing a written file of this place imports documents. */
+/* Closing a written file of this place imports documents into its table. */
 bool tree_is_import(enum tree_kind kind);
+
+/* A file of this place is there while it is staged, and gone when what it
+ * holds is in the deployment (W-11). */
+bool tree_is_drop(enum tree_kind kind);
 
 /* Writing to it means something to the deployment, if only to be refused. */
 bool tree_is_target(enum tree_kind kind);

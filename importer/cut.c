@@ -90,12 +90,14 @@ static int refuse_block(struct pipeline *p, struct worker *w, bool is_row,
 	struct rows *rows = &w->rows;
 
 	rows->text.size = 0;
+	rows->continues = false;
 	rows->row_count = is_row;
 	rows->document_count = 0;
 	rows->refused_count = rows->error_count = 1;
 	rows->errors[0].row = is_row;
 	rows->errors[0].err = *cause;
 	rows->stopped = true;
+	rows->continues = false;
 	*ret = (struct block){.seq = p->next_seq++, .is_refused = true};
 	return 1;
 }

@@ -187,7 +187,7 @@ int gather_block(struct pipeline *p, struct worker *w,
 	if (is_staged)
 		fd = segment_stage_fd(p->stage);
 	is_due = r == 0 && take_writeback(p, &writeback_off, &writeback_size);
-	if (r == 0) {
+	if (r == 0 && !w->rows.continues) {
 		p->turn++;
 		(void)pthread_cond_broadcast(&p->changed);
 	}

@@ -74,7 +74,8 @@ void import_free(struct import *imp);
 
 /*
  * The bytes [0, size) are there and will not change, as far as is known.
- * Never waits; starts workers once a block is full.
+ * Starts workers once a block is full. A caller far ahead of them converts a
+ * block himself, so that the last close finds little left to do.
  */
 void import_available(struct import *imp, uint64_t size);
 

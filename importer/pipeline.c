@@ -116,6 +116,12 @@ static int work(struct worker *w)
 		r = convert(w, &block, &failure);
 		if (r == 0)
 			r = gather_block(p, w, &block, &failure);
+		while (r == 0 && w->rows.continues) {
+			r = format_convert_more(w->converter, &w->rows,
+						&failure);
+			if (r == 0)
+				r = gather_block(p, w, &block, &failure);
+		}
 	}
 	if (r < 0)
 		note_failure(p, &failure);
@@ -177,6 +183,8 @@ static void start_threads(struct pipeline *p)
 
 void pipeline_offer(struct pipeline *p, uint64_t size)
 {
+	bool lags;
+
 	(void)pthread_mutex_lock(&p->lock);
 	if (size > p->available_size) {
 		p->available_size = size;
@@ -191,7 +199,12 @@ void pipeline_offer(struct pipeline *p, uint64_t size)
 			start_threads(p);
 		(void)pthread_cond_broadcast(&p->changed);
 	}
+	lags = has_work(p) && p->available_size - p->off > PIPELINE_LAG_MAX;
 	(void)pthread_mutex_unlock(&p->lock);
+	/* What is left at the end only the last close can do, while nothing
+	 * else goes on. A failure is remembered for it. */
+	if (lags)
+		(void)work(&p->caller);
 }
 
 /* Under the lock. */

@@ -34,6 +34,9 @@
 /* Output up to this size stays in memory. */
 #define PIPELINE_MEMORY_MAX ((size_t)1 << 20)
 
+/* So far the threads may be behind the writer before he has to help. */
+#define PIPELINE_LAG_MAX ((uint64_t)16 << 20)
+
 struct cvx_err;
 struct pipeline;
 struct plan_facts;
@@ -76,7 +79,10 @@ int pipeline_new(enum format_kind kind, const struct import_source *source,
 /* Waits for the threads. NULL is allowed. */
 void pipeline_free(struct pipeline *p);
 
-/* The bytes [0, size) may be converted. Never waits. */
+/*
+ * The bytes [0, size) may be converted. A caller who is PIPELINE_LAG_MAX bytes
+ * ahead of the threads converts a block himself, which takes milliseconds.
+ */
 void pipeline_offer(struct pipeline *p, uint64_t size);
 
 /*

@@ -58,7 +58,7 @@ struct pipeline {
 	unsigned active_count; /* threads at work */
 	unsigned thread_count;
 	struct worker threads[PIPELINE_THREADS_MAX];
-	struct worker caller; /* of pipeline_finish() */
+	struct worker caller; /* of pipeline_finish() and _offer() */
 
 	struct cvx_err failure; /* code 0: none */
 	uint64_t turn;		/* the block whose rows come next */

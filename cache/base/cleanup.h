@@ -27,7 +27,7 @@
 
 /* Defines fnp(type **), so that a CVX_AUTO(fnp) local ends with fn(local). */
 #define CVX_DEFINE_CLEANUP(type, fn)                                           \
-	static inline void fn##p(type **p)                                     \
+	static inline __attribute__((unused)) void fn##p(type **p)             \
 	{                                                                      \
 		fn(*p);                                                        \
 	}

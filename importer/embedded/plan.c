@@ -1,7 +1,6 @@
 #include "importer/embedded/plan.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -295,6 +294,17 @@ static enum document_encoding choose_encoding(const struct plan_item *item)
 	return DOCUMENT_PLAIN;
 }
 
+/* The n-th double above; the bits of positive doubles count up as they do. */
+static double double_above(double value, uint64_t n)
+{
+	uint64_t bits;
+
+	memcpy(&bits, &value, sizeof(bits));
+	bits += n;
+	memcpy(&value, &bits, sizeof(value));
+	return value;
+}
+
 /* Above everything that was given before, even if the clock went back. */
 static void choose_stamp(const struct last_stamp *last,
 			 struct document_stamp *stamp)
@@ -314,7 +324,7 @@ static void choose_stamp(const struct last_stamp *last,
 	}
 	time = (double)now_ms + (double)(now_ns % 1000000) * 1e-6;
 	if (time <= last->time)
-		time = nextafter(last->time, INFINITY);
+		time = double_above(last->time, 1);
 	stamp->creation_time = time;
 }
 
@@ -397,14 +407,10 @@ struct last_stamp plan_last_stamp(const struct document_stamp *stamp,
 {
 	struct last_stamp last = {stamp->id.ms, stamp->id.counter,
 				  stamp->creation_time};
-	uint64_t bits;
 
-	if (count == 0)
-		return last;
-	last.counter += count - 1;
-	/* The bits of positive doubles count up as the doubles do. */
-	memcpy(&bits, &last.time, sizeof(bits));
-	bits += count - 1;
-	memcpy(&last.time, &bits, sizeof(bits));
+	if (count > 0) {
+		last.counter += count - 1;
+		last.time = double_above(last.time, count - 1);
+	}
 	return last;
 }

@@ -1,7 +1,6 @@
 #include "importer/embedded/records.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -221,8 +220,10 @@ static cJSON *running_json(struct running_import *running)
 	const struct import_subject *subject = &running->subject;
 	uint64_t available = running->available_size;
 	uint64_t consumed = running->consumed_size;
-	double progress =
-		available == 0 ? 0 : (double)consumed / (double)available;
+	/* In hundredths, which is all that a person reads. */
+	uint64_t percent = available == 0	   ? 0
+			   : consumed >= available ? 100
+						   : consumed * 100 / available;
 	cJSON *object = cJSON_CreateObject();
 
 	if (object && cJSON_AddNullToObject(object, "id") &&
@@ -235,8 +236,7 @@ static cJSON *running_json(struct running_import *running)
 	    cJSON_AddNumberToObject(object, "bytes", (double)available) &&
 	    add_time(object, "started", running->started_ns) &&
 	    cJSON_AddNullToObject(object, "finished") &&
-	    cJSON_AddNumberToObject(object, "progress",
-				    round(progress * 100) / 100))
+	    cJSON_AddNumberToObject(object, "progress", (double)percent / 100))
 		return object;
 	cJSON_Delete(object);
 	return NULL;

@@ -142,7 +142,7 @@ static inline size_t closing_quote(struct csv_scan *s, size_t pos,
 		*doubled = true;
 		pos += 2;
 	}
-	s->seps &= pos < s->size ? bits_from(pos - s->base) : 0;
+	s->seps &= bits_from(pos - s->base);
 	return pos;
 }
 
@@ -281,7 +281,7 @@ size_t csv_find_end(const char *text, size_t size, uint64_t count_max,
 		ends = w.ends & live;
 		if (opening != 0)
 			ends &= (opening & -opening) - 1;
-		for (; ends != 0 && count < count_max; ends &= ends - 1) {
+		for (; ends != 0; ends &= ends - 1) {
 			uint64_t bit = ends & -ends;
 
 			end = base + (size_t)__builtin_ctzll(bit) + 1;

@@ -60,9 +60,10 @@ size_t csv_next_record(struct csv_scan *s, size_t *pos, const uint16_t *slot_of,
 size_t csv_unquote(const char *text, size_t size, char *out);
 
 /*
- * Returns where the last whole record of the text ends, or behind the
- * count_max-th line end; 0 if none is whole. *ret_count is how many line ends
- * were passed, those of blank lines included; CR LF is one.
+ * Returns where the last whole record of the text ends, or the last one of
+ * those looked at until count_max line ends were passed; 0 if none is whole.
+ * *ret_count is how many were passed, those of blank lines included; CR LF is
+ * one.
  */
 size_t csv_find_end(const char *text, size_t size, uint64_t count_max,
 		    uint64_t *ret_count);

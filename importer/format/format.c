@@ -151,6 +151,14 @@ int format_convert(struct format_worker *w, const char *text, size_t size,
 	return w->format->ops->convert(w, text, size, first_nth, rows, err);
 }
 
+int format_convert_more(struct format_worker *w, struct rows *rows,
+			struct cvx_err *err)
+{
+	assert(rows->continues && w->format->kind == FORMAT_JSON);
+	rows_clear(rows);
+	return json_array_convert_more(w, rows, err);
+}
+
 bool is_refusal(const struct cvx_err *err)
 {
 	return err->name != NULL;

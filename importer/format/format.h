@@ -112,8 +112,9 @@ struct rows {
 	struct row_error errors[FORMAT_ERRORS_MAX];
 	unsigned error_count;	/* how many of errors are filled */
 	uint64_t refused_count; /* rows refused, listed or not */
-	bool stopped; /* a fault made the rows behind it unreadable: what
-			 follows this block is not to be looked at */
+	bool stopped;	/* a fault made the rows behind it unreadable: what
+			   follows this block is not to be looked at */
+	bool continues; /* the block has more rows: format_convert_more() */
 };
 
 void rows_init(struct rows *rows);
@@ -131,5 +132,13 @@ int format_worker_new(const struct format *f, struct format_worker **ret,
 void format_worker_free(struct format_worker *w);
 int format_convert(struct format_worker *w, const char *text, size_t size,
 		   uint64_t first_nth, struct rows *rows, struct cvx_err *err);
+
+/*
+ * Goes on with the block, whose text must still be there: rows hold what comes
+ * next, counted anew. Only arrays continue, so that one of many small elements
+ * does not become hundreds of megabytes of lines at once.
+ */
+int format_convert_more(struct format_worker *w, struct rows *rows,
+			struct cvx_err *err);
 
 #endif

@@ -15,13 +15,8 @@
 #include "importer/value/json.h"
 #include "importer/value/refusal.h"
 
-/* The text of the array, and how far it has been read. */
-struct array_text {
-	const char *text;
-	size_t size;
-	size_t pos;
-	bool known_json;
-};
+/* Lines are handed on when they have this size. */
+#define PIECE_SIZE ((size_t)4 << 20)
 
 static bool at_byte(const struct array_text *a, char byte)
 {
@@ -129,18 +124,18 @@ static bool is_json(struct array_text *a, struct rows *rows)
  * Returns 1 when nothing behind it can be read, and 0 or the failure.
  */
 static int read_element(struct format_worker *w, struct array_text *a,
-			uint64_t first_nth, struct rows *rows,
-			struct cvx_err *err)
+			struct rows *rows, struct cvx_err *err)
 {
-	uint64_t nth = first_nth + rows->row_count++;
 	struct cvx_err row_err = CVX_ERR_INIT;
 	size_t off = rows->text.size;
 	struct document document;
 	size_t used = 0, line, column;
 	int r;
 
+	rows->row_count++;
 	r = document_read_prefix(w->reader, a->text + a->pos, a->size - a->pos,
-				 nth, &rows->text, &document, &used, &row_err);
+				 a->next_nth++, &rows->text, &document, &used,
+				 &row_err);
 	if (r == 0) {
 		a->pos += used;
 		return rows_add(rows, off, &document, err);
@@ -177,48 +172,70 @@ static int refuse_other_value(struct array_text *a, struct rows *rows)
 	return 0;
 }
 
+/* Behind the last element that could be read. */
+static int end_array(struct array_text *a, struct rows *rows)
+{
+	struct cvx_err file_err = CVX_ERR_INIT;
+
+	if (at_byte(a, ']')) {
+		a->pos++;
+		skip_space(a);
+		if (a->pos == a->size)
+			return 0;
+	}
+	/* The brackets do not close, or something follows them. */
+	if (is_json(a, rows)) {
+		(void)refuse(&file_err, "NotJson", "the array does not end");
+		rows_refuse_file(rows, &file_err);
+	}
+	return 0;
+}
+
+/* At an element, as long as there are more and the lines are few. */
+int json_array_convert_more(struct format_worker *w, struct rows *rows,
+			    struct cvx_err *err)
+{
+	struct array_text *a = &w->array;
+	int r;
+
+	for (;;) {
+		r = read_element(w, a, rows, err);
+		if (r != 0)
+			return r < 0 ? r : 0;
+		skip_space(a);
+		if (!at_byte(a, ','))
+			return end_array(a, rows);
+		a->pos++;
+		skip_space(a);
+		if (rows->text.size >= PIECE_SIZE) {
+			rows->continues = true;
+			return 0;
+		}
+	}
+}
+
 static int json_array_convert(struct format_worker *w, const char *text,
 			      size_t size, uint64_t first_nth,
 			      struct rows *rows, struct cvx_err *err)
 {
-	struct array_text a = {.text = text, .size = size};
+	struct array_text *a = &w->array;
 	struct cvx_err file_err = CVX_ERR_INIT;
-	int r;
 
+	*a = (struct array_text){
+		.text = text, .size = size, .next_nth = first_nth};
 	if (size > FORMAT_JSON_MAX) {
 		(void)format_refuse_long_row(w->format, &file_err);
 		rows_refuse_file(rows, &file_err);
 		return 0;
 	}
-	skip_space(&a);
-	if (!at_byte(&a, '['))
-		return refuse_other_value(&a, rows);
-	a.pos++;
-	skip_space(&a);
-	if (!at_byte(&a, ']')) {
-		for (;;) {
-			r = read_element(w, &a, first_nth, rows, err);
-			if (r != 0)
-				return r < 0 ? r : 0;
-			skip_space(&a);
-			if (!at_byte(&a, ','))
-				break;
-			a.pos++;
-			skip_space(&a);
-		}
-	}
-	if (at_byte(&a, ']')) {
-		a.pos++;
-		skip_space(&a);
-		if (a.pos == a.size)
-			return 0;
-	}
-	/* The brackets do not close, or something follows them. */
-	if (is_json(&a, rows)) {
-		(void)refuse(&file_err, "NotJson", "the array does not end");
-		rows_refuse_file(rows, &file_err);
-	}
-	return 0;
+	skip_space(a);
+	if (!at_byte(a, '['))
+		return refuse_other_value(a, rows);
+	a->pos++;
+	skip_space(a);
+	if (at_byte(a, ']'))
+		return end_array(a, rows);
+	return json_array_convert_more(w, rows, err);
 }
 
 const struct format_ops json_array_ops = {

@@ -42,14 +42,28 @@ struct format {
 	struct csv_header *header; /* CSV: set by begin */
 };
 
+/* An array that is being read: the text, and how far it has been read. */
+struct array_text {
+	const char *text;
+	size_t size;
+	size_t pos;
+	uint64_t next_nth; /* of the element at pos */
+	bool known_json;
+};
+
 struct format_worker {
 	const struct format *format;
+	struct array_text array; /* JSON arrays: of the last format_convert() */
 	struct document_reader *reader;	 /* JSON */
 	struct csv_converter *converter; /* CSV */
 };
 
 /* The worker_init of both JSON formats. */
 int json_worker_init(struct format_worker *w, struct cvx_err *err);
+
+/* json_array.c: what format_convert_more() does. */
+int json_array_convert_more(struct format_worker *w, struct rows *rows,
+			    struct cvx_err *err);
 
 /* Whether the failure is a refusal of the row, or want of memory. */
 bool is_refusal(const struct cvx_err *err);

@@ -6,9 +6,9 @@
 #include <string.h>
 
 /*
- * What the lines of one block may hold. The worst a block of FORMAT_ROW_MAX
- * can become is a JSON array of empty documents, 28 times its size; CSV blocks
- * with long column names are cut short (csv.c).
+ * What the lines of one block may hold. Arrays are given out in pieces
+ * (json_array.c), CSV blocks with long column names are cut short (csv.c), and
+ * a block of many small JSON lines grows at most 28-fold.
  */
 #define ROWS_TEXT_MAX ((size_t)1 << 30)
 
@@ -39,6 +39,7 @@ void rows_clear(struct rows *rows)
 	rows->error_count = 0;
 	rows->refused_count = 0;
 	rows->stopped = false;
+	rows->continues = false;
 }
 
 static int push_id(struct rows *rows, uint64_t nth,

@@ -13,6 +13,12 @@
  */
 static const char *check(struct validator_run *r, uint32_t n, const char *p);
 
+/*
+ * check() only goes on to the function of the node. Those that need many
+ * registers stay apart from it, so that the simple types need not save them.
+ */
+#define APART __attribute__((noinline))
+
 /* Keeps the failure if none is further in the text. Returns NULL. */
 static const char *fail(struct validator_run *r, const char *at,
 			struct validator_failure failure)
@@ -95,8 +101,8 @@ static const char *check_string(struct validator_run *r, uint32_t n,
 	return behind ? behind : mismatch(r, n, p);
 }
 
-static const char *check_literals(struct validator_run *r, uint32_t n,
-				  const char *p)
+APART static const char *check_literals(struct validator_run *r, uint32_t n,
+					const char *p)
 {
 	const struct validator_node *node = &r->v->nodes[n];
 	const char *behind = walk_value(p, r->end);
@@ -133,7 +139,8 @@ static bool is_id(const struct validator_run *r, uint32_t n, const char *text,
 	return name && strcmp(name, want) == 0;
 }
 
-static const char *check_id(struct validator_run *r, uint32_t n, const char *p)
+APART static const char *check_id(struct validator_run *r, uint32_t n,
+				  const char *p)
 {
 	const char *behind = walk_string(p, r->end);
 
@@ -142,8 +149,8 @@ static const char *check_id(struct validator_run *r, uint32_t n, const char *p)
 	return behind;
 }
 
-static const char *check_array(struct validator_run *r, uint32_t n,
-			       const char *p)
+APART static const char *check_array(struct validator_run *r, uint32_t n,
+				     const char *p)
 {
 	if (p == r->end || *p != '[')
 		return mismatch(r, n, p);
@@ -172,8 +179,8 @@ static bool accepts_key(const struct validator_run *r, uint32_t n,
 	return false;
 }
 
-static const char *check_record(struct validator_run *r, uint32_t n,
-				const char *p)
+APART static const char *check_record(struct validator_run *r, uint32_t n,
+				      const char *p)
 {
 	uint32_t keys = n + 1, values = keys + r->v->nodes[keys].span;
 	struct walk_field f;
@@ -259,6 +266,35 @@ static const char *check_other_field(struct validator_run *r,
 		    });
 }
 
+/* memcmp() == 0 for names, which are short: the call would take longer. */
+static bool same_name(const char *a, const char *b, size_t size)
+{
+	uint64_t left, right;
+	uint32_t left_half, right_half;
+
+	for (; size >= sizeof(left); size -= sizeof(left)) {
+		memcpy(&left, a, sizeof(left));
+		memcpy(&right, b, sizeof(right));
+		if (left != right)
+			return false;
+		a += sizeof(left);
+		b += sizeof(right);
+	}
+	if (size >= sizeof(left_half)) {
+		memcpy(&left_half, a, sizeof(left_half));
+		memcpy(&right_half, b, sizeof(right_half));
+		if (left_half != right_half)
+			return false;
+		a += sizeof(left_half);
+		b += sizeof(right_half);
+		size -= sizeof(left_half);
+	}
+	for (; size > 0; size--)
+		if (*a++ != *b++)
+			return false;
+	return true;
+}
+
 /* Whether the text at p, a bracket or comma, goes on with the field's key. */
 static bool comes_next(const struct validator_run *r, const char *p,
 		       const struct validator_field *f)
@@ -267,11 +303,11 @@ static bool comes_next(const struct validator_run *r, const char *p,
 
 	return (size_t)(r->end - p) > size + 4 && p[1] == '"' &&
 	       p[size + 2] == '"' && p[size + 3] == ':' &&
-	       memcmp(p + 2, r->v->pool + f->name, size) == 0;
+	       same_name(p + 2, r->v->pool + f->name, size);
 }
 
-static const char *check_object(struct validator_run *r, uint32_t n,
-				const char *p)
+APART static const char *check_object(struct validator_run *r, uint32_t n,
+				      const char *p)
 {
 	const struct validator_node *node = &r->v->nodes[n];
 	struct object_check c = {
@@ -304,8 +340,8 @@ static const char *check_object(struct validator_run *r, uint32_t n,
 	return p + 1;
 }
 
-static const char *check_union(struct validator_run *r, uint32_t n,
-			       const char *p)
+APART static const char *check_union(struct validator_run *r, uint32_t n,
+				     const char *p)
 {
 	const struct validator_node *nodes = r->v->nodes;
 	enum walk_kind kind = walk_kind(p, r->end);

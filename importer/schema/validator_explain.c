@@ -70,7 +70,7 @@ static const char *enter_object(struct words *path, const char *p,
 {
 	struct walk_field f;
 
-	while (p && walk_field(&p, end, &f)) {
+	while (walk_field(&p, end, &f)) {
 		p = walk_value(p, end);
 		if (p && place < p) {
 			say_step(path, f.key, f.key_size);
@@ -83,7 +83,7 @@ static const char *enter_object(struct words *path, const char *p,
 static const char *enter_array(struct words *path, const char *p,
 			       const char *end, const char *place)
 {
-	for (size_t i = 0; p && walk_element(&p, end); i++) {
+	for (size_t i = 0; walk_element(&p, end); i++) {
 		const char *element = p;
 
 		p = walk_value(p, end);

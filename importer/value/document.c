@@ -28,6 +28,8 @@
 	(sizeof(ID_KEY) + ID_TEXT_MAX + sizeof(TIME_KEY) + NUMBER_TEXT_MAX +   \
 	 SCAN_COPY_STEP)
 
+_Static_assert(SYSTEM_TEXT_MAX <= DOCUMENT_ROOM, "document.h says too little");
+
 struct document_reader {
 	struct document_stamp stamp;
 	struct scanner *scanner;

@@ -14,7 +14,10 @@
  * number of the row is the caller's to add. A failed row leaves out->size as
  * it was, and the reader usable for the next row.
  *
- * Limits:  those of import.md 4.2; nesting of the text at most 127.
+ * Limits:  those of import.md 4.2; nesting of the text at most 127. out needs
+ *          room for the line and DOCUMENT_ROOM bytes more.
+ * Memory:  2 MiB, and room for 8 times the largest text, of which as much is
+ *          touched as the rows need.
  * Threads: a reader belongs to one thread at a time.
  */
 #ifndef CVX_IMPORTER_VALUE_DOCUMENT_H
@@ -28,6 +31,8 @@
 
 struct cvx_buf;
 struct cvx_err;
+
+#define DOCUMENT_ROOM 256
 
 enum document_encoding { DOCUMENT_PLAIN, DOCUMENT_UNIFORM };
 

@@ -64,29 +64,27 @@ static size_t varint_read(const uint8_t *bytes, size_t size, uint32_t *ret)
 	return 0;
 }
 
-#define EACH_BYTE(b) (UINT64_C(0x0101010101010101) * (b))
+/* All pairs of characters, in order: ten bits at once. */
+#define PAIRS(c)                                                               \
+	c "0" c "1" c "2" c "3" c "4" c "5" c "6" c "7" c "8" c "9" c "a" c    \
+	  "b" c "c" c "d" c "e" c "f" c "g" c "h" c "j" c "k" c "m" c "n" c    \
+	  "p" c "q" c "r" c "s" c "t" c "v" c "w" c "x" c "y" c "z"
 
-/* 1 in each byte of x, which are below 32, that is above the limit. */
-static inline uint64_t above(uint64_t x, uint64_t limit)
+static const char pairs[] = PAIRS("0") PAIRS("1") PAIRS("2") PAIRS("3")
+	PAIRS("4") PAIRS("5") PAIRS("6") PAIRS("7") PAIRS("8") PAIRS("9")
+		PAIRS("a") PAIRS("b") PAIRS("c") PAIRS("d") PAIRS("e")
+			PAIRS("f") PAIRS("g") PAIRS("h") PAIRS("j") PAIRS("k")
+				PAIRS("m") PAIRS("n") PAIRS("p") PAIRS("q")
+					PAIRS("r") PAIRS("s") PAIRS("t")
+						PAIRS("v") PAIRS("w") PAIRS("x")
+							PAIRS("y") PAIRS("z");
+
+static inline void eight_chars(uint64_t bits, char *text)
 {
-	return (x + EACH_BYTE(127 - limit)) >> 7 & EACH_BYTE(1);
-}
-
-/*
- * Eight characters for 40 bits, the first one in the lowest byte. The bits are
- * moved apart in three steps; the alphabet is digits and letters with gaps.
- */
-static inline uint64_t eight_chars(uint64_t bits)
-{
-	uint64_t x = bits >> 20 | (bits & 0xfffff) << 32;
-
-	x = (x >> 10 & UINT64_C(0x000003ff000003ff)) |
-	    (x & UINT64_C(0x000003ff000003ff)) << 16;
-	x = (x >> 5 & UINT64_C(0x001f001f001f001f)) |
-	    (x & UINT64_C(0x001f001f001f001f)) << 8;
-	return x + EACH_BYTE('0') + above(x, 9) * ('a' - '9' - 1) +
-	       above(x, 17) /* no i */ + above(x, 19) /* no l */ +
-	       above(x, 21) /* no o */ + above(x, 26) /* no u */;
+	memcpy(text, pairs + 2 * (bits >> 30), 2);
+	memcpy(text + 2, pairs + 2 * (bits >> 20 & 1023), 2);
+	memcpy(text + 4, pairs + 2 * (bits >> 10 & 1023), 2);
+	memcpy(text + 6, pairs + 2 * (bits & 1023), 2);
 }
 
 static inline uint64_t load_40_bits(const uint8_t *bytes)
@@ -101,15 +99,13 @@ static inline uint64_t load_40_bits(const uint8_t *bytes)
 static size_t base32_write(const uint8_t *bytes, size_t size, char *text)
 {
 	size_t length = (size * 8 + 4) / 5, at = 0;
-	uint64_t chars;
+	char last[8];
 
-	for (; length - at >= 8; at += 8, bytes += 5) {
-		chars = htole64(eight_chars(load_40_bits(bytes)));
-		memcpy(text + at, &chars, 8);
-	}
+	for (; length - at >= 8; at += 8, bytes += 5)
+		eight_chars(load_40_bits(bytes), text + at);
 	if (at < length) {
-		chars = htole64(eight_chars(load_40_bits(bytes)));
-		memcpy(text + at, &chars, length - at);
+		eight_chars(load_40_bits(bytes), last);
+		memcpy(text + at, last, length - at);
 	}
 	return length;
 }

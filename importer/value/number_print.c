@@ -46,7 +46,8 @@ static uint64_t scale(struct power p, uint64_t n)
 	return (uint64_t)(product >> 64) | ((uint64_t)product > 1);
 }
 
-static struct decimal without_trailing_zeros(uint64_t digits, int exponent)
+static __attribute__((noinline)) struct decimal
+cut_trailing_zeros(uint64_t digits, int exponent)
 {
 	while (digits % 100000000 == 0) {
 		digits /= 100000000;
@@ -56,6 +57,14 @@ static struct decimal without_trailing_zeros(uint64_t digits, int exponent)
 		digits /= 10;
 		exponent++;
 	}
+	return (struct decimal){digits, exponent};
+}
+
+static inline struct decimal without_trailing_zeros(uint64_t digits,
+						    int exponent)
+{
+	if (digits % 10 == 0)
+		return cut_trailing_zeros(digits, exponent);
 	return (struct decimal){digits, exponent};
 }
 
@@ -86,22 +95,22 @@ struct decimal number_shortest(uint64_t bits)
 	above = scale(power, (4 * c + 2) << h) - odd;
 	s = exact / 4;
 
-	if (s >= 10) { /* one digit less, if a multiple of ten is inside */
-		uint64_t tens = s / 10;
-		bool down = below <= 40 * tens;
-		bool up = 40 * tens + 40 <= above;
-
-		if (down != up)
-			return without_trailing_zeros(tens + up, k + 1);
-	}
 	{
+		/* One digit less, if a multiple of ten is inside. */
+		uint64_t tens = s / 10;
+		bool tens_down = below <= 40 * tens;
+		bool tens_up = 40 * tens + 40 <= above;
+		bool shorter = (s >= 10) & (tens_down != tens_up);
 		bool down = below <= 4 * s;
 		bool up = 4 * s + 4 <= above;
-		bool nearer =
-			exact > 4 * s + 2 || (exact == 4 * s + 2 && (s & 1));
+		bool nearer = (exact > 4 * s + 2) |
+			      ((exact == 4 * s + 2) & (bool)(s & 1));
 
-		return without_trailing_zeros(s + (down != up ? up : nearer),
-					      k);
+		/* What is chosen is as good as random: no branches. */
+		tens += tens_up;
+		s += (up & !down) | ((up == down) & nearer);
+		s ^= (s ^ tens) & -(uint64_t)shorter;
+		return without_trailing_zeros(s, k + shorter);
 	}
 }
 
@@ -113,38 +122,37 @@ struct decimal number_shortest(uint64_t bits)
 #define DIGITS_COPY 20
 #define DIGITS_ROOM (DIGITS_END + DIGITS_COPY)
 
-/* Writes eight digits, leading zeros included. */
-static void print_group(uint64_t n, char *text)
+/* Writes eight digits; returns how many of them are leading zeros. */
+static inline int print_group(uint64_t n, char *text)
 {
 	/* In turn two numbers below 10^4, four below 100, eight digits. */
-	uint64_t x = n / 10000 | n % 10000 << 32, tens;
+	uint64_t x = n / 10000 | n % 10000 << 32, tens, chars;
 
 	tens = (x * 10486 >> 20) & UINT64_C(0x0000007f0000007f);
 	x = tens | (x - 100 * tens) << 16;
 	tens = (x * 103 >> 10) & UINT64_C(0x000f000f000f000f);
 	x = tens | (x - 10 * tens) << 8;
-	x = htole64(x + UINT64_C(0x3030303030303030));
-	memcpy(text, &x, sizeof(x));
+	chars = htole64(x + UINT64_C(0x3030303030303030));
+	memcpy(text, &chars, sizeof(chars));
+	/* The last digit counts as one even if it is 0. */
+	return __builtin_ctzll(x | UINT64_C(1) << 56) / 8;
 }
 
 /* Writes the digits up to DIGITS_END; returns where they begin. */
 static char *print_digits(uint64_t n, char room[DIGITS_ROOM])
 {
-	char *digits = room + 16;
+	uint64_t upper = n / 100000000, top = upper / 100000000;
+	char *middle = room + 8, *last = room + 16;
+	int zeros;
 
-	print_group(n % 100000000, room + 16);
-	if (n >= 100000000) {
-		n /= 100000000;
-		print_group(n % 100000000, room + 8);
-		digits = room + 8;
-		if (n >= 100000000) {
-			print_group(n / 100000000, room);
-			digits = room;
-		}
-	}
-	while (*digits == '0' && digits < room + DIGITS_END - 1)
-		digits++;
-	return digits;
+	if (upper == 0)
+		return last + print_group(n, last);
+	(void)print_group(n % 100000000, last);
+	zeros = print_group(upper % 100000000, middle);
+	if (top >= 10)
+		return room + print_group(top, room);
+	middle[-1] = (char)('0' + top); /* most doubles have 16 or 17 digits */
+	return middle + (top ? -1 : zeros);
 }
 
 static char *print_zeros(char *text, int count)
@@ -170,14 +178,14 @@ static char *print_exponent(char *text, int exponent)
 
 size_t number_print_decimal(struct decimal d, bool negative, char *text)
 {
-	char room[DIGITS_ROOM] = {0};
+	char room[DIGITS_ROOM];
 	const char *digits = print_digits(d.digits, room);
 	int count = (int)(room + DIGITS_END - digits);
 	int point = count + d.exponent; /* digits in front of it */
 	char *p = text;
 
-	if (negative)
-		*p++ = '-';
+	*p = '-';
+	p += negative;
 	if (d.exponent >= 0 && point <= POINT_MAX) {
 		memcpy(p, digits, DIGITS_COPY);
 		p = print_zeros(p + count, d.exponent);

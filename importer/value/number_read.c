@@ -123,27 +123,31 @@ static bool is_digit(char c)
 
 static void read_digits(const char *text, const char *end, struct digits *d)
 {
-	bool point = false;
+	const char *p = text, *point = NULL;
+	uint64_t first = 0;
+	int64_t count = 0;
 
-	*d = (struct digits){.text = text};
-	for (; text < end; text++) {
-		if (*text == '.') {
-			point = true;
-			continue;
-		}
-		if (!is_digit(*text))
+	for (; p < end && (*p == '0' || (*p == '.' && !point)); p++)
+		if (*p == '.')
+			point = p;
+	d->text = p;
+	for (; p < end; p++) {
+		unsigned digit = (unsigned char)(*p - '0');
+
+		if (digit <= 9) {
+			if (count < DIGITS_MAX)
+				first = first * 10 + digit;
+			count++;
+		} else if (*p == '.' && !point) {
+			point = p;
+		} else {
 			break;
-		if (point)
-			d->exponent--;
-		if (d->count == 0 && *text == '0')
-			continue;
-		if (d->count == 0)
-			d->text = text;
-		if (d->count < DIGITS_MAX)
-			d->first = d->first * 10 + (uint64_t)(*text - '0');
-		d->count++;
+		}
 	}
-	d->end = text;
+	d->end = p;
+	d->first = first;
+	d->count = count;
+	d->exponent = point ? point + 1 - p : 0;
 }
 
 static int64_t read_exponent(const char *text, const char *end)

@@ -264,27 +264,33 @@ static bool is_ascending(const uint16_t *order, size_t count)
 	return true;
 }
 
-/* Remembers the fields just sorted; an object too large is not worth it. */
+static bool can_learn(const struct scan_member *members, size_t count)
+{
+	if (count > SHAPE_KEYS_MAX)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (members[i].key_size + 3 > SHAPE_KEY_TEXT_MAX)
+			return false;
+	return true;
+}
+
+/* Remembers the fields just sorted, unless that would take too much room. */
 static void learn_shape(struct scanner *s, struct shape *shape,
 			const struct scan_member *members, size_t count)
 {
 	shape->version++;
-	end_shape(shape, 0);
 	shape->system_keys = true;
-	if (count > SHAPE_KEYS_MAX)
+	end_shape(shape, 0);
+	if (!can_learn(members, count))
 		return;
 	shape->system_keys = false;
 	for (size_t i = 0; i < count; i++) {
-		size_t size = members[i].key_size + (size_t)3;
+		const char *text = s->row + members[i].off;
 
-		shape->system_keys |= s->row[members[i].off + 1] == '_';
-		if (size > SHAPE_KEY_TEXT_MAX) {
-			shape->system_keys = true;
-			return;
-		}
-		memcpy(shape->key[i].text, s->row + members[i].off, size);
-		shape->size[i] = (uint8_t)size;
+		shape->size[i] = (uint8_t)(members[i].key_size + 3);
 		shape->order[i] = (uint8_t)s->order[i];
+		shape->system_keys |= text[1] == '_';
+		memcpy(shape->key[i].text, text, shape->size[i]);
 	}
 	end_shape(shape, count);
 	shape->in_order = is_ascending(s->order, count);
@@ -302,7 +308,7 @@ static void order_as_shape(struct scanner *s, const struct shape *shape,
 			s->order[i] = shape->order[i];
 		return;
 	}
-	memset(place, SHAPE_UNKNOWN, sizeof(place));
+	memset(place, SHAPE_UNKNOWN, shape->count);
 	for (size_t i = 0; i < count; i++)
 		place[members[i].known] = (uint8_t)i;
 	for (size_t i = 0; i < shape->count; i++)

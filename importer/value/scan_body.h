@@ -214,20 +214,22 @@ SCAN_TARGET enum scan_outcome SCAN_RUN(struct scanner *s, const char *p)
 	uint16_t shape = 0;
 
 value:
-	p = skip_one_space(p);
-	switch (*p) {
-	case '"':
+	/* The frequent ones first: tests are cheaper than a table of jumps. */
+	if (likely(*p == '"')) {
 		p = scan_string(s, p, &o);
-		break;
-	case '-':
-	case '0' ... '9':
+		goto behind_scalar;
+	}
+	/* Signs are as good as random: one test. */
+	if (likely(((unsigned char)(*p - '0') <= 9) | (*p == '-'))) {
 		p = scan_short_number(s, p, &o);
-		break;
+		goto behind_scalar;
+	}
+	switch (*p) {
 	case 't':
 	case 'f':
 	case 'n':
 		p = scan_literal(p, &o);
-		break;
+		goto behind_scalar;
 	case '{':
 	case '[':
 		if (f > bottom)
@@ -260,6 +262,11 @@ value:
 			goto close;
 		goto value;
 	case ' ':
+		if (likely((unsigned char)p[1] > ' ')) {
+			p++;
+			goto value;
+		}
+		/* fall through */
 	case '\t':
 	case '\n':
 	case '\r':
@@ -268,6 +275,8 @@ value:
 	default:
 		return SCAN_SYNTAX;
 	}
+
+behind_scalar:
 	if (unlikely(!p))
 		return SCAN_SYNTAX;
 

@@ -1,5 +1,6 @@
 #include "importer/value/scan_parts.h"
 
+#include <endian.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -266,33 +267,69 @@ static uint64_t eight_digits(uint64_t word)
 	return (word & UINT64_C(0x0000ffff0000ffff)) * 42949672960001 >> 32;
 }
 
-/* The number of count digits at p, appended to those of n. */
-static uint64_t append_digits(uint64_t n, const char *p, unsigned count)
+static inline uint64_t load_digits(const char *p)
 {
-	static const uint32_t powers[] = {1,	 10,	 100,	  1000,
-					  10000, 100000, 1000000, 10000000};
 	uint64_t word;
 
-	for (; count >= 8; count -= 8, p += 8) {
-		memcpy(&word, p, sizeof(word));
-		n = n * 100000000 + eight_digits(word);
+	memcpy(&word, p, sizeof(word));
+	return le64toh(word);
+}
+
+/* 1 to 8 digits: zeros in front of them, what is behind shifted out. */
+static inline uint64_t read_group(const char *p, unsigned count)
+{
+	return eight_digits(load_digits(p) << (64 - 8 * count));
+}
+
+/* 1 to 19 digits. */
+static inline uint64_t read_digits(const char *p, unsigned count)
+{
+	uint64_t n;
+
+	if (count <= 8)
+		return read_group(p, count);
+	if (count <= 16) {
+		n = read_group(p, count - 8);
+		p += count - 8;
+	} else {
+		n = read_group(p, count - 16) * 100000000;
+		p += count - 16;
+		n += eight_digits(load_digits(p));
+		p += 8;
 	}
-	if (count > 0) {
-		memcpy(&word, p, sizeof(word));
-		n = n * powers[count] + eight_digits(word << (64 - 8 * count));
-	}
-	return n;
+	return n * 100000000 + eight_digits(load_digits(p));
 }
 
 const char *scan_decimal(const char *p, const char *t, unsigned whole,
 			 unsigned part, char **out)
 {
+	static const uint64_t powers[] = {
+		1,
+		10,
+		100,
+		1000,
+		10000,
+		100000,
+		1000000,
+		10000000,
+		100000000,
+		1000000000,
+		10000000000,
+		100000000000,
+		1000000000000,
+		10000000000000,
+		100000000000000,
+		1000000000000000,
+		10000000000000000,
+		100000000000000000,
+		1000000000000000000,
+	};
 	const char *end = t + whole + 1 + part;
-	uint64_t digits = append_digits(0, t, whole);
+	uint64_t digits = read_digits(t, whole) * powers[part] +
+			  read_digits(t + whole + 1, part);
 	bool negative = t > p;
 	struct decimal d;
 
-	digits = append_digits(digits, t + whole + 1, part);
 	if (digits == 0) {
 		memcpy(*out, "-0.0", 4);
 		if (!negative)

@@ -55,9 +55,10 @@ static bool is_wrapper(const char *p, const char *end)
 	return end - p >= 3 && p[1] == '"' && p[2] == '$';
 }
 
+/* A comma or a closing bracket, of which one has one bit more. */
 static bool ends_scalar(char c)
 {
-	return c == ',' || c == ']' || c == '}';
+	return c == ',' || (c | (']' ^ '}')) == '}';
 }
 
 static const char *walk_scalar(const char *p, const char *end)
@@ -111,8 +112,6 @@ const char *walk_value(const char *p, const char *end)
 
 const char *walk_number(const char *p, const char *end, bool *ret_int64)
 {
-	const char *start = p;
-
 	if (p < end && *p == '-')
 		p++;
 	if (p == end || *p < '0' || *p > '9')
@@ -120,7 +119,7 @@ const char *walk_number(const char *p, const char *end, bool *ret_int64)
 	while (p < end && *p >= '0' && *p <= '9')
 		p++;
 	*ret_int64 = p == end || ends_scalar(*p);
-	return *ret_int64 ? p : walk_scalar(start, end);
+	return *ret_int64 ? p : walk_scalar(p, end);
 }
 
 enum walk_kind walk_kind(const char *p, const char *end)
@@ -172,7 +171,7 @@ bool walk_field(const char **place, const char *end, struct walk_field *ret)
 	const char *p = *place, *behind;
 
 	*place = NULL;
-	if (p == end)
+	if (!p || p == end)
 		return false;
 	if (*p == '}' || (*p == '{' && end - p >= 2 && p[1] == '}')) {
 		*place = *p == '}' ? p : p + 1;
@@ -195,7 +194,7 @@ bool walk_element(const char **place, const char *end)
 	const char *p = *place;
 
 	*place = NULL;
-	if (p == end)
+	if (!p || p == end)
 		return false;
 	if (*p == ']' || (*p == '[' && end - p >= 2 && p[1] == ']')) {
 		*place = *p == ']' ? p : p + 1;
@@ -212,7 +211,7 @@ const char *walk_find(const char *p, const char *end, const char *key,
 {
 	struct walk_field field;
 
-	while (p && walk_field(&p, end, &field)) {
+	while (walk_field(&p, end, &field)) {
 		if (field.key_size == key_size &&
 		    memcmp(field.key, key, key_size) == 0)
 			return field.value;

@@ -56,10 +56,10 @@ const char *walk_wrapper(const char *p, const char *end, const char **ret_text,
  *
  *   const char *place = object;
  *   while (walk_field(&place, end, &field))
- *           use field; then place = behind its value
+ *           use field; place = walk_value(field.value, end);
  *
- * which ends with place at the '}', or NULL if the text is damaged. Elements of
- * an array likewise; each begins at place.
+ * which ends with place at the '}', or NULL if the text is damaged; a place
+ * that is NULL stays so. Elements of an array likewise; each begins at place.
  */
 struct walk_field {
 	const char *key; /* between its quotes, escaped as it stands there */

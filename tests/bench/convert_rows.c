@@ -98,6 +98,13 @@ static int convert(const struct format *f, struct format_worker *w,
 		}
 		counts->rows += rows->row_count;
 		counts->bytes_out += rows->text.size;
+		while (rows->continues) {
+			r = format_convert_more(w, rows, err);
+			if (r < 0)
+				return r;
+			counts->rows += rows->row_count;
+			counts->bytes_out += rows->text.size;
+		}
 		nth += bound;
 		pos += n;
 	}

@@ -7,8 +7,8 @@
  *   - canonical text, read again as uniform, stays as it is;
  *   - documents are made of it, or refused, in one piece.
  *
- * The same seed makes the same texts. CVX_LOOPS sets how many (10000). With
- * CVX_LIBFUZZER defined the texts come from libFuzzer instead:
+ * The same seed makes the same texts. CVX_LOOPS sets how many (10000), CVX_SEED
+ * which ones. With CVX_LIBFUZZER defined they come from libFuzzer instead:
  *
  *   clang -fsanitize=fuzzer,address,undefined -DCVX_LIBFUZZER ...
  */
@@ -361,8 +361,7 @@ static void put_key(struct mutant *m)
 		"\"_id\"",
 		"\"name\"",
 		"\"_creationTime\"",
-		"\"a long field name of forty characters"
-		" ab\"",
+		"\"a long field name of 37 characters ab\"",
 		"\"\\u0061\"",
 		"\"x\\\"y\"",
 		"\"\"",
@@ -492,9 +491,11 @@ static void make(struct mutant *m)
 int main(void)
 {
 	static struct mutant m = {.state = UINT64_C(0x5deece66d2b79f1)};
-	const char *text = getenv("CVX_LOOPS");
+	const char *text = getenv("CVX_LOOPS"), *seed = getenv("CVX_SEED");
 	long loops = text ? strtol(text, NULL, 10) : LOOPS;
 
+	if (seed)
+		m.state ^= strtoull(seed, NULL, 10) << 32;
 	printf("1..1\n");
 	for (long i = 0; i < loops; i++) {
 		make(&m);

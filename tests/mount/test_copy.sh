@@ -56,6 +56,34 @@ case_W4_cp_of_nothing_empties_the_table() {
 	expect_rows t 0
 }
 
+# The backup that it makes is a plain copy beside the table.
+case_W6_cp_b() {
+	start_mount
+	make_inputs
+	seed t 1 2
+	documents t >before
+	mark
+	cp -b good.jsonl "$MNT/t/documents.jsonl"
+	expect_committed replace 3000
+	expect_file "$MNT/t/documents.jsonl~" before
+	expect_refused 'Invalid argument' \
+		cp -b bad.jsonl "$MNT/t/documents.jsonl"
+	expect_rows t 3000
+}
+
+write_cp_remove() { cp --remove-destination "$1" "$2"; }
+case_W4_cp_remove_destination() { prove_writer seen replace write_cp_remove; }
+
+case_W3_cp_of_a_table_onto_itself() {
+	start_mount
+	seed t 1 2
+	mark
+	expect_refused 'same file' \
+		cp "$MNT/t/documents.jsonl" "$MNT/t/documents.jsonl"
+	expect_imports 0
+	expect_numbers t 1 2
+}
+
 # --- mv ---
 
 write_mv() { cp "$1" moved && mv moved "$2"; }

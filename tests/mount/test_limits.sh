@@ -104,6 +104,21 @@ case_C_state_folder_that_cannot_be_written() {
 	expect_numbers t 1
 }
 
+case_C_read_only_mount_of_a_folder_that_cannot_be_written() {
+	small_disk 2m "$DIR/disk"
+	mkdir "$DIR/spool"
+	STATE=$DIR/disk/state
+	start_mount
+	seed t 1
+	stop_mount
+	mount -o remount,ro "$DIR/disk"
+	start_mount -o "ro,cache_dir=$DIR/spool"
+	expect_numbers t 1
+	imports | grep -q completed
+	expect_status fails cp "$DIR/.seed" "$MNT/t/documents.jsonl"
+	expect_numbers t 1
+}
+
 case_C_mount_point_that_is_no_folder() {
 	echo x >file
 	expect_status fails timeout 20 "$CVX_BIN" mount -f "local:$STATE" \

@@ -346,6 +346,19 @@ fill_two() {
 	echo '{"n":4}' >>"$MNT/u/documents.jsonl"
 }
 
+# A database puts files beside its own, writes here and there, and syncs.
+case_W3_scratch_files_serve_a_database() {
+	start_mount
+	need sqlite3
+	mkdir "$MNT/t"
+	mark
+	sqlite3 "$MNT/t/notes.db" 'create table n (x); insert into n
+		values (1), (2); update n set x = x + 1; vacuum;'
+	expect_text "sum" \
+		"$(sqlite3 "$MNT/t/notes.db" 'select sum(x) from n')" 5
+	expect_imports 0
+}
+
 # --- C-6: several mounts of one deployment ---
 
 case_C6_two_mounts_see_each_other() {

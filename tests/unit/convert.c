@@ -128,6 +128,12 @@ static void convert_rows(struct format *f, const char *text, size_t size,
 			check_ids(&rows);
 			assert_true(rows.row_count <= bound);
 			take_rows(ret, &rows, &err);
+			while (rows.continues) {
+				EXPECT_OK(format_convert_more(w, &rows, &err),
+					  &err);
+				check_ids(&rows);
+				take_rows(ret, &rows, &err);
+			}
 		}
 		free(block);
 		if (n > 0 && rows.stopped)

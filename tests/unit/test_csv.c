@@ -330,6 +330,26 @@ TEST(csv_random_numbers_are_printed_canonically)
 	}
 }
 
+/* Whatever stands behind a cell is none of its own. */
+TEST(csv_cell_ends_where_it_ends)
+{
+	static const char digits[] = "5712345678901234567890";
+	static const char quotes[] = "x\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"";
+	uint64_t value_size = 0;
+	char out[CSV_CELL_ROOM(16)];
+	char *end;
+
+	end = csv_cell_print(out, digits, 1, digits + strlen(digits),
+			     &value_size);
+	EXPECT_TEXT(out, (size_t)(end - out), "5.0");
+	end = csv_cell_print(out, quotes, 1, quotes + strlen(quotes),
+			     &value_size);
+	EXPECT_TEXT(out, (size_t)(end - out), "\"x\"");
+	convert_expect_lines(
+		CSV("a\n\"\"\"1234567\"\n\"5\"\"\"\n\"5\"6\n"),
+		"{\"a\":\"\\\"1234567\"}\n{\"a\":\"5\\\"\"}\n{\"a\":56.0}\n");
+}
+
 TEST(csv_strings_are_escaped_at_every_place)
 {
 	for (size_t size = 1; size < 40; size++) {
@@ -377,6 +397,23 @@ TEST(csv_ids_are_kept)
 		    "{\"_creationTime\":1731369600000.0002,\"_id\":\"" ID_A
 		    "\",\"v\":2.0}\n");
 	converted_fini(&c);
+}
+
+TEST(csv_last_id_column_wins)
+{
+	static const char twice[] = "_id,_id\nx," ID_A "\n";
+	static const char cut_short[] = "a,_id\n" ID_A "\n";
+	struct converted c;
+
+	convert_text(CSV(twice), DOCUMENT_PLAIN, 0, &c);
+	EXPECT_INT(c.document_count, 1);
+	EXPECT_INT(c.has_number, 1);
+	converted_fini(&c);
+	convert_text(CSV(cut_short), DOCUMENT_PLAIN, 0, &c);
+	EXPECT_INT(c.has_number, 0);
+	converted_fini(&c);
+	convert_expect_refusal(CSV("_id,_id\n" ID_A ",x\n"), 1, "InvalidId",
+			       "column 2");
 }
 
 TEST(csv_id_faults)
@@ -580,6 +617,25 @@ TEST(csv_blocks_end_at_record_ends)
 	format_free(f);
 }
 
+TEST(csv_line_ends_are_counted_once)
+{
+	/* CR LF on each side of a border of 64 bytes; the quote keeps the
+	 * faster way out. */
+	struct format *f = begin("a,b\n");
+
+	for (int size = 0; size < 140; size++) {
+		char text[400];
+
+		(void)snprintf(text, sizeof(text),
+			       "\"x\"\r\n%0*d\r\n1\r2\n3\n\r4", size, 0);
+		expect_cut(f, text, strlen(text) - 1, 6);
+		(void)snprintf(text, sizeof(text), "%0*d\r\n1\r2\n3\n\r4", size,
+			       0);
+		expect_cut(f, text, strlen(text) - 1, 5);
+	}
+	format_free(f);
+}
+
 TEST(csv_blocks_of_short_rows_under_long_names_are_short)
 {
 	/* 1000 names of 1000 bytes: each row becomes 1 MB. */
@@ -617,6 +673,17 @@ TEST(csv_blocks_of_short_rows_under_long_names_are_short)
 	cvx_buf_fini(&text);
 }
 
+TEST(csv_bad_header_is_said_once)
+{
+	static const char text[] = "a,_b\n1,2\n3,4\n5\n";
+	struct converted c;
+
+	convert_text(CSV(text), DOCUMENT_PLAIN, 0, &c);
+	EXPECT_INT(c.row_count, 1);
+	EXPECT_INT(c.error_count, 1);
+	converted_fini(&c);
+}
+
 UNIT_MAIN(UNIT_CASE(csv_cells_of_the_vectors_have_their_types),
 	  UNIT_CASE(csv_files_of_the_vectors), UNIT_CASE(nul_byte_is_data),
 	  UNIT_CASE(csv_fields_that_begin_with_a_quote),
@@ -628,10 +695,11 @@ UNIT_MAIN(UNIT_CASE(csv_cells_of_the_vectors_have_their_types),
 	  UNIT_CASE(csv_is_read_on_behind_a_refused_row),
 	  UNIT_CASE(csv_numbers_near_the_borders_of_copying),
 	  UNIT_CASE(csv_random_numbers_are_printed_canonically),
+	  UNIT_CASE(csv_cell_ends_where_it_ends),
 	  UNIT_CASE(csv_strings_are_escaped_at_every_place),
 	  UNIT_CASE(csv_escapes_of_import_md_4_5), UNIT_CASE(csv_ids_are_kept),
-	  UNIT_CASE(csv_id_faults), UNIT_CASE(csv_creation_times),
-	  UNIT_CASE(csv_counts_of_columns),
+	  UNIT_CASE(csv_last_id_column_wins), UNIT_CASE(csv_id_faults),
+	  UNIT_CASE(csv_creation_times), UNIT_CASE(csv_counts_of_columns),
 	  UNIT_CASE(csv_many_columns_of_one_name_are_one_field),
 	  UNIT_CASE(csv_bad_header_without_rows_is_fine),
 	  UNIT_CASE(csv_document_of_1_mib_is_the_largest),
@@ -639,4 +707,6 @@ UNIT_MAIN(UNIT_CASE(csv_cells_of_the_vectors_have_their_types),
 	  UNIT_CASE(csv_long_number_is_small),
 	  UNIT_CASE(csv_row_above_16_mib_is_refused),
 	  UNIT_CASE(csv_blocks_end_at_record_ends),
-	  UNIT_CASE(csv_blocks_of_short_rows_under_long_names_are_short))
+	  UNIT_CASE(csv_line_ends_are_counted_once),
+	  UNIT_CASE(csv_blocks_of_short_rows_under_long_names_are_short),
+	  UNIT_CASE(csv_bad_header_is_said_once))

@@ -1,5 +1,6 @@
 /* JSON arrays: import.md 6.4, filesystem.md M-8, F-4. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/unit/convert.h"
@@ -168,6 +169,71 @@ TEST(json_array_of_ids)
 	converted_fini(&c);
 }
 
+/* No piece is much larger than 4 MiB, however small the elements are. */
+TEST(json_array_of_many_small_elements_comes_in_pieces)
+{
+	enum { COUNT = 300000 };
+	size_t size = 3 * COUNT + 1, used, largest = 0;
+	struct cvx_err err = CVX_ERR_INIT;
+	char *text = malloc(size);
+	struct internal_id last;
+	struct format_worker *w;
+	uint64_t rows_seen = 0;
+	unsigned pieces = 0;
+	struct format *f;
+	struct rows rows;
+
+	assert_non_null(text);
+	for (size_t i = 0; i < COUNT; i++)
+		memcpy(text + 3 * i, i ? ",{}" : "[{}", 3);
+	text[size - 1] = ']';
+	EXPECT_OK(format_new(FORMAT_JSON, &f, &err), &err);
+	EXPECT_OK(format_begin(f, text, size, true, &used, &err), &err);
+	EXPECT_OK(format_plan(f, DOCUMENT_PLAIN, &convert_stamp, &err), &err);
+	EXPECT_OK(format_worker_new(f, &w, &err), &err);
+	rows_init(&rows);
+	EXPECT_OK(format_convert(w, text, size, 0, &rows, &err), &err);
+	for (;;) {
+		EXPECT_INT(rows.error_count, 0);
+		if (pieces++ > 0)
+			assert_true(id_compare(&last, &rows.first_id) < 0);
+		last = rows.last_id;
+		rows_seen += rows.document_count;
+		if (rows.text.size > largest)
+			largest = rows.text.size;
+		if (!rows.continues)
+			break;
+		EXPECT_OK(format_convert_more(w, &rows, &err), &err);
+	}
+	EXPECT_INT(rows_seen, COUNT);
+	assert_true(pieces > 1);
+	assert_true(largest < (size_t)5 << 20);
+	rows_fini(&rows);
+	format_worker_free(w);
+	format_free(f);
+	free(text);
+}
+
+/* A fault behind the first piece is still told by its row. */
+TEST(json_array_refusals_of_later_pieces_keep_their_rows)
+{
+	enum { COUNT = 200000 };
+	size_t size = 3 * COUNT + 7;
+	char *text = malloc(size);
+	struct converted c;
+
+	assert_non_null(text);
+	for (size_t i = 0; i < COUNT; i++)
+		memcpy(text + 3 * i, i ? ",{}" : "[{}", 3);
+	memcpy(text + 3 * COUNT, ",5,{} ]", 7);
+	convert_text(FORMAT_JSON, text, size, DOCUMENT_PLAIN, 0, &c);
+	EXPECT_INT(c.row_count, COUNT + 2);
+	EXPECT_INT(c.error_count, 1);
+	EXPECT_INT(c.errors[0].row, COUNT + 1);
+	converted_fini(&c);
+	free(text);
+}
+
 UNIT_MAIN(UNIT_CASE(json_array_files_of_the_vectors),
 	  UNIT_CASE(json_array_elements_become_lines),
 	  UNIT_CASE(json_array_that_is_not_json),
@@ -177,4 +243,6 @@ UNIT_MAIN(UNIT_CASE(json_array_files_of_the_vectors),
 	  UNIT_CASE(json_array_is_read_on_behind_a_refused_element),
 	  UNIT_CASE(json_array_of_16_mib_is_the_largest),
 	  UNIT_CASE(json_array_table_number_of_the_first_row),
-	  UNIT_CASE(json_array_of_ids))
+	  UNIT_CASE(json_array_of_ids),
+	  UNIT_CASE(json_array_of_many_small_elements_comes_in_pieces),
+	  UNIT_CASE(json_array_refusals_of_later_pieces_keep_their_rows))

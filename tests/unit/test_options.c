@@ -213,8 +213,8 @@ TEST(options_sizes)
 
 TEST(options_wrong_values)
 {
-	expect_word_refused("mode=appendix", "require-empty, append or replace");
-	expect_word_refused("mode=replace-all", "not built yet");
+	expect_word_refused("mode=appendix",
+			    "require-empty, append, replace or replace-all");
 	expect_word_refused("uid=-1", "option uid: '-1'");
 	expect_word_refused("uid=4294967295", "option uid");
 	expect_word_refused("gid=root", "option gid");

@@ -150,15 +150,14 @@ TEST(validator_refuses_validators_as_the_vectors_say)
 /* import.md 8.3: only outermost, in the validator and in the document */
 TEST(validator_of_documents_ignores_system_fields)
 {
+	/* clang-format off */
 	static const char user[] = OBJECT(
-		FIELD("_creationTime", TYPE("null")) "," FIELD("_id", ID("user"
-									 "s")) "," FIELD(
-			"A",
-			TYPE("number")) "," FIELD("name",
-						  TYPE("string")) "," OPTIONAL("o",
-									       OBJECT(OPTIONAL(
-										       "_x",
-										       TYPE("null")))));
+		FIELD("_creationTime", TYPE("null")) ","
+		FIELD("_id", ID("users")) ","
+		FIELD("A", TYPE("number")) ","
+		FIELD("name", TYPE("string")) ","
+		OPTIONAL("o", OBJECT(OPTIONAL("_x", TYPE("null")))));
+	/* clang-format on */
 
 	expect(user, VALIDATOR_DOCUMENT,
 	       "{\"A\":1.0,\"_creationTime\":5.0,\"_id\":\"x\",\"name\":\"\"}",
@@ -246,10 +245,13 @@ TEST(validator_messages_have_path_wanted_and_found)
 /* The member that got furthest is most likely the one that was meant. */
 TEST(validator_reports_the_union_member_that_got_furthest)
 {
+	/* clang-format off */
 	static const char shapes[] = UNION(
-		OBJECT(FIELD("kind", LITERAL("\"circle\"")) "," FIELD("r", TYPE("number"))) "," OBJECT(
-			FIELD("kind", LITERAL("\"square\"")) "," FIELD(
-				"side", TYPE("number"))));
+		OBJECT(FIELD("kind", LITERAL("\"circle\"")) ","
+		       FIELD("r", TYPE("number"))) ","
+		OBJECT(FIELD("kind", LITERAL("\"square\"")) ","
+		       FIELD("side", TYPE("number"))));
+	/* clang-format on */
 
 	expect(shapes, VALIDATOR_DOCUMENT,
 	       "{\"_id\":\"\",\"kind\":\"square\",\"side\":1.0}", NULL);
@@ -269,9 +271,12 @@ TEST(validator_reports_the_union_member_that_got_furthest)
 /* A failure of a member whose union passed after all is forgotten. */
 TEST(validator_reports_no_failure_that_did_not_matter)
 {
+	/* clang-format off */
 	static const char v[] = OBJECT(
-		FIELD("a", UNION(ARRAY(TYPE("null")) "," ARRAY(TYPE(
-				   "string")))) "," FIELD("b", TYPE("null")));
+		FIELD("a", UNION(ARRAY(TYPE("null")) ","
+				 ARRAY(TYPE("string")))) ","
+		FIELD("b", TYPE("null")));
+	/* clang-format on */
 
 	expect(v, VALIDATOR_VALUE, "{\"a\":[\"x\"],\"b\":1.5}",
 	       "does not match the schema: field b: expected null, found the "
@@ -443,50 +448,45 @@ static void expect_text(const char *json, enum validator_scope scope,
 	validator_free(v);
 }
 
+/* clang-format off */
 TEST(validator_text_is_canonical)
 {
-	expect_text(
-		" { \"value\" : [ {\"type\":\"set\"} , " LITERAL("1") "," LITERAL(
-			"-0") "," LITERAL("\"\\u0041\\/\"") "," LITERAL("{\"$"
-									"intege"
-									"r\":"
-									"\"AQAA"
-									"AAAAAA"
-									"A\"}") "," ID("users") "], \"type\":\"union\"}",
-		VALIDATOR_VALUE,
-		UNION(TYPE("any") "," LITERAL("1.0") "," LITERAL("{\"$float\":"
-								 "\"AAAAAAAAAIA"
-								 "=\"}") "," LITERAL(
-			"\"A/\"") "," LITERAL("{\"$integer\":"
-					      "\"AQAAAAAAAAA=\"}") "," ID("user"
-									  "s")));
-	expect_text(
-		UNION(OBJECT(
-			FIELD("b", RECORD(TYPE("string"), ARRAY(TYPE("commitT"
-								     "s")))) "," OPTIONAL(
-				"_x",
-				TYPE("null")) "," OPTIONAL("a",
-							   OBJECT(FIELD(
-								   "_x",
-								   TYPE("an"
-									"y")))))),
-		VALIDATOR_DOCUMENT,
-		OBJECT(OPTIONAL("a", OBJECT(FIELD("_x", TYPE("any")))) "," FIELD(
-			"b", RECORD(TYPE("string"), ARRAY(TYPE("commitTs"))))));
+	expect_text(" { \"value\" : [ {\"type\":\"set\"} ,"
+		    LITERAL("1") "," LITERAL("-0") ","
+		    LITERAL("\"\\u0041\\/\"") ","
+		    LITERAL("{\"$integer\":\"AQAAAAAAAAA\"}") ","
+		    ID("users") "], \"type\":\"union\"}",
+		    VALIDATOR_VALUE,
+		    UNION(TYPE("any") "," LITERAL("1.0") ","
+			  LITERAL("{\"$float\":\"AAAAAAAAAIA=\"}") ","
+			  LITERAL("\"A/\"") ","
+			  LITERAL("{\"$integer\":\"AQAAAAAAAAA=\"}") ","
+			  ID("users")));
+	expect_text(UNION(OBJECT(
+			FIELD("b", RECORD(TYPE("string"),
+					  ARRAY(TYPE("commitTs")))) ","
+			OPTIONAL("_x", TYPE("null")) ","
+			OPTIONAL("a", OBJECT(FIELD("_x", TYPE("any")))))),
+		    VALIDATOR_DOCUMENT,
+		    OBJECT(
+			OPTIONAL("a", OBJECT(FIELD("_x", TYPE("any")))) ","
+			FIELD("b", RECORD(TYPE("string"),
+					  ARRAY(TYPE("commitTs"))))));
 }
+/* clang-format on */
 
 /* import.md 7.6.2, 7.6.4 and 6.2 */
 TEST(validator_tells_references_and_optional_fields)
 {
+	/* clang-format off */
 	static const char text[] = UNION(
-		OBJECT(OPTIONAL("b", ARRAY(ID("posts"))) "," FIELD("a", UNION(ID("users") "," TYPE("null"))) "," FIELD("_x", ID("gone"))) "," OBJECT(
-			FIELD("b", RECORD(ID("keys"), ID("users"))) "," OPTIONAL(
-				"a",
-				OBJECT(OPTIONAL(
-					"n",
-					ID("_storage")))) "," OPTIONAL("_y",
-								       TYPE("an"
-									    "y"))));
+		OBJECT(OPTIONAL("b", ARRAY(ID("posts"))) ","
+		       FIELD("a", UNION(ID("users") "," TYPE("null"))) ","
+		       FIELD("_x", ID("gone"))) ","
+		OBJECT(FIELD("b", RECORD(ID("keys"), ID("users"))) ","
+		       OPTIONAL("a", OBJECT(OPTIONAL("n", ID("_storage")))) ","
+		       OPTIONAL("_y", TYPE("any"))));
+	/* clang-format on */
 	static const char *const want[] = {"_storage", "keys", "posts",
 					   "users"};
 	struct validator *v = compile(text, strlen(text), VALIDATOR_DOCUMENT);
@@ -586,15 +586,15 @@ TEST(validator_of_the_largest_size_is_fast_enough_to_test)
 /* Damage is an error, and never read past. */
 TEST(validator_survives_damaged_text)
 {
-	static const char text[] = UNION(OBJECT(
-		FIELD("a", ARRAY(TYPE("any"))) "," FIELD("b", UNION(TYPE("byte"
-									 "s") "," TYPE("number"))) "," FIELD(
-			"c",
-			RECORD(TYPE("string"),
-			       ID("users"))) "," FIELD("d",
-						       TYPE("string"))) "," OBJECT(FIELD("a",
-											 TYPE("any")) "," OPTIONAL("b",
-														   LITERAL("1"))));
+	/* clang-format off */
+	static const char text[] = UNION(
+		OBJECT(FIELD("a", ARRAY(TYPE("any"))) ","
+		       FIELD("b", UNION(TYPE("bytes") "," TYPE("number"))) ","
+		       FIELD("c", RECORD(TYPE("string"), ID("users"))) ","
+		       FIELD("d", TYPE("string"))) ","
+		OBJECT(FIELD("a", TYPE("any")) ","
+		       OPTIONAL("b", LITERAL("1"))));
+	/* clang-format on */
 	static const char line[] =
 		"{\"_id\":\"\",\"a\":[1,{\"x\\\"\":\"y\\\\\"},-0.5],\"b\":"
 		"{\"$bytes\":\"YQ==\"},\"c\":{\"k\":"

@@ -43,7 +43,7 @@ int unit_check_fds(void **state __attribute__((unused)))
 void unit_expect_text(const char *what, const char *got, size_t size,
 		      const char *want)
 {
-	if (size == strlen(want) && memcmp(got, want, size) == 0)
+	if (size == strlen(want) && (size == 0 || memcmp(got, want, size) == 0))
 		return;
 	fail_msg("%s is '%.*s', not '%s'", what, (int)size, got, want);
 }

@@ -49,14 +49,23 @@ setup_passthrough()
 	version[passthrough]="libfuse $(pkg-config --modversion fuse3)"
 }
 
+# In the foreground, as convexfs: on a busy machine a daemon of its own session
+# would get a larger share of the processor.
 mount_passthrough()
 {
-	"$memory/passthrough_ll" -o "source=$memory/pass-source" "$memory/pass"
+	"$memory/passthrough_ll" -f -o "source=$memory/pass-source" \
+		"$memory/pass" >>"$log" 2>&1 &
+	daemon[passthrough]=$!
+	wait_for_mount "$memory/pass" "${daemon[passthrough]}"
 }
 
 unmount_passthrough()
 {
-	fusermount3 -u "$memory/pass"
+	unmount "$memory/pass"
+	if [ -n "${daemon[passthrough]-}" ]; then
+		wait "${daemon[passthrough]}"
+		unset 'daemon[passthrough]'
+	fi
 }
 
 run_passthrough()
@@ -66,7 +75,8 @@ run_passthrough()
 	timed cp "$input" "$memory/pass/rows" &&
 		cmp -s "$input" "$memory/pass-source/rows"
 	local status=$?
-	unmount_passthrough && return "$status"
+	unmount_passthrough
+	return "$status"
 }
 
 # --- Node and DuckDB: packages of npm --------------------------------------
@@ -289,7 +299,5 @@ setup_peers()
 stop_peers()
 {
 	stop_postgres
-	if mountpoint -q "$memory/pass"; then
-		fusermount3 -u "$memory/pass" || fusermount3 -uz "$memory/pass"
-	fi
+	unmount_passthrough
 }

@@ -1,0 +1,358 @@
+/* Names, targets and modes: filesystem.md 1 and 2. */
+#include "fs/tree.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "tests/unit/unit.h"
+
+static struct tree_place file_in(const struct tree_place *dir, const char *name)
+{
+	struct tree_place place;
+	struct cvx_err err = CVX_ERR_INIT;
+
+	EXPECT_OK(tree_file(dir, name, &place, &err), &err);
+	return place;
+}
+
+static struct tree_place folder_in(const struct tree_place *dir,
+				   const char *name)
+{
+	struct tree_place place;
+	struct cvx_err err = CVX_ERR_INIT;
+
+	EXPECT_OK(tree_folder(dir, name, &place, &err), &err);
+	return place;
+}
+
+static struct tree_place in_root(const char *name)
+{
+	struct tree_place root = tree_root();
+
+	return file_in(&root, name);
+}
+
+static struct tree_place in_users(const char *name)
+{
+	struct tree_place root = tree_root();
+	struct tree_place users = folder_in(&root, "users");
+
+	return file_in(&users, name);
+}
+
+static void expect_drop(struct tree_place place, const char *table,
+			enum format_kind format)
+{
+	EXPECT_INT(place.kind, TREE_DROP);
+	EXPECT_TEXT(place.table, strlen(place.table), table);
+	EXPECT_INT(place.format, format);
+}
+
+TEST(t1_root_has_the_names_of_a_backup)
+{
+	struct tree_place root = tree_root();
+
+	EXPECT_INT(in_root("README.md").kind, TREE_README);
+	EXPECT_INT(folder_in(&root, "_tables").kind, TREE_REGISTRY_DIR);
+	EXPECT_INT(folder_in(&root, ".convex").kind, TREE_CONTROL_DIR);
+	EXPECT_INT(folder_in(&root, "users").kind, TREE_TABLE);
+	EXPECT_TEXT(folder_in(&root, "users").table, 5, "users");
+}
+
+TEST(t1_table_has_documents_and_marker)
+{
+	struct tree_place documents = in_users("documents.jsonl");
+
+	EXPECT_INT(documents.kind, TREE_DOCUMENTS);
+	EXPECT_TEXT(documents.table, strlen(documents.table), "users");
+	EXPECT_INT(documents.format, FORMAT_JSONL);
+	EXPECT_INT(in_users("generated_schema.jsonl").kind, TREE_MARKER);
+}
+
+TEST(t1_registry_is_in_tables_only)
+{
+	struct tree_place root = tree_root();
+	struct tree_place tables = folder_in(&root, "_tables");
+
+	EXPECT_INT(file_in(&tables, "documents.jsonl").kind, TREE_REGISTRY);
+	EXPECT_INT(file_in(&tables, "other.jsonl").kind, TREE_SCRATCH);
+}
+
+TEST(t1_control_folder_has_three_files_and_takes_none)
+{
+	struct tree_place root = tree_root(), place;
+	struct tree_place control = folder_in(&root, ".convex");
+	struct cvx_err err = CVX_ERR_INIT;
+
+	EXPECT_INT(file_in(&control, "deployment.json").kind, TREE_DEPLOYMENT);
+	EXPECT_INT(file_in(&control, "imports.jsonl").kind, TREE_IMPORTS);
+	EXPECT_INT(file_in(&control, "last-error").kind, TREE_LAST_ERROR);
+	EXPECT_FAIL(tree_file(&control, "x", &place, &err), &err, -EPERM,
+		    ".convex");
+	EXPECT_FAIL(tree_folder(&control, "x", &place, &err), &err, -EPERM,
+		    ".convex");
+}
+
+TEST(m_files_of_three_formats_are_drops)
+{
+	expect_drop(in_users("new.jsonl"), "users", FORMAT_JSONL);
+	expect_drop(in_users("new.csv"), "users", FORMAT_CSV);
+	expect_drop(in_users("new.json"), "users", FORMAT_JSON);
+	expect_drop(in_users("not a table.csv"), "users", FORMAT_CSV);
+	expect_drop(in_root("orders.jsonl"), "orders", FORMAT_JSONL);
+	expect_drop(in_root("orders.csv"), "orders", FORMAT_CSV);
+	expect_drop(in_root("orders.json"), "orders", FORMAT_JSON);
+}
+
+TEST(m_zip_at_the_root_is_an_archive)
+{
+	EXPECT_INT(in_root("backup.zip").kind, TREE_ARCHIVE);
+	EXPECT_INT(in_root("backup.replace-all.zip").kind, TREE_ARCHIVE);
+	EXPECT_INT(in_users("backup.zip").kind, TREE_SCRATCH);
+	EXPECT_INT(in_root(".zip").kind, TREE_SCRATCH);
+}
+
+TEST(m2_the_name_says_the_mode)
+{
+	static const struct {
+		const char *name;
+		enum import_mode mode;
+	} cases[] = {
+		{"data.append.jsonl", IMPORT_APPEND},
+		{"data.replace.csv", IMPORT_REPLACE},
+		{"data.require-empty.json", IMPORT_REQUIRE_EMPTY},
+		{"documents.append.jsonl", IMPORT_APPEND},
+		{"a.append.replace.csv", IMPORT_REPLACE},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct tree_place place = in_users(cases[i].name);
+
+		EXPECT_INT(place.kind, TREE_DROP);
+		EXPECT_INT(place.mode_named, 1);
+		EXPECT_INT(place.mode, cases[i].mode);
+	}
+}
+
+TEST(m2_a_mode_at_the_root_is_no_part_of_the_table)
+{
+	struct tree_place place = in_root("orders.append.csv");
+
+	expect_drop(place, "orders", FORMAT_CSV);
+	EXPECT_INT(place.mode, IMPORT_APPEND);
+}
+
+TEST(m2_a_mode_alone_is_a_name)
+{
+	EXPECT_INT(in_users("append.csv").mode_named, 0);
+	expect_drop(in_root("append.csv"), "append", FORMAT_CSV);
+}
+
+TEST(m3_canonical_names_replace)
+{
+	static const char *const names[] = {"documents.jsonl", "documents.csv",
+					    "documents.json"};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct tree_place place = in_users(names[i]);
+
+		EXPECT_INT(tree_mode(&place, false, IMPORT_REQUIRE_EMPTY),
+			   IMPORT_REPLACE);
+	}
+}
+
+TEST(m1_appending_comes_first)
+{
+	struct tree_place documents = in_users("documents.jsonl");
+	struct tree_place named = in_users("x.replace.jsonl");
+
+	EXPECT_INT(tree_mode(&documents, true, IMPORT_REPLACE), IMPORT_APPEND);
+	EXPECT_INT(tree_mode(&named, true, IMPORT_REPLACE), IMPORT_APPEND);
+}
+
+TEST(m4_other_names_take_the_mode_of_the_mount)
+{
+	struct tree_place place = in_users("x.jsonl");
+
+	EXPECT_INT(tree_mode(&place, false, IMPORT_REQUIRE_EMPTY),
+		   IMPORT_REQUIRE_EMPTY);
+	EXPECT_INT(tree_mode(&place, false, IMPORT_APPEND), IMPORT_APPEND);
+}
+
+TEST(m5_invalid_table_names_are_refused)
+{
+	static const char *const names[] = {"1st", "a-b", "a b",     "a.b",
+					    "_x",  "$x",  "\xc3\xa9"};
+	struct tree_place root = tree_root(), place;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct cvx_err err = CVX_ERR_INIT;
+
+		EXPECT_FAIL(tree_folder(&root, names[i], &place, &err), &err,
+			    -EINVAL, "name of a table");
+	}
+}
+
+TEST(m5_a_table_name_has_64_bytes_at_most)
+{
+	struct tree_place root = tree_root(), place;
+	struct cvx_err err = CVX_ERR_INIT;
+	char name[NAME_MAX_SIZE + 8];
+
+	memset(name, 'a', sizeof(name));
+	name[NAME_MAX_SIZE] = '\0';
+	EXPECT_INT(folder_in(&root, name).kind, TREE_TABLE);
+	memcpy(name + NAME_MAX_SIZE, "a", 2);
+	EXPECT_FAIL(tree_folder(&root, name, &place, &err), &err, -ENAMETOOLONG,
+		    "64");
+	memcpy(name + NAME_MAX_SIZE, "a.csv", 6);
+	EXPECT_FAIL(tree_file(&root, name, &place, &err), &err, -ENAMETOOLONG,
+		    "64");
+}
+
+TEST(m_a_target_for_no_table_is_refused_rather_than_kept)
+{
+	static const char *const names[] = {"my-file.jsonl", "2024.csv",
+					    "_tables.jsonl", "a.b.json"};
+	struct tree_place root = tree_root(), place;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct cvx_err err = CVX_ERR_INIT;
+
+		EXPECT_FAIL(tree_file(&root, names[i], &place, &err), &err,
+			    -EINVAL, "name of a table");
+	}
+}
+
+TEST(what_is_not_served_yet_says_so)
+{
+	struct tree_place root = tree_root(), place;
+	struct cvx_err err = CVX_ERR_INIT;
+
+	EXPECT_FAIL(tree_folder(&root, "_storage", &place, &err), &err,
+		    -ENOTSUP, "stored files");
+	EXPECT_FAIL(tree_folder(&root, "_components", &place, &err), &err,
+		    -ENOTSUP, "components");
+}
+
+/* fuse-facts.md a7: the temporary names that programs use. */
+TEST(m_temporary_names_are_scratch)
+{
+	static const char *const names[] = {
+		".documents.jsonl.aB3xYz",
+		".documents.jsonl.swp",
+		"documents.jsonl~",
+		"#documents.jsonl#",
+		"4913",
+		"documents.jsonl.bak",
+		"sedAbC123",
+		"XXabcdef",
+		"ziAbCdEf",
+		"tmpabcd1234",
+		"documents.jsonl.gawk.Ab12Cd",
+		"documents.jsonl.tmp",
+		"documents.jsonlAbCdEf",
+		"index.lock",
+		"._documents.jsonl",
+		".hidden.jsonl",
+		".csv",
+		"DOCUMENTS.JSONL",
+		"data.CSV",
+		"documents",
+		"data.append",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (in_users(names[i]).kind != TREE_SCRATCH)
+			fail_msg("%s is no scratch file in a table", names[i]);
+		if (in_root(names[i]).kind != TREE_SCRATCH)
+			fail_msg("%s is no scratch file at the root", names[i]);
+	}
+}
+
+TEST(m_folders_in_tables_are_scratch_and_so_is_all_in_them)
+{
+	struct tree_place root = tree_root();
+	struct tree_place users = folder_in(&root, "users");
+	struct tree_place partial = folder_in(&users, ".~tmp~");
+	struct tree_place below = folder_in(&partial, "any name");
+
+	EXPECT_INT(partial.kind, TREE_SCRATCH_DIR);
+	EXPECT_INT(below.kind, TREE_SCRATCH_DIR);
+	EXPECT_INT(file_in(&partial, "documents.jsonl").kind, TREE_SCRATCH);
+	EXPECT_INT(folder_in(&root, ".~tmp~").kind, TREE_SCRATCH_DIR);
+}
+
+TEST(f3_rejects_stand_beside_targets)
+{
+	struct tree_place rejected = in_users("data.csv.rejected");
+
+	EXPECT_INT(rejected.kind, TREE_REJECTED);
+	EXPECT_TEXT(rejected.table, strlen(rejected.table), "users");
+	EXPECT_INT(in_users("data.csv.error").kind, TREE_ERROR);
+	EXPECT_INT(in_users("documents.jsonl.error").kind, TREE_ERROR);
+	EXPECT_INT(in_root("orders.json.rejected").kind, TREE_REJECTED);
+	EXPECT_INT(in_users("notes.txt.rejected").kind, TREE_SCRATCH);
+	EXPECT_INT(in_users("x.csv.error.error").kind, TREE_SCRATCH);
+	EXPECT_INT(in_users(".rejected").kind, TREE_SCRATCH);
+	EXPECT_INT(in_root("no-table.csv.rejected").kind, TREE_SCRATCH);
+}
+
+TEST(f3_the_base_of_a_reject_is_its_target)
+{
+	EXPECT_INT(tree_reject_base(TREE_REJECTED, "u/a.csv.rejected"), 7);
+	EXPECT_INT(tree_reject_base(TREE_ERROR, "u/a.csv.error"), 7);
+}
+
+TEST(names_and_paths_are_bounded)
+{
+	char name[TREE_NAME_MAX + 2], path[TREE_PATH_MAX + 1];
+	char dir[TREE_PATH_MAX + 1];
+	struct tree_place root = tree_root(), place;
+	struct cvx_err err = CVX_ERR_INIT;
+
+	memset(name, 'a', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	EXPECT_FAIL(tree_file(&root, name, &place, &err), &err, -ENAMETOOLONG,
+		    "255");
+	EXPECT_FAIL(tree_folder(&root, name, &place, &err), &err, -ENAMETOOLONG,
+		    "255");
+	memset(dir, 'a', sizeof(dir));
+	dir[TREE_PATH_MAX - 2] = '\0';
+	EXPECT_INT(tree_join(path, dir, "x"), 0);
+	EXPECT_INT(strlen(path), TREE_PATH_MAX);
+	EXPECT_INT(tree_join(path, dir, "xy"), -ENAMETOOLONG);
+}
+
+TEST(paths_have_no_leading_slash)
+{
+	char path[TREE_PATH_MAX + 1];
+
+	EXPECT_INT(tree_join(path, "", "users"), 0);
+	EXPECT_TEXT(path, strlen(path), "users");
+	EXPECT_INT(tree_join(path, "users", "x"), 0);
+	EXPECT_TEXT(path, strlen(path), "users/x");
+}
+
+UNIT_MAIN(UNIT_CASE(t1_root_has_the_names_of_a_backup),
+	  UNIT_CASE(t1_table_has_documents_and_marker),
+	  UNIT_CASE(t1_registry_is_in_tables_only),
+	  UNIT_CASE(t1_control_folder_has_three_files_and_takes_none),
+	  UNIT_CASE(m_files_of_three_formats_are_drops),
+	  UNIT_CASE(m_zip_at_the_root_is_an_archive),
+	  UNIT_CASE(m2_the_name_says_the_mode),
+	  UNIT_CASE(m2_a_mode_at_the_root_is_no_part_of_the_table),
+	  UNIT_CASE(m2_a_mode_alone_is_a_name),
+	  UNIT_CASE(m3_canonical_names_replace),
+	  UNIT_CASE(m1_appending_comes_first),
+	  UNIT_CASE(m4_other_names_take_the_mode_of_the_mount),
+	  UNIT_CASE(m5_invalid_table_names_are_refused),
+	  UNIT_CASE(m5_a_table_name_has_64_bytes_at_most),
+	  UNIT_CASE(m_a_target_for_no_table_is_refused_rather_than_kept),
+	  UNIT_CASE(what_is_not_served_yet_says_so),
+	  UNIT_CASE(m_temporary_names_are_scratch),
+	  UNIT_CASE(m_folders_in_tables_are_scratch_and_so_is_all_in_them),
+	  UNIT_CASE(f3_rejects_stand_beside_targets),
+	  UNIT_CASE(f3_the_base_of_a_reject_is_its_target),
+	  UNIT_CASE(names_and_paths_are_bounded),
+	  UNIT_CASE(paths_have_no_leading_slash))
