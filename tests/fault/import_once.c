@@ -4,7 +4,8 @@
  *
  *   import_once import DIR TABLE MODE FILE   MODE: require-empty, append,
  *                                            replace; FILE ends in .csv,
- *                                            .jsonl or .json
+ *                                            .jsonl, .json, or .zip, which
+ *                                            is restored, whatever TABLE is
  *   import_once check DIR                    every invariant, to the last byte
  *   import_once cat DIR TABLE                the table's documents.jsonl
  *   import_once which DIR TABLE FILE…        check, then the number from 1 of
@@ -32,6 +33,7 @@
 #include "importer/deployment.h"
 #include "importer/embedded/embedded.h"
 #include "importer/import.h"
+#include "importer/restore.h"
 
 static int read_file(void *ctx, uint64_t off, void *buf, size_t size,
 		     size_t *ret_n, struct cvx_err *err)
@@ -62,6 +64,50 @@ static enum format_kind format_of(const char *path)
 	return dot && strcmp(dot, ".json") == 0 ? FORMAT_JSON : FORMAT_JSONL;
 }
 
+static bool is_archive(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+
+	return dot && strcmp(dot, ".zip") == 0;
+}
+
+static int import_table(struct deployment *d,
+			const struct import_target *target,
+			const struct import_source *source, uint64_t size,
+			uint64_t *ret_count, struct cvx_err *err)
+{
+	struct import_result result;
+	struct import *imp;
+	int r = import_new(d, target, source, &imp, err);
+
+	if (r < 0)
+		return r;
+	import_available(imp, size);
+	r = import_commit(imp, size, &result, err);
+	import_free(imp);
+	if (r == 0)
+		*ret_count = result.document_count;
+	return r;
+}
+
+static int restore_archive(struct deployment *d,
+			   const struct restore_target *target,
+			   const struct import_source *source, uint64_t size,
+			   uint64_t *ret_count, struct cvx_err *err)
+{
+	struct restore_result result;
+	struct restore *restore;
+	int r = restore_new(d, target, source, &restore, err);
+
+	if (r < 0)
+		return r;
+	r = restore_commit(restore, size, &result, err);
+	restore_free(restore);
+	if (r == 0)
+		*ret_count = result.document_count;
+	return r;
+}
+
 static int import_file(struct deployment *d, const char *table,
 		       enum import_mode mode, const char *path,
 		       struct cvx_err *err)
@@ -72,24 +118,22 @@ static int import_file(struct deployment *d, const char *table,
 				       .format = format_of(path),
 				       .mode = mode};
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	const struct restore_target archive = {"", path, mode};
 	struct import_source source = {.ctx = &fd, .read = read_file};
-	struct import_result result;
-	struct import *imp;
+	uint64_t count = 0, size;
 	struct stat st;
 	int r;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return cvx_fail(err, -errno, "cannot open %s: %s", path,
 				strerror(errno));
-	r = import_new(d, &target, &source, &imp, err);
-	if (r == 0) {
-		import_available(imp, (uint64_t)st.st_size);
-		r = import_commit(imp, (uint64_t)st.st_size, &result, err);
-		import_free(imp);
-	}
+	size = (uint64_t)st.st_size;
+	r = is_archive(path)
+		    ? restore_archive(d, &archive, &source, size, &count, err)
+		    : import_table(d, &target, &source, size, &count, err);
 	(void)close(fd);
 	if (r == 0)
-		printf("ok %llu\n", (unsigned long long)result.document_count);
+		printf("ok %llu\n", (unsigned long long)count);
 	return r;
 }
 

@@ -89,18 +89,6 @@ case_M2_the_name_comes_before_the_option() {
 	expect_numbers t 7 8
 }
 
-# Archives are unpacked and copied in for the time being.
-case_M2_archives_are_refused() {
-	start_mount
-	need zip
-	echo '{"n":1}' >in.jsonl
-	zip -q in.zip in.jsonl
-	expect_refused 'not supported' cp in.zip "$MNT/in.zip"
-	expect_refused 'not supported' cp in.zip "$MNT/in.replace-all.zip"
-	expect_match "last error" "$(last_error)" 'unpack'
-	expect_alive
-}
-
 # --- M-3: the canonical name ---
 
 prove_canonical() {
