@@ -431,7 +431,8 @@ int restore_commit(struct restore *r, uint64_t size, struct restore_result *ret,
 
 	assert(!r->was_committed);
 	r->was_committed = true;
-	r->size = r->running.available_size = size;
+	r->size = size;
+	r->running.available_size = size;
 	if (r->d->read_only)
 		result = cvx_fail(&cause, -EROFS,
 				  "the deployment %s is read-only", r->d->name);

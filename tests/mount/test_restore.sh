@@ -54,7 +54,7 @@ prove_archive_mode() {
 	expect_numbers t "$@"
 	expect_committed "$mode" 2
 	if [ "$mode" = replace-all ]; then
-		expect_text "other" "$(ls "$MNT" | grep -c other || :)" 0
+		expect_text "other" "$(listing . | grep -c other || :)" 0
 	else
 		expect_numbers other 3
 	fi
@@ -72,7 +72,7 @@ case_M4_archives_take_the_mode_of_the_mount() {
 	make_backup in.zip t 7 8
 	cp in.zip "$MNT/backup.zip"
 	expect_numbers t 7 8
-	expect_text "other" "$(ls "$MNT" | grep -c other || :)" 0
+	expect_text "other" "$(listing . | grep -c other || :)" 0
 	# A file of one table replaces that table alone.
 	echo '{"n":1}' >in.jsonl
 	cp in.jsonl "$MNT/u.jsonl"
@@ -175,7 +175,7 @@ case_W5_archive_of_a_killed_writer_is_not_restored() {
 	wait "$pid" || :
 	exec 9>&-
 	await 10 test -e "$MNT/backup.zip.rejected"
-	expect_text "the table" "$(ls "$MNT" | grep -cx t || :)" 0
+	expect_text "the table" "$(listing . | grep -cw t || :)" 0
 }
 
 run_cases "$@"
