@@ -49,12 +49,16 @@ prove_archive_mode() {
 	make_backup in.zip t 7 8
 	sed -i d backup/_tables/documents.jsonl # the number stays the table's
 	rm in.zip && (cd backup && zip -q -r ../in.zip .)
+	# What the kernel remembers of the tables must not outlive them.
+	expect_numbers t 1
+	stat "$MNT/other/documents.jsonl" >stat.txt
 	mark
 	cp in.zip "$MNT/backup.$mode.zip"
 	expect_numbers t "$@"
 	expect_committed "$mode" 2
 	if [ "$mode" = replace-all ]; then
 		expect_text "other" "$(listing . | grep -c other || :)" 0
+		expect_refused 'No such file' cat "$MNT/other/documents.jsonl"
 	else
 		expect_numbers other 3
 	fi

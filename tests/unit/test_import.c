@@ -163,7 +163,8 @@ TEST(import_modes_are_those_of_the_vectors)
 		enum import_mode mode;
 	} modes[] = {{"requireEmpty", IMPORT_REQUIRE_EMPTY},
 		     {"append", IMPORT_APPEND},
-		     {"replace", IMPORT_REPLACE}};
+		     {"replace", IMPORT_REPLACE},
+		     {"replaceAll", IMPORT_REPLACE_ALL}};
 	cJSON *vectors = vector_read("tests/data/vectors/modes.json");
 	const cJSON *one, *expect;
 	unsigned checked = 0;
@@ -177,7 +178,7 @@ TEST(import_modes_are_those_of_the_vectors)
 		    cJSON_GetObjectItem(cJSON_GetObjectItem(one, "initial"),
 					"schema"))
 			continue;
-		for (i = 0; i < 3; i++) {
+		for (i = 0; i < 4; i++) {
 			expect = cJSON_GetObjectItem(
 				cJSON_GetObjectItem(one, "expect"),
 				modes[i].name);
@@ -187,7 +188,7 @@ TEST(import_modes_are_those_of_the_vectors)
 			checked++;
 		}
 	}
-	EXPECT_INT(checked, 52);
+	EXPECT_INT(checked, 68);
 	cJSON_Delete(vectors);
 }
 
