@@ -33,7 +33,8 @@ struct text;
 struct node {
 	uint64_t number;
 	struct tree_place place;
-	char *path;	     /* node_path() for folders, which may move */
+	char *path;	     /* a file's, as it was looked up; of folders, which
+			      * may move, nodes_path() tells it */
 	uint64_t version;    /* of what is read, 0 where there is only one */
 	uint64_t size;	     /* of what is read */
 	int64_t mtime_ns;    /* 0: the time of mounting */
@@ -84,7 +85,7 @@ uint64_t nodes_number_of(struct nodes *ns, const char *path, uint64_t version);
 /* A folder's path at this moment, into ret of TREE_PATH_MAX + 1 bytes. */
 void nodes_path(struct nodes *ns, const struct node *n, char *ret);
 
-/* A scratch folder has moved, and with it all below it. */
+/* A scratch folder has moved, and with it those below it. */
 int nodes_move(struct nodes *ns, const char *from, const char *to,
 	       struct cvx_err *err);
 

@@ -61,6 +61,9 @@ extern const struct fuse_lowlevel_ops ops_table;
 struct session *ops_session(fuse_req_t req);
 pid_t ops_caller(fuse_req_t req);
 
+/* Waits for what was closed before (barrier.h). */
+void ops_settle(fuse_req_t req);
+
 /* Replies with the error, and reports it for the path. */
 void ops_refuse(fuse_req_t req, const char *path, const struct cvx_err *err);
 

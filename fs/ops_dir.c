@@ -78,7 +78,7 @@ void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		return;
 	}
 	if (off == 0) { /* opened, or rewound: what is there now */
-		barrier_wait(s->barrier);
+		ops_settle(req);
 		dir = nodes_find(s->nodes, ino);
 		r = dir ? listing_fill(listing_of(fi), s, dir, &err) : -ESTALE;
 		node_unref(s->nodes, dir);
@@ -147,7 +147,7 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name,
 	struct node *dir, *n = NULL;
 	int r;
 
-	barrier_wait(s->barrier);
+	ops_settle(req);
 	dir = find_parent(s, parent, name, path);
 	if (!dir) {
 		fuse_reply_err(req, ENAMETOOLONG);
@@ -215,7 +215,7 @@ void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct node *dir;
 	int r;
 
-	barrier_wait(s->barrier);
+	ops_settle(req);
 	dir = find_parent(s, parent, name, path);
 	if (!dir) {
 		fuse_reply_err(req, ENAMETOOLONG);

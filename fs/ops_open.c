@@ -255,7 +255,7 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct handle *h;
 	int r;
 
-	barrier_wait(s->barrier);
+	ops_settle(req);
 	n = nodes_find(s->nodes, ino);
 	if (!n) {
 		fuse_reply_err(req, ESTALE);
@@ -278,6 +278,21 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		if (fuse_reply_open(req, fi) == -ENOENT)
 			take_back(s, h);
 	}
+}
+
+static int guess(struct stage *stage, const struct tree_place *dir,
+		 const char *name, const char *path, struct cvx_err *err)
+{
+	char target[TREE_PATH_MAX + 1], target_name[TREE_NAME_MAX + 1];
+	size_t dir_size = strlen(path) - strlen(name);
+	struct tree_place place;
+
+	if (!tree_guess(dir, name, &place, target_name) ||
+	    dir_size + strlen(target_name) > TREE_PATH_MAX)
+		return 0;
+	memcpy(target, path, dir_size);
+	memcpy(target + dir_size, target_name, strlen(target_name) + 1);
+	return stage_set_guess(stage, &place, target, err);
 }
 
 /* The stage of a file that is made, and its name. */
@@ -308,10 +323,12 @@ static int make_file(struct session *s, const struct node *dir,
 		return r;
 	if (place.kind == TREE_DROP && (flags & O_APPEND))
 		stage_set_append(stage);
+	if (place.kind == TREE_SCRATCH)
+		r = guess(stage, &dir->place, name, path, err);
 	/* What was unlinked and made again is replaced, even by nothing. */
 	if ((flags & O_TRUNC) || marks_is_hidden(s->marks, path, tid))
 		stage_set_truncated(stage);
-	if (place.kind == TREE_DROP || place.kind == TREE_SCRATCH)
+	if (r == 0 && (place.kind == TREE_DROP || place.kind == TREE_SCRATCH))
 		r = names_put(s->names, path, stage, err);
 	if (r < 0) {
 		stage_unref(stage);

@@ -171,7 +171,7 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct end e;
 	int r;
 
-	barrier_wait(s->barrier);
+	ops_settle(req);
 	r = end_init(&e, s, parent, name, &err);
 	if (r == 0)
 		r = remove_name(s, &e, ops_caller(req), &err);
@@ -458,7 +458,7 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 	struct cvx_err err = CVX_ERR_INIT;
 	int r, q;
 
-	barrier_wait(s->barrier);
+	ops_settle(req);
 	r = end_init(&rn.from, s, parent, name, &err);
 	q = end_init(&rn.to, s, new_parent, new_name, &err);
 	if (r == 0)

@@ -42,6 +42,11 @@ struct stage {
 	bool dirty, touched, discarded, flushed, reopened;
 	struct cvx_err broken; /* a write that failed: the file is not whole */
 
+	/* What a scratch file may become; its import is made for that. NULL
+	 * when nothing is guessed. */
+	char *guess_path;
+	struct tree_place guess;
+
 	/* The import, and how far it may read: [import_off, follow_end) of the
 	 * spool. */
 	struct import *import;
@@ -82,6 +87,10 @@ void stage_end_commit(struct stage *s, const struct cvx_err *outcome);
 /* The import of all that is staged; made if there is none. */
 int stage_need_import(struct stage *s, struct cvx_err *err);
 void stage_drop_import(struct stage *s);
+
+/* Drops it unless it was made for what the file is going to be. */
+void stage_fit_import(struct stage *s, const struct tree_place *place,
+		      const char *path);
 
 /* The bytes that are to be imported: how many. */
 uint64_t stage_import_size(struct stage *s);

@@ -20,6 +20,9 @@
 /* After so many false starts the import waits for the end of the file. */
 #define RESTARTS_MAX 4
 
+/* Smaller scratch files are imported when they are renamed. */
+#define GUESS_MIN ((uint64_t)1 << 20)
+
 static int64_t now_ns(void)
 {
 	struct timespec t;
@@ -75,6 +78,7 @@ void stage_unref(struct stage *s)
 	pthread_mutex_destroy(&s->lock);
 	pthread_cond_destroy(&s->settled);
 	pthread_mutex_destroy(&s->cancel_lock);
+	free(s->guess_path);
 	free(s->path);
 	free(s);
 }
@@ -141,6 +145,16 @@ void stage_set_append(struct stage *s)
 void stage_set_before(struct stage *s, struct stage_base *base)
 {
 	set_base(s, base, BASE_BEFORE);
+}
+
+int stage_set_guess(struct stage *s, const struct tree_place *place,
+		    const char *path, struct cvx_err *err)
+{
+	s->guess_path = strdup(path);
+	if (!s->guess_path)
+		return cvx_fail_memory(err);
+	s->guess = *place;
+	return 0;
 }
 
 void stage_set_truncated(struct stage *s)
@@ -244,13 +258,15 @@ static int read_source(void *ctx, uint64_t off, void *buf, size_t size,
 
 int stage_need_import(struct stage *s, struct cvx_err *err)
 {
+	bool guessed = !tree_is_import(s->place.kind);
+	const struct tree_place *place = guessed ? &s->guess : &s->place;
 	const struct import_target target = {
 		.component = s->env->component,
-		.table = s->place.table,
-		.path = s->path,
-		.format = s->place.format,
-		.mode = tree_mode(&s->place, s->append, s->env->mode),
-		.canonical = s->place.kind == TREE_DOCUMENTS,
+		.table = place->table,
+		.path = guessed ? s->guess_path : s->path,
+		.format = place->format,
+		.mode = tree_mode(place, s->append, s->env->mode),
+		.canonical = place->kind == TREE_DOCUMENTS,
 		.base_revision = s->base_revision,
 	};
 	const struct import_source source = {.ctx = s, .read = read_source};
@@ -267,6 +283,17 @@ int stage_need_import(struct stage *s, struct cvx_err *err)
 		import_cancel(s->import);
 	pthread_mutex_unlock(&s->cancel_lock);
 	return 0;
+}
+
+void stage_fit_import(struct stage *s, const struct tree_place *place,
+		      const char *path)
+{
+	bool fits = s->guess_path && s->place.kind == TREE_SCRATCH &&
+		    place->kind == s->guess.kind &&
+		    strcmp(path, s->guess_path) == 0;
+
+	if (!fits)
+		stage_drop_import(s);
 }
 
 void stage_drop_import(struct stage *s)
@@ -307,6 +334,14 @@ static void hand_over(struct stage *s)
 		import_available(s->import, s->follow_end - s->import_off);
 }
 
+/* Whether it is worth while to import what is being written. */
+static bool can_follow(const struct stage *s)
+{
+	return tree_is_import(s->place.kind) ||
+	       (s->guess_path && s->place.kind == TREE_SCRATCH &&
+		s->follow_end >= GUESS_MIN);
+}
+
 static int write_now(struct stage *s, uint64_t off, const void *bytes,
 		     size_t size, bool append, struct cvx_err *err)
 {
@@ -316,7 +351,7 @@ static int write_now(struct stage *s, uint64_t off, const void *bytes,
 		return r;
 	if (append || s->append)
 		off = spool_size(s->spool);
-	if (tree_is_import(s->place.kind) && off == s->follow_end) {
+	if (off == s->follow_end && can_follow(s)) {
 		r = stage_need_import(s, err);
 		if (r < 0)
 			return r;
@@ -506,7 +541,7 @@ int stage_retarget(struct stage *s, const struct tree_place *place,
 		return cvx_fail_memory(err);
 	pthread_mutex_lock(&s->lock);
 	wait_settled(s);
-	stage_drop_import(s);
+	stage_fit_import(s, place, path);
 	free(s->path);
 	s->path = copy;
 	s->place = *place;
@@ -750,4 +785,14 @@ void stage_cancel(struct stage *s)
 	if (s->cancellable)
 		import_cancel(s->cancellable);
 	pthread_mutex_unlock(&s->cancel_lock);
+}
+
+bool stage_is_cancelled(struct stage *s)
+{
+	bool yes;
+
+	pthread_mutex_lock(&s->cancel_lock);
+	yes = s->cancelled;
+	pthread_mutex_unlock(&s->cancel_lock);
+	return yes;
 }
