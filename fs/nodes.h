@@ -20,6 +20,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "fs/tree.h"
 
@@ -40,6 +41,7 @@ struct node {
 	int64_t mtime_ns;    /* 0: the time of mounting */
 	struct text *text;   /* a generated file's, or NULL */
 	struct stage *stage; /* a staged file's, or NULL */
+	_Atomic pid_t reader; /* the thread that opened it last to read it */
 
 	/* nodes.c's own */
 	uint64_t lookups;

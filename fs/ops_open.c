@@ -70,6 +70,7 @@ static int open_view(const struct opening *o, struct handle **ret,
 		marks_put_view(o->s->marks, o->tid, o->path, what.view);
 		return cvx_fail(err, -ESTALE, "%s: has just changed", o->path);
 	}
+	o->n->reader = o->tid;
 	return handle_new(o->s->handles, &what, ret, err);
 }
 
@@ -366,35 +367,26 @@ static int create(struct session *s, const struct node *dir, const char *name,
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name,
 	       mode_t mode __attribute__((unused)), struct fuse_file_info *fi)
 {
-	char dir_path[TREE_PATH_MAX + 1], path[TREE_PATH_MAX + 1];
 	struct session *s = ops_session(req);
 	struct cvx_err err = CVX_ERR_INIT;
-	struct node *dir = nodes_find(s->nodes, parent);
-	struct fuse_entry_param e;
+	struct fuse_entry_param entry;
+	struct name_end e;
 	struct handle *h = NULL;
-	int r;
+	int r = name_end_init(&e, s, parent, name, &err);
 
-	if (!dir) {
-		fuse_reply_err(req, ESTALE);
-		return;
-	}
-	nodes_path(s->nodes, dir, dir_path);
-	r = tree_join(path, dir_path, name);
-	if (r < 0)
-		(void)cvx_fail(&err, r, "the path is too long");
-	else
-		r = create(s, dir, name, path, fi->flags, ops_caller(req), &h,
-			   &err);
-	log_debug("create %s %#x: %d", path, (unsigned)fi->flags, r);
+	if (r == 0)
+		r = create(s, e.dir, name, e.path, fi->flags, ops_caller(req),
+			   &h, &err);
+	log_debug("create %s %#x: %d", e.path, (unsigned)fi->flags, r);
 	if (r < 0) {
-		ops_refuse(req, path, &err);
+		ops_refuse(req, e.path, &err);
 	} else {
-		attr_entry(s, h->node, &e);
+		attr_entry(s, h->node, &entry);
 		set_caching(fi, h);
-		if (fuse_reply_create(req, &e, fi) == -ENOENT) {
+		if (fuse_reply_create(req, &entry, fi) == -ENOENT) {
 			nodes_forget(s->nodes, h->node->number, 1);
 			take_back(s, h);
 		}
 	}
-	node_unref(s->nodes, dir);
+	name_end_fini(&e, s);
 }
