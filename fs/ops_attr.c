@@ -244,6 +244,8 @@ static int print_xattr(struct session *s, const struct node *n, size_t which,
 	case XATTR_ERROR:
 		r = deployment_print_last_error(d, component, n->place.table,
 						out, NULL);
+		while (out->size > 0 && out->data[out->size - 1] == '\n')
+			out->size--; /* it is a value, not a file */
 		return r == 0 && out->size == 0 ? -ENODATA : r;
 	}
 	return -ENODATA;
