@@ -1,6 +1,7 @@
 #include "fs/commit.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -277,6 +278,12 @@ static int print_reject(struct stage *s, const struct cvx_err *why,
 		r = print_places(s, out);
 	if (r == 0 && out->data[out->size - 1] != '\n')
 		r = cvx_buf_puts(out, "\n");
+	if (r == 0 && s->refused_at > 0)
+		r = cvx_buf_printf(out,
+				   "The writing program was told so after "
+				   "%" PRIu64 " bytes and may have stopped "
+				   "there: the file may be cut.\n",
+				   s->refused_at);
 	if (r == 0)
 		r = cvx_buf_printf(out,
 				   "The file is kept as %s" TREE_REJECTED_SUFFIX

@@ -40,6 +40,7 @@ struct stage {
 	int64_t mtime_ns;
 	bool append;
 	bool dirty, touched, discarded, flushed, reopened;
+	uint64_t refused_at; /* how much was there when it was; 0: never */
 	struct cvx_err broken; /* a write that failed: the file is not whole */
 
 	/* What a scratch file may become; its import is made for that. NULL

@@ -152,6 +152,10 @@ void stage_note_death(struct stage *s, pid_t process, int signal, bool last);
 void stage_note_flush(struct stage *s);
 bool stage_was_flushed(struct stage *s);
 
+/* A writer was told, while it wrote, that the file is refused: what is staged
+ * may end there. */
+void stage_note_refusal(struct stage *s);
+
 /* The process that was last seen to hold it open, 0: none. */
 void stage_set_witness(struct stage *s, pid_t process);
 pid_t stage_witness(struct stage *s);

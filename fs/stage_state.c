@@ -2,6 +2,7 @@
  * The part of a stage that is about people and state: who has it open, who
  * wrote and died, what is to become of it. Its bytes are stage.c's.
  */
+#include "cache/spool.h"
 #include "fs/process.h"
 #include "fs/stage-private.h"
 #include "importer/import.h"
@@ -139,6 +140,14 @@ bool stage_was_flushed(struct stage *s)
 	yes = s->flushed;
 	pthread_mutex_unlock(&s->lock);
 	return yes;
+}
+
+void stage_note_refusal(struct stage *s)
+{
+	pthread_mutex_lock(&s->lock);
+	if (s->refused_at == 0)
+		s->refused_at = spool_size(s->spool);
+	pthread_mutex_unlock(&s->lock);
 }
 
 void stage_set_witness(struct stage *s, pid_t process)
