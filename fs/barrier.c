@@ -146,34 +146,57 @@ static bool is_held(struct barrier *b, struct stage *s)
 	return a.holders != HOLDERS_NONE;
 }
 
-static void wait_for(struct barrier *b, struct stage *s,
-		     const struct timespec *until)
+/* Someone who waits. */
+struct waiter {
+	struct timespec until; /* for a RELEASE; commits take their time */
+	bool (*give_up)(void *ctx);
+	void *ctx;
+};
+
+static struct timespec after_ms(long ms)
 {
-	int r = 0;
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_nsec += ms * 1000000;
+	t.tv_sec += t.tv_nsec / 1000000000;
+	t.tv_nsec %= 1000000000;
+	return t;
+}
+
+static bool is_over(const struct timespec *t)
+{
+	struct timespec now = after_ms(0);
+
+	return now.tv_sec > t->tv_sec ||
+	       (now.tv_sec == t->tv_sec && now.tv_nsec >= t->tv_nsec);
+}
+
+static void wait_for(struct barrier *b, struct stage *s, const struct waiter *w)
+{
+	struct timespec next;
 
 	pthread_mutex_lock(&b->lock);
-	while (*find(b, s) && r == 0)
-		/* A commit that has begun takes the time it takes. */
-		r = stage_is_committing(s)
-			    ? pthread_cond_wait(&b->arrived, &b->lock)
-			    : pthread_cond_timedwait(&b->arrived, &b->lock,
-						     until);
+	while (*find(b, s) && !w->give_up(w->ctx) &&
+	       (stage_is_committing(s) || !is_over(&w->until))) {
+		next = after_ms(BARRIER_ASK_MS);
+		(void)pthread_cond_timedwait(&b->arrived, &b->lock, &next);
+	}
 	pthread_mutex_unlock(&b->lock);
 }
 
-void barrier_wait(struct barrier *b)
+void barrier_wait(struct barrier *b, bool (*give_up)(void *ctx), void *ctx)
 {
+	struct waiter w = {.give_up = give_up, .ctx = ctx};
 	uint64_t serial = UINT64_MAX;
-	struct timespec until;
 	struct stage *s;
 
 	if (b->count == 0)
 		return;
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += BARRIER_WAIT_MS / 1000;
+	w.until = after_ms(BARRIER_WAIT_MS);
 	while ((s = next_older(b, &serial))) {
 		if (stage_is_committing(s) || !is_held(b, s))
-			wait_for(b, s, &until);
+			wait_for(b, s, &w);
 		stage_unref(s);
 	}
 }

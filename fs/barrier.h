@@ -13,10 +13,13 @@
 #ifndef CVX_FS_BARRIER_H
 #define CVX_FS_BARRIER_H
 
-#include <sys/types.h>
+#include <stdbool.h>
 
 /* How long a RELEASE that should come is waited for. */
 #define BARRIER_WAIT_MS 2000
+
+/* How often give_up is asked. */
+#define BARRIER_ASK_MS 50
 
 struct barrier;
 struct cvx_err;
@@ -33,9 +36,9 @@ void barrier_add(struct barrier *b, struct stage *s);
 /* It is committed, or will never be. */
 void barrier_remove(struct barrier *b, struct stage *s);
 
-/* Waits until all that is on its way has arrived. Costs nothing when nothing
- * is. */
-void barrier_wait(struct barrier *b);
+/* Waits until all that is on its way has arrived, or give_up says that nobody
+ * waits for us any more. Costs nothing when nothing is. */
+void barrier_wait(struct barrier *b, bool (*give_up)(void *ctx), void *ctx);
 
 /* Those that were added and are held by nobody any more, with a reference
  * each, for the end of the mount. NULL at the end of the list. */

@@ -1,9 +1,11 @@
 #include "fs/commit.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cache/base/buf.h"
 #include "cache/base/cleanup.h"
@@ -28,10 +30,17 @@ struct commits {
 
 	pthread_mutex_t lock;
 	/* guarded by lock: */
-	pthread_cond_t turned;
-	uint64_t next_ticket;
-	uint64_t now_serving;
+	pthread_cond_t moved;
+	struct turn *line; /* the first is being committed */
 };
+
+/* Someone in line, on the stack of the thread that waits. */
+struct turn {
+	struct turn *next;
+};
+
+/* How often one in line looks whether it was cancelled. */
+#define ASK_MS 50
 
 int commits_new(const struct commit_env *env, struct commits **ret,
 		struct cvx_err *err)
@@ -42,7 +51,7 @@ int commits_new(const struct commit_env *env, struct commits **ret,
 		return cvx_fail_memory(err);
 	c->env = *env;
 	pthread_mutex_init(&c->lock, NULL);
-	pthread_cond_init(&c->turned, NULL);
+	pthread_cond_init(&c->moved, NULL);
 	*ret = c;
 	return 0;
 }
@@ -51,28 +60,50 @@ void commits_free(struct commits *c)
 {
 	if (!c)
 		return;
-	pthread_cond_destroy(&c->turned);
+	pthread_cond_destroy(&c->moved);
 	pthread_mutex_destroy(&c->lock);
 	free(c);
 }
 
-static void take_turn(struct commits *c)
+static void leave_line(struct commits *c, struct turn *t)
 {
-	uint64_t ticket;
+	struct turn **at;
 
 	pthread_mutex_lock(&c->lock);
-	ticket = c->next_ticket++;
-	while (c->now_serving != ticket)
-		pthread_cond_wait(&c->turned, &c->lock);
+	for (at = &c->line; *at != t; at = &(*at)->next)
+		continue;
+	*at = t->next;
+	pthread_cond_broadcast(&c->moved);
 	pthread_mutex_unlock(&c->lock);
 }
 
-static void end_turn(struct commits *c)
+/* Waits until all who came before are through. -ECANCELED if the stage was
+ * cancelled meanwhile; then there is no turn to end. */
+static int take_turn(struct commits *c, struct turn *t, struct stage *s,
+		     struct cvx_err *err)
 {
+	struct timespec next;
+	struct turn **at;
+	bool mine;
+
+	*t = (struct turn){NULL};
 	pthread_mutex_lock(&c->lock);
-	c->now_serving++;
-	pthread_cond_broadcast(&c->turned);
+	for (at = &c->line; *at; at = &(*at)->next)
+		continue;
+	*at = t;
+	while (c->line != t && !stage_is_cancelled(s)) {
+		(void)clock_gettime(CLOCK_REALTIME, &next);
+		next.tv_nsec += ASK_MS * 1000000;
+		next.tv_sec += next.tv_nsec / 1000000000;
+		next.tv_nsec %= 1000000000;
+		(void)pthread_cond_timedwait(&c->moved, &c->lock, &next);
+	}
+	mine = c->line == t;
 	pthread_mutex_unlock(&c->lock);
+	if (mine)
+		return 0;
+	leave_line(c, t);
+	return cvx_fail(err, -ECANCELED, "canceled before it began");
 }
 
 /* All that is staged, as one text of at most max bytes. */
@@ -264,6 +295,12 @@ static int print_reject(struct stage *s, const struct cvx_err *why,
 		r = print_places(s, out);
 	if (r == 0 && out->data[out->size - 1] != '\n')
 		r = cvx_buf_puts(out, "\n");
+	if (r == 0 && s->refused_at > 0)
+		r = cvx_buf_printf(out,
+				   "The writing program was told so after "
+				   "%" PRIu64 " bytes and may have stopped "
+				   "there: the file may be cut.\n",
+				   s->refused_at);
 	if (r == 0)
 		r = cvx_buf_printf(out,
 				   "The file is kept as %s" TREE_REJECTED_SUFFIX
@@ -314,7 +351,8 @@ static void record_failure(struct stage *s, const struct cvx_err *why)
 
 /* What failed is kept, and told; the import's own record is made already, if
  * it got that far. */
-static void fail(struct commits *c, struct stage *s, const struct cvx_err *why)
+static void fail(struct commits *c, struct stage *s, const struct cvx_err *why,
+		 bool recorded)
 {
 	CVX_AUTO(cvx_buf_fini)
 	struct cvx_buf text = CVX_BUF_INIT(ERROR_TEXT_MAX);
@@ -323,7 +361,7 @@ static void fail(struct commits *c, struct stage *s, const struct cvx_err *why)
 		report_refusal(c->env.report, s->path, why);
 		return;
 	}
-	if ((!s->import && !s->restore) || s->broken.code || s->died_of)
+	if (!recorded)
 		record_failure(s, why);
 	if (print_reject(s, why, &text) < 0)
 		cvx_buf_clear(&text);
@@ -335,13 +373,18 @@ static void fail(struct commits *c, struct stage *s, const struct cvx_err *why)
 /* Does the commit, with its consequences, between begin and end. */
 static int run(struct commits *c, struct stage *s, struct cvx_err *err)
 {
-	int r;
+	struct turn turn;
+	int r = take_turn(c, &turn, s, err);
+	bool recorded = false;
 
-	take_turn(c);
-	r = perform(c, s, err);
-	end_turn(c);
+	if (r == 0) {
+		r = perform(c, s, err);
+		recorded = (s->import || s->restore) && !s->broken.code &&
+			   !s->died_of;
+		leave_line(c, &turn);
+	}
 	if (r < 0) {
-		fail(c, s, err);
+		fail(c, s, err, recorded);
 		return r;
 	}
 	*err = (struct cvx_err)CVX_ERR_INIT;
@@ -417,7 +460,7 @@ int commit_renamed(struct commits *c, struct stage *s,
 		free(copy);
 		return r;
 	}
-	stage_drop_import(s);
+	stage_fit_import(s, place, path);
 	old_place = s->place;
 	old_path = set_target(s, place, copy);
 	r = is_what_is_there(s) ? 0 : run(c, s, err);

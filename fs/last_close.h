@@ -10,7 +10,9 @@
  *
  * The answers come from a helper thread, which is given LAST_CLOSE_LIMIT_MS.
  * If some kernel makes /proc wait for the very close that asks, the answer is
- * "unknown", the close goes on, and RELEASE decides.
+ * "unknown", the close goes on, and RELEASE decides. The limit is long, because
+ * on a busy machine an answer that comes too late would let the file of a
+ * killed writer through.
  *
  * Cost:    what /proc lists once, the descriptors of the session's processes,
  *          and status of every process that was not there the last time.
@@ -26,7 +28,7 @@
 struct cvx_err;
 struct last_close;
 
-#define LAST_CLOSE_LIMIT_MS 200
+#define LAST_CLOSE_LIMIT_MS 2000
 #define LAST_CLOSE_HELPERS 16
 
 /* Starts no thread yet. */

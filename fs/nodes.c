@@ -318,7 +318,7 @@ static void collect(const void *at, VISIT which, void *arg)
 	struct move *m = arg;
 
 	if ((which != postorder && which != leaf) ||
-	    !is_at_or_below(n->path, m->from))
+	    !tree_is_folder(n->place.kind) || !is_at_or_below(n->path, m->from))
 		return;
 	if (m->count == m->capacity) {
 		size_t want = m->capacity ? m->capacity * 2 : 16;

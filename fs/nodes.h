@@ -20,6 +20,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "fs/tree.h"
 
@@ -33,12 +34,14 @@ struct text;
 struct node {
 	uint64_t number;
 	struct tree_place place;
-	char *path;	     /* node_path() for folders, which may move */
+	char *path;	     /* a file's, as it was looked up; of folders, which
+			      * may move, nodes_path() tells it */
 	uint64_t version;    /* of what is read, 0 where there is only one */
 	uint64_t size;	     /* of what is read */
 	int64_t mtime_ns;    /* 0: the time of mounting */
 	struct text *text;   /* a generated file's, or NULL */
 	struct stage *stage; /* a staged file's, or NULL */
+	_Atomic pid_t reader; /* the thread that opened it last to read it */
 
 	/* nodes.c's own */
 	uint64_t lookups;
@@ -84,7 +87,7 @@ uint64_t nodes_number_of(struct nodes *ns, const char *path, uint64_t version);
 /* A folder's path at this moment, into ret of TREE_PATH_MAX + 1 bytes. */
 void nodes_path(struct nodes *ns, const struct node *n, char *ret);
 
-/* A scratch folder has moved, and with it all below it. */
+/* A scratch folder has moved, and with it those below it. */
 int nodes_move(struct nodes *ns, const char *from, const char *to,
 	       struct cvx_err *err);
 

@@ -15,6 +15,16 @@ pid_t ops_caller(fuse_req_t req)
 	return fuse_req_ctx(req)->pid;
 }
 
+static bool is_interrupted(void *req)
+{
+	return fuse_req_interrupted(req) != 0;
+}
+
+void ops_settle(fuse_req_t req)
+{
+	barrier_wait(ops_session(req)->barrier, is_interrupted, req);
+}
+
 void ops_refuse(fuse_req_t req, const char *path, const struct cvx_err *err)
 {
 	report_refusal(ops_session(req)->report, path, err);

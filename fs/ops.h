@@ -61,6 +61,9 @@ extern const struct fuse_lowlevel_ops ops_table;
 struct session *ops_session(fuse_req_t req);
 pid_t ops_caller(fuse_req_t req);
 
+/* Waits for what was closed before (barrier.h). */
+void ops_settle(fuse_req_t req);
+
 /* Replies with the error, and reports it for the path. */
 void ops_refuse(fuse_req_t req, const char *path, const struct cvx_err *err);
 
@@ -112,8 +115,31 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
 	      struct fuse_file_info *fi);
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 
-/* ops_rename.c */
+/* The name of a request: in which folder, and its path. */
+struct name_end {
+	struct node *dir;
+	const char *name;
+	char path[TREE_PATH_MAX + 1];
+};
+
+/* -ENOENT if the folder is gone. Ends with name_end_fini() in any case. */
+int name_end_init(struct name_end *e, struct session *s, fuse_ino_t parent,
+		  const char *name, struct cvx_err *err);
+void name_end_fini(struct name_end *e, struct session *s);
+
+/* ops_unlink.c */
 void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
+
+/* What is served under the name, n, is not seen by the thread's process until
+ * it makes it again. */
+void unlink_hide(struct session *s, const struct name_end *e, struct node *n,
+		 pid_t tid);
+
+/* Removes FILE.rejected or FILE.error. */
+int unlink_reject(struct session *s, enum tree_kind kind, const char *path,
+		  struct cvx_err *err);
+
+/* ops_rename.c */
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 	       fuse_ino_t new_parent, const char *new_name, unsigned flags);
 void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent,

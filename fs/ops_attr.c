@@ -126,9 +126,10 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		return;
 	}
 	if (!fi && !n->stage)
-		barrier_wait(s->barrier);
+		ops_settle(req);
 	fill(s, n, fi, &st);
-	log_debug("getattr %s: %lld bytes", n->path, (long long)st.st_size);
+	log_debug("getattr %llu: %lld bytes", (unsigned long long)ino,
+		  (long long)st.st_size);
 	fuse_reply_attr(req, &st, attr_timeout(n));
 	node_unref(s->nodes, n);
 }
@@ -175,7 +176,8 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		stage_set_mtime(stage,
 				(int64_t)attr->st_mtim.tv_sec * NS_PER_SECOND +
 					attr->st_mtim.tv_nsec);
-	log_debug("setattr %s %#x: %d", n->path, (unsigned)to_set, r);
+	log_debug("setattr %llu %#x: %d", (unsigned long long)ino,
+		  (unsigned)to_set, r);
 	if (r < 0) {
 		ops_refuse(req, n->path, &err);
 	} else {
@@ -242,6 +244,8 @@ static int print_xattr(struct session *s, const struct node *n, size_t which,
 	case XATTR_ERROR:
 		r = deployment_print_last_error(d, component, n->place.table,
 						out, NULL);
+		while (out->size > 0 && out->data[out->size - 1] == '\n')
+			out->size--; /* it is a value, not a file */
 		return r == 0 && out->size == 0 ? -ENODATA : r;
 	}
 	return -ENODATA;
@@ -270,7 +274,7 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 	if (n && has_xattrs(n)) {
 		for (size_t i = 0; i < XATTR_COUNT; i++)
 			if (strcmp(name, xattr_names[i]) == 0) {
-				barrier_wait(s->barrier);
+				ops_settle(req);
 				r = print_xattr(s, n, i, &value);
 			}
 	}
@@ -292,7 +296,7 @@ void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 	int r = 0;
 
 	if (n && has_xattrs(n)) {
-		barrier_wait(s->barrier);
+		ops_settle(req);
 		for (size_t i = 0; r == 0 && i < XATTR_COUNT; i++)
 			if (i != XATTR_ERROR ||
 			    print_xattr(s, n, i, &value) == 0)

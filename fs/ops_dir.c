@@ -78,7 +78,7 @@ void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		return;
 	}
 	if (off == 0) { /* opened, or rewound: what is there now */
-		barrier_wait(s->barrier);
+		ops_settle(req);
 		dir = nodes_find(s->nodes, ino);
 		r = dir ? listing_fill(listing_of(fi), s, dir, &err) : -ESTALE;
 		node_unref(s->nodes, dir);
@@ -120,52 +120,32 @@ static int make_folder(struct session *s, const struct node *dir,
 	return cvx_fail(err, -EEXIST, "%s: is there already", path);
 }
 
-/* The folder of a request and the path of a name in it. */
-static struct node *find_parent(struct session *s, fuse_ino_t parent,
-				const char *name, char *ret_path)
-{
-	char dir_path[TREE_PATH_MAX + 1];
-	struct node *dir = nodes_find(s->nodes, parent);
-
-	if (!dir)
-		return NULL;
-	nodes_path(s->nodes, dir, dir_path);
-	if (tree_join(ret_path, dir_path, name) < 0) {
-		node_unref(s->nodes, dir);
-		return NULL;
-	}
-	return dir;
-}
-
 void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name,
 	      mode_t mode __attribute__((unused)))
 {
 	struct session *s = ops_session(req);
-	char path[TREE_PATH_MAX + 1];
 	struct cvx_err err = CVX_ERR_INIT;
-	struct fuse_entry_param e;
-	struct node *dir, *n = NULL;
+	struct fuse_entry_param entry;
+	struct name_end e;
+	struct node *n = NULL;
 	int r;
 
-	barrier_wait(s->barrier);
-	dir = find_parent(s, parent, name, path);
-	if (!dir) {
-		fuse_reply_err(req, ENAMETOOLONG);
-		return;
-	}
-	r = make_folder(s, dir, name, path, &err);
+	ops_settle(req);
+	r = name_end_init(&e, s, parent, name, &err);
 	if (r == 0)
-		r = lookup_node(s, dir, name, ops_caller(req), &n, &err);
-	log_debug("mkdir %s: %d", path, r);
+		r = make_folder(s, e.dir, name, e.path, &err);
+	if (r == 0)
+		r = lookup_node(s, e.dir, name, ops_caller(req), &n, &err);
+	log_debug("mkdir %s: %d", e.path, r);
 	if (r < 0) {
-		ops_refuse(req, path, &err);
+		ops_refuse(req, e.path, &err);
 	} else {
-		attr_entry(s, n, &e);
-		if (fuse_reply_entry(req, &e) == -ENOENT)
+		attr_entry(s, n, &entry);
+		if (fuse_reply_entry(req, &entry) == -ENOENT)
 			nodes_forget(s->nodes, n->number, 1);
 	}
 	node_unref(s->nodes, n);
-	node_unref(s->nodes, dir);
+	name_end_fini(&e, s);
 }
 
 static int remove_table(struct session *s, const char *table,
@@ -210,22 +190,18 @@ static int remove_folder(struct session *s, const struct node *dir,
 void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct session *s = ops_session(req);
-	char path[TREE_PATH_MAX + 1];
 	struct cvx_err err = CVX_ERR_INIT;
-	struct node *dir;
+	struct name_end e;
 	int r;
 
-	barrier_wait(s->barrier);
-	dir = find_parent(s, parent, name, path);
-	if (!dir) {
-		fuse_reply_err(req, ENAMETOOLONG);
-		return;
-	}
-	r = remove_folder(s, dir, name, path, &err);
-	log_debug("rmdir %s: %d", path, r);
+	ops_settle(req);
+	r = name_end_init(&e, s, parent, name, &err);
+	if (r == 0)
+		r = remove_folder(s, e.dir, name, e.path, &err);
+	log_debug("rmdir %s: %d", e.path, r);
 	if (r < 0)
-		ops_refuse(req, path, &err);
+		ops_refuse(req, e.path, &err);
 	else
 		fuse_reply_err(req, 0);
-	node_unref(s->nodes, dir);
+	name_end_fini(&e, s);
 }

@@ -85,8 +85,11 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size,
 	r = stage_write(stage, (uint64_t)off, bytes, size, fi->flags & O_APPEND,
 			&err);
 	stage_note_writer(stage, ops_caller(req));
-	if (r == 0 && stage_was_flushed(stage))
+	if (r == 0 && stage_was_flushed(stage)) {
 		r = stage_check(stage, false, &err);
+		if (r < 0)
+			stage_note_refusal(stage);
+	}
 	log_debug("write %llu: %zu bytes at %lld: %d", (unsigned long long)ino,
 		  size, (long long)off, r);
 	if (r < 0) {

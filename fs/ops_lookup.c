@@ -226,14 +226,14 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct fuse_entry_param e;
 	int r;
 
-	barrier_wait(s->barrier);
+	ops_settle(req);
 	dir = nodes_find(s->nodes, parent);
 	if (!dir) {
 		fuse_reply_err(req, ESTALE);
 		return;
 	}
 	r = lookup_node(s, dir, name, ops_caller(req), &n, &err);
-	log_debug("lookup %s in %s: %d", name, dir->path, r);
+	log_debug("lookup %s in %llu: %d", name, (unsigned long long)parent, r);
 	if (r < 0) {
 		fuse_reply_err(req, -r);
 	} else {

@@ -70,6 +70,7 @@ static int open_view(const struct opening *o, struct handle **ret,
 		marks_put_view(o->s->marks, o->tid, o->path, what.view);
 		return cvx_fail(err, -ESTALE, "%s: has just changed", o->path);
 	}
+	o->n->reader = o->tid;
 	return handle_new(o->s->handles, &what, ret, err);
 }
 
@@ -255,7 +256,7 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct handle *h;
 	int r;
 
-	barrier_wait(s->barrier);
+	ops_settle(req);
 	n = nodes_find(s->nodes, ino);
 	if (!n) {
 		fuse_reply_err(req, ESTALE);
@@ -278,6 +279,21 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		if (fuse_reply_open(req, fi) == -ENOENT)
 			take_back(s, h);
 	}
+}
+
+static int guess(struct stage *stage, const struct tree_place *dir,
+		 const char *name, const char *path, struct cvx_err *err)
+{
+	char target[TREE_PATH_MAX + 1], target_name[TREE_NAME_MAX + 1];
+	size_t dir_size = strlen(path) - strlen(name);
+	struct tree_place place;
+
+	if (!tree_guess(dir, name, &place, target_name) ||
+	    dir_size + strlen(target_name) > TREE_PATH_MAX)
+		return 0;
+	memcpy(target, path, dir_size);
+	memcpy(target + dir_size, target_name, strlen(target_name) + 1);
+	return stage_set_guess(stage, &place, target, err);
 }
 
 /* The stage of a file that is made, and its name. */
@@ -304,10 +320,12 @@ static int make_file(struct session *s, const struct node *dir,
 		return r;
 	if (tree_is_drop(place.kind) && (flags & O_APPEND))
 		stage_set_append(stage);
+	if (place.kind == TREE_SCRATCH)
+		r = guess(stage, &dir->place, name, path, err);
 	/* What was unlinked and made again is replaced, even by nothing. */
 	if ((flags & O_TRUNC) || marks_is_hidden(s->marks, path, tid))
 		stage_set_truncated(stage);
-	if (tree_is_drop(place.kind) || place.kind == TREE_SCRATCH)
+	if (r == 0 && (tree_is_drop(place.kind) || place.kind == TREE_SCRATCH))
 		r = names_put(s->names, path, stage, err);
 	if (r < 0) {
 		stage_unref(stage);
@@ -345,35 +363,26 @@ static int create(struct session *s, const struct node *dir, const char *name,
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name,
 	       mode_t mode __attribute__((unused)), struct fuse_file_info *fi)
 {
-	char dir_path[TREE_PATH_MAX + 1], path[TREE_PATH_MAX + 1];
 	struct session *s = ops_session(req);
 	struct cvx_err err = CVX_ERR_INIT;
-	struct node *dir = nodes_find(s->nodes, parent);
-	struct fuse_entry_param e;
+	struct fuse_entry_param entry;
+	struct name_end e;
 	struct handle *h = NULL;
-	int r;
+	int r = name_end_init(&e, s, parent, name, &err);
 
-	if (!dir) {
-		fuse_reply_err(req, ESTALE);
-		return;
-	}
-	nodes_path(s->nodes, dir, dir_path);
-	r = tree_join(path, dir_path, name);
-	if (r < 0)
-		(void)cvx_fail(&err, r, "the path is too long");
-	else
-		r = create(s, dir, name, path, fi->flags, ops_caller(req), &h,
-			   &err);
-	log_debug("create %s %#x: %d", path, (unsigned)fi->flags, r);
+	if (r == 0)
+		r = create(s, e.dir, name, e.path, fi->flags, ops_caller(req),
+			   &h, &err);
+	log_debug("create %s %#x: %d", e.path, (unsigned)fi->flags, r);
 	if (r < 0) {
-		ops_refuse(req, path, &err);
+		ops_refuse(req, e.path, &err);
 	} else {
-		attr_entry(s, h->node, &e);
+		attr_entry(s, h->node, &entry);
 		set_caching(fi, h);
-		if (fuse_reply_create(req, &e, fi) == -ENOENT) {
+		if (fuse_reply_create(req, &entry, fi) == -ENOENT) {
 			nodes_forget(s->nodes, h->node->number, 1);
 			take_back(s, h);
 		}
 	}
-	node_unref(s->nodes, dir);
+	name_end_fini(&e, s);
 }

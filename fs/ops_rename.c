@@ -1,20 +1,10 @@
 /*
- * ops_rename: names are removed and changed.
+ * ops_rename: files get other names.
  *
- * A rename to a target is a commit (W-6). What is in the deployment is not
- * destroyed by taking its name away (W-10, fuse-facts.md a7):
- *
- *   rename to another name   copies the contents there, and the renaming
- *                            program finds the old name free, to make the file
- *                            again (cp -b, vim);
- *   unlink                   is refused with EPERM, but for programs that
- *                            unlink a file only to make it again. To them the
- *                            name is free, too; if they do not make it, it is
- *                            as it was. They stop with an error when the
- *                            unlink fails, and nothing in their requests tells
- *                            them from rm, so they are known by name.
- *
- * With -o allow_delete, others than these empty the table.
+ * A rename to a target is a commit (W-6). A rename of what is in the
+ * deployment destroys nothing: the contents are copied to the new name, and
+ * the program that renamed finds the old one free, to make the file again
+ * (cp -b, vim; fuse-facts.md a7).
  */
 #include "fs/ops.h"
 
@@ -27,166 +17,12 @@
 #include "cache/base/err.h"
 #include "cache/base/log.h"
 #include "cache/rejects.h"
-#include "fs/process.h"
 #include "importer/deployment.h"
-
-/* Unlink an existing file, then make it with O_EXCL or O_CREAT. */
-static const char *const replacers[] = {
-	"mv",	    "cp",   "install", "tar", "bsdtar", "unzip",
-	"bsdunzip", "cpio", "bsdcpio", "7z",  "7za",	"7zr",
-};
-
-static bool is_replacer(pid_t tid)
-{
-	struct process_status status;
-	char comm[16];
-
-	if (tid == 0 || process_read_status(tid, &status) < 0 ||
-	    process_read_comm(status.tgid, comm) < 0)
-		return false;
-	for (size_t i = 0; i < sizeof(replacers) / sizeof(replacers[0]); i++)
-		if (strcmp(comm, replacers[i]) == 0)
-			return true;
-	return false;
-}
-
-/* One end of a rename, or the name of an unlink. */
-struct end {
-	struct node *dir;
-	const char *name;
-	char path[TREE_PATH_MAX + 1];
-};
-
-static int end_init(struct end *e, struct session *s, fuse_ino_t parent,
-		    const char *name, struct cvx_err *err)
-{
-	char dir_path[TREE_PATH_MAX + 1];
-
-	e->name = name;
-	e->path[0] = '\0';
-	e->dir = nodes_find(s->nodes, parent);
-	if (!e->dir)
-		return cvx_fail(err, -ENOENT, "the folder is gone");
-	nodes_path(s->nodes, e->dir, dir_path);
-	if (tree_join(e->path, dir_path, name) < 0)
-		return cvx_fail(err, -ENAMETOOLONG, "the path is too long");
-	return 0;
-}
-
-/* The base's path of a reject's file. */
-static int reject_call(struct session *s, enum tree_kind kind, const char *path,
-		       int (*fn)(struct rejects *, const char *),
-		       struct cvx_err *err)
-{
-	CVX_AUTO(cvx_freep)
-	char *base = strndup(path, tree_reject_base(kind, path));
-	int r;
-
-	if (!base)
-		return cvx_fail_memory(err);
-	r = fn(s->settings.rejects, base);
-	return r < 0 ? cvx_fail(err, r, "%s: cannot be removed: %s", path,
-				strerror(-r))
-		     : 0;
-}
-
-static int drop_reject(struct session *s, enum tree_kind kind, const char *path,
-		       struct cvx_err *err)
-{
-	return reject_call(s, kind, path,
-			   kind == TREE_ERROR ? rejects_drop_text
-					      : rejects_drop_bytes,
-			   err);
-}
-
-/* The name is free for this program until it makes the file again. */
-static void hide(struct session *s, const struct end *e, pid_t tid)
-{
-	struct node *n = NULL;
-
-	/* The kernel counts the links of the inode it unlinked; the file that
-	 * is seen next has another one. */
-	if (lookup_node(s, e->dir, e->name, 0, &n, NULL) == 0) {
-		nodes_retire(s->nodes, n);
-		nodes_forget(s->nodes, n->number, 1);
-		node_unref(s->nodes, n);
-	}
-	marks_hide(s->marks, e->path, tid);
-}
-
-static int remove_served(struct session *s, const struct end *e,
-			 const struct tree_place *place, pid_t tid,
-			 struct cvx_err *err)
-{
-	if (place->kind == TREE_REJECTED || place->kind == TREE_ERROR)
-		return drop_reject(s, place->kind, e->path, err);
-	if (!tree_is_target(place->kind))
-		return cvx_fail(err, -EPERM, "%s: belongs to the mount",
-				e->path);
-	if (is_replacer(tid)) {
-		hide(s, e, tid);
-		return 0;
-	}
-	if (!s->settings.allow_delete)
-		return cvx_fail(err, -EPERM,
-				"%s: is in the deployment; only a mount with "
-				"-o allow_delete removes it (truncate -s 0 "
-				"empties a table)",
-				e->path);
-	if (place->kind == TREE_DOCUMENTS)
-		return commit_empty(s->commits, place, e->path, err);
-	return 0; /* it goes with its folder */
-}
-
-static int remove_name(struct session *s, const struct end *e, pid_t tid,
-		       struct cvx_err *err)
-{
-	struct name there = names_find(s->names, e->path);
-	struct tree_place place;
-	int r = 0;
-
-	if (s->settings.read_only) {
-		r = cvx_fail(err, -EROFS, "the mount is read-only");
-	} else if (there.kind == NAME_STAGED) {
-		stage_discard(there.stage);
-		barrier_remove(s->barrier, there.stage);
-		(void)names_remove(s->names, e->path, there.stage);
-	} else if (there.kind == NAME_GHOST) {
-		(void)names_remove(s->names, e->path, NULL);
-	} else if (there.kind == NAME_FOLDER) {
-		r = cvx_fail(err, -EISDIR, "%s: is a folder", e->path);
-	} else {
-		r = tree_file(&e->dir->place, e->name, &place, err);
-		if (r == 0)
-			r = remove_served(s, e, &place, tid, err);
-	}
-	stage_unref(there.stage);
-	return r;
-}
-
-void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
-{
-	struct session *s = ops_session(req);
-	struct cvx_err err = CVX_ERR_INIT;
-	struct end e;
-	int r;
-
-	barrier_wait(s->barrier);
-	r = end_init(&e, s, parent, name, &err);
-	if (r == 0)
-		r = remove_name(s, &e, ops_caller(req), &err);
-	log_debug("unlink %s: %d", e.path, r);
-	if (r < 0)
-		ops_refuse(req, e.path, &err);
-	else
-		fuse_reply_err(req, 0);
-	node_unref(s->nodes, e.dir);
-}
 
 /* A rename on its way. */
 struct renaming {
 	struct session *s;
-	struct end from, to;
+	struct name_end from, to;
 	struct tree_place target; /* what the new name is, as a file */
 	fuse_req_t req;
 	pid_t tid;
@@ -343,6 +179,18 @@ static int stage_served(struct renaming *rn, const struct node *n,
 	return 0;
 }
 
+static int drop_whole_reject(struct renaming *rn, struct cvx_err *err)
+{
+	CVX_AUTO(cvx_freep)
+	char *base = strndup(rn->from.path,
+			     tree_reject_base(TREE_REJECTED, rn->from.path));
+	int r = base ? rejects_drop(rn->s->settings.rejects, base) : -ENOMEM;
+
+	return r < 0 ? cvx_fail(err, r, "%s: cannot be removed: %s",
+				rn->from.path, strerror(-r))
+		     : 0;
+}
+
 /* FILE.rejected is tried again. */
 static int retry_reject(struct renaming *rn, const struct node *n,
 			struct cvx_err *err)
@@ -355,15 +203,13 @@ static int retry_reject(struct renaming *rn, const struct node *n,
 		return r;
 	r = commit_to_target(rn, stage, err);
 	if (r == 0)
-		r = reject_call(rn->s, n->place.kind, rn->from.path,
-				rejects_drop, err);
+		r = drop_whole_reject(rn, err);
 	stage_unref(stage);
 	return r;
 }
 
 /* What is served gets a second name, for a scratch file. */
-static int copy_served(struct renaming *rn, const struct node *n,
-		       struct cvx_err *err)
+static int copy_served(struct renaming *rn, struct node *n, struct cvx_err *err)
 {
 	const struct tree_place scratch = {.kind = TREE_SCRATCH};
 	struct stage *stage;
@@ -377,8 +223,8 @@ static int copy_served(struct renaming *rn, const struct node *n,
 	if (r < 0)
 		return r;
 	if (n->place.kind == TREE_REJECTED || n->place.kind == TREE_ERROR)
-		return drop_reject(rn->s, n->place.kind, rn->from.path, err);
-	hide(rn->s, &rn->from, rn->tid);
+		return unlink_reject(rn->s, n->place.kind, rn->from.path, err);
+	unlink_hide(rn->s, &rn->from, n, rn->tid);
 	return 0;
 }
 
@@ -458,9 +304,9 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 	struct cvx_err err = CVX_ERR_INIT;
 	int r, q;
 
-	barrier_wait(s->barrier);
-	r = end_init(&rn.from, s, parent, name, &err);
-	q = end_init(&rn.to, s, new_parent, new_name, &err);
+	ops_settle(req);
+	r = name_end_init(&rn.from, s, parent, name, &err);
+	q = name_end_init(&rn.to, s, new_parent, new_name, &err);
 	if (r == 0)
 		r = q;
 	if (r == 0 && (flags & ~(unsigned)RENAME_NOREPLACE))
@@ -474,8 +320,8 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 		ops_refuse(req, rn.from.path, &err);
 	else
 		fuse_reply_err(req, 0);
-	node_unref(s->nodes, rn.from.dir);
-	node_unref(s->nodes, rn.to.dir);
+	name_end_fini(&rn.from, s);
+	name_end_fini(&rn.to, s);
 }
 
 static void refuse(fuse_req_t req, const char *name, const char *what)

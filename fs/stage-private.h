@@ -41,7 +41,13 @@ struct stage {
 	int64_t mtime_ns;
 	bool append;
 	bool dirty, touched, discarded, flushed, reopened;
+	uint64_t refused_at;   /* how much was there when it was; 0: never */
 	struct cvx_err broken; /* a write that failed: the file is not whole */
+
+	/* What a scratch file may become; its import is made for that. NULL
+	 * when nothing is guessed. */
+	char *guess_path;
+	struct tree_place guess;
 
 	/* The import, and how far it may read: [import_off, follow_end) of the
 	 * spool. */
@@ -88,6 +94,10 @@ void stage_drop_import(struct stage *s);
 
 /* The restore of an archive, likewise dropped by stage_drop_import(). */
 int stage_need_restore(struct stage *s, struct cvx_err *err);
+
+/* Drops it unless it was made for what the file is going to be. */
+void stage_fit_import(struct stage *s, const struct tree_place *place,
+		      const char *path);
 
 /* The bytes that are to be imported: how many. */
 uint64_t stage_import_size(struct stage *s);

@@ -9,7 +9,6 @@
 #include "cache/base/cleanup.h"
 #include "cache/base/file.h"
 #include "cache/spool.h"
-#include "fs/process.h"
 #include "fs/stage-private.h"
 #include "fs/text.h"
 #include "importer/deployment.h"
@@ -20,6 +19,9 @@
 
 /* After so many false starts the import waits for the end of the file. */
 #define RESTARTS_MAX 4
+
+/* Smaller scratch files are imported when they are renamed. */
+#define GUESS_MIN ((uint64_t)1 << 20)
 
 static int64_t now_ns(void)
 {
@@ -76,6 +78,7 @@ void stage_unref(struct stage *s)
 	pthread_mutex_destroy(&s->lock);
 	pthread_cond_destroy(&s->settled);
 	pthread_mutex_destroy(&s->cancel_lock);
+	free(s->guess_path);
 	free(s->path);
 	free(s);
 }
@@ -142,6 +145,16 @@ void stage_set_append(struct stage *s)
 void stage_set_before(struct stage *s, struct stage_base *base)
 {
 	set_base(s, base, BASE_BEFORE);
+}
+
+int stage_set_guess(struct stage *s, const struct tree_place *place,
+		    const char *path, struct cvx_err *err)
+{
+	s->guess_path = strdup(path);
+	if (!s->guess_path)
+		return cvx_fail_memory(err);
+	s->guess = *place;
+	return 0;
 }
 
 void stage_set_truncated(struct stage *s)
@@ -245,13 +258,15 @@ static int read_source(void *ctx, uint64_t off, void *buf, size_t size,
 
 int stage_need_import(struct stage *s, struct cvx_err *err)
 {
+	bool guessed = !tree_is_import(s->place.kind);
+	const struct tree_place *place = guessed ? &s->guess : &s->place;
 	const struct import_target target = {
 		.component = s->env->component,
-		.table = s->place.table,
-		.path = s->path,
-		.format = s->place.format,
-		.mode = tree_mode(&s->place, s->append, s->env->mode),
-		.canonical = s->place.kind == TREE_DOCUMENTS,
+		.table = place->table,
+		.path = guessed ? s->guess_path : s->path,
+		.format = place->format,
+		.mode = tree_mode(place, s->append, s->env->mode),
+		.canonical = place->kind == TREE_DOCUMENTS,
 		.base_revision = s->base_revision,
 	};
 	const struct import_source source = {.ctx = s, .read = read_source};
@@ -289,6 +304,17 @@ int stage_need_restore(struct stage *s, struct cvx_err *err)
 		restore_cancel(s->restore);
 	pthread_mutex_unlock(&s->cancel_lock);
 	return 0;
+}
+
+void stage_fit_import(struct stage *s, const struct tree_place *place,
+		      const char *path)
+{
+	bool fits = s->guess_path && s->place.kind == TREE_SCRATCH &&
+		    place->kind == s->guess.kind &&
+		    strcmp(path, s->guess_path) == 0;
+
+	if (!fits)
+		stage_drop_import(s);
 }
 
 void stage_drop_import(struct stage *s)
@@ -331,6 +357,14 @@ static void hand_over(struct stage *s)
 		import_available(s->import, s->follow_end - s->import_off);
 }
 
+/* Whether it is worth while to import what is being written. */
+static bool can_follow(const struct stage *s)
+{
+	return tree_is_import(s->place.kind) ||
+	       (s->guess_path && s->place.kind == TREE_SCRATCH &&
+		s->follow_end >= GUESS_MIN);
+}
+
 static int write_now(struct stage *s, uint64_t off, const void *bytes,
 		     size_t size, bool append, struct cvx_err *err)
 {
@@ -340,7 +374,7 @@ static int write_now(struct stage *s, uint64_t off, const void *bytes,
 		return r;
 	if (append || s->append)
 		off = spool_size(s->spool);
-	if (tree_is_import(s->place.kind) && off == s->follow_end) {
+	if (off == s->follow_end && can_follow(s)) {
 		r = stage_need_import(s, err);
 		if (r < 0)
 			return r;
@@ -530,7 +564,7 @@ int stage_retarget(struct stage *s, const struct tree_place *place,
 		return cvx_fail_memory(err);
 	pthread_mutex_lock(&s->lock);
 	wait_settled(s);
-	stage_drop_import(s);
+	stage_fit_import(s, place, path);
 	free(s->path);
 	s->path = copy;
 	s->place = *place;
@@ -569,38 +603,6 @@ bool stage_is_untouched(struct stage *s)
 	return yes;
 }
 
-void stage_set_reopened(struct stage *s)
-{
-	s->reopened = true;
-}
-
-bool stage_was_opened_for_nothing(struct stage *s)
-{
-	bool yes;
-
-	pthread_mutex_lock(&s->lock);
-	yes = s->reopened && !s->touched;
-	pthread_mutex_unlock(&s->lock);
-	return yes;
-}
-
-void stage_discard(struct stage *s)
-{
-	pthread_mutex_lock(&s->lock);
-	s->discarded = true;
-	pthread_mutex_unlock(&s->lock);
-}
-
-bool stage_is_discarded(struct stage *s)
-{
-	bool yes;
-
-	pthread_mutex_lock(&s->lock);
-	yes = s->discarded;
-	pthread_mutex_unlock(&s->lock);
-	return yes;
-}
-
 int stage_begin_commit(struct stage *s, bool force, struct cvx_err *err)
 {
 	int r;
@@ -635,145 +637,4 @@ void stage_end_commit(struct stage *s, const struct cvx_err *outcome)
 		s->import_off = spool_size(s->spool);
 	pthread_cond_broadcast(&s->settled);
 	pthread_mutex_unlock(&s->lock);
-}
-
-void stage_opened(struct stage *s, pid_t tid)
-{
-	struct process_status status = {0};
-	bool known = tid != 0 && process_read_status(tid, &status) == 0;
-
-	pthread_mutex_lock(&s->lock);
-	s->open_count++;
-	if (known) {
-		s->opener.process = status.tgid;
-		s->opener.sid = status.sid;
-	}
-	pthread_mutex_unlock(&s->lock);
-}
-
-unsigned stage_closed(struct stage *s)
-{
-	unsigned left;
-
-	pthread_mutex_lock(&s->lock);
-	left = --s->open_count;
-	pthread_mutex_unlock(&s->lock);
-	return left;
-}
-
-unsigned stage_open_count(struct stage *s)
-{
-	unsigned n;
-
-	pthread_mutex_lock(&s->lock);
-	n = s->open_count;
-	pthread_mutex_unlock(&s->lock);
-	return n;
-}
-
-struct stage_opener stage_opener(struct stage *s)
-{
-	struct stage_opener o;
-
-	pthread_mutex_lock(&s->lock);
-	o = s->opener;
-	pthread_mutex_unlock(&s->lock);
-	return o;
-}
-
-static void add_writer(struct stage *s, pid_t process)
-{
-	for (unsigned i = 0; i < s->writer_count; i++)
-		if (s->writers[i] == process)
-			return;
-	/* Past the limit a death goes unnoticed: only its last close counts. */
-	if (s->writer_count < STAGE_WRITERS_MAX)
-		s->writers[s->writer_count++] = process;
-}
-
-void stage_note_writer(struct stage *s, pid_t tid)
-{
-	struct process_status status;
-	bool known;
-
-	pthread_mutex_lock(&s->lock);
-	known = tid == 0 || tid == s->last_writer_tid;
-	if (!known && tid == s->opener.process) {
-		add_writer(s, tid);
-		s->last_writer_tid = tid;
-		known = true;
-	}
-	pthread_mutex_unlock(&s->lock);
-	if (known || process_read_status(tid, &status) < 0)
-		return;
-	pthread_mutex_lock(&s->lock);
-	add_writer(s, status.tgid);
-	s->last_writer_tid = tid;
-	pthread_mutex_unlock(&s->lock);
-}
-
-void stage_note_death(struct stage *s, pid_t process, int signal, bool last)
-{
-	pthread_mutex_lock(&s->lock);
-	if (last)
-		s->died_of = signal;
-	for (unsigned i = 0; i < s->writer_count; i++)
-		if (s->writers[i] == process)
-			s->died_of = signal;
-	pthread_mutex_unlock(&s->lock);
-}
-
-void stage_note_flush(struct stage *s)
-{
-	pthread_mutex_lock(&s->lock);
-	s->flushed = true;
-	pthread_mutex_unlock(&s->lock);
-}
-
-bool stage_was_flushed(struct stage *s)
-{
-	bool yes;
-
-	pthread_mutex_lock(&s->lock);
-	yes = s->flushed;
-	pthread_mutex_unlock(&s->lock);
-	return yes;
-}
-
-void stage_set_witness(struct stage *s, pid_t process)
-{
-	pthread_mutex_lock(&s->lock);
-	s->witness = process;
-	pthread_mutex_unlock(&s->lock);
-}
-
-pid_t stage_witness(struct stage *s)
-{
-	pid_t p;
-
-	pthread_mutex_lock(&s->lock);
-	p = s->witness;
-	pthread_mutex_unlock(&s->lock);
-	return p;
-}
-
-bool stage_is_committing(struct stage *s)
-{
-	bool yes;
-
-	pthread_mutex_lock(&s->lock);
-	yes = s->committing;
-	pthread_mutex_unlock(&s->lock);
-	return yes;
-}
-
-void stage_cancel(struct stage *s)
-{
-	pthread_mutex_lock(&s->cancel_lock);
-	s->cancelled = true;
-	if (s->cancellable)
-		import_cancel(s->cancellable);
-	if (s->cancellable_restore)
-		restore_cancel(s->cancellable_restore);
-	pthread_mutex_unlock(&s->cancel_lock);
 }

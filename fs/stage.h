@@ -67,11 +67,16 @@ struct stage_base {
 /* Drops what a base holds. */
 void stage_base_fini(struct stage_base *base);
 
-/* All three before the first write. Revision 0: none to compare (W-8). */
+/* All four before the first write. Revision 0: none to compare (W-8). */
 void stage_set_contents(struct stage *s, struct stage_base *base,
 			uint64_t revision);
 void stage_set_append(struct stage *s);
 void stage_set_before(struct stage *s, struct stage_base *base);
+
+/* A scratch file that will probably be renamed to this: the import may follow
+ * its writer as well. */
+int stage_set_guess(struct stage *s, const struct tree_place *place,
+		    const char *path, struct cvx_err *err);
 
 /* For O_TRUNC: empty, and that is something to commit. */
 void stage_set_truncated(struct stage *s);
@@ -146,6 +151,10 @@ void stage_note_death(struct stage *s, pid_t process, int signal, bool last);
 /* A close that was not the last one has been seen since it became dirty. */
 void stage_note_flush(struct stage *s);
 bool stage_was_flushed(struct stage *s);
+
+/* A writer was told, while it wrote, that the file is refused: what is staged
+ * may end there. */
+void stage_note_refusal(struct stage *s);
 
 /* The process that was last seen to hold it open, 0: none. */
 void stage_set_witness(struct stage *s, pid_t process);

@@ -319,6 +319,23 @@ int tree_folder(const struct tree_place *parent, const char *name,
 	return r;
 }
 
+bool tree_guess(const struct tree_place *parent, const char *name,
+		struct tree_place *ret, char *ret_name)
+{
+	const char *dot = strrchr(name, '.');
+
+	if (name[0] == '.' && dot > name + 1) {
+		memcpy(ret_name, name + 1, (size_t)(dot - name) - 1);
+		ret_name[dot - name - 1] = '\0';
+		if (tree_file(parent, ret_name, ret, NULL) == 0 &&
+		    tree_is_import(ret->kind))
+			return true;
+	}
+	(void)snprintf(ret_name, TREE_NAME_MAX + 1, "documents.jsonl");
+	return parent->kind == TREE_TABLE &&
+	       tree_file(parent, ret_name, ret, NULL) == 0;
+}
+
 enum import_mode tree_mode(const struct tree_place *place, bool append,
 			   enum import_mode mount_mode)
 {

@@ -90,6 +90,15 @@ bool tree_is_drop(enum tree_kind kind);
 /* Writing to it means something to the deployment, if only to be refused. */
 bool tree_is_target(enum tree_kind kind);
 
+/*
+ * What a scratch file in the folder will probably be renamed to, so that its
+ * import can follow the writer: ".NAME.XXXXXX" (rsync, editors) to NAME, and
+ * anything else in a table's folder to documents.jsonl. Puts the name into
+ * ret_name of TREE_NAME_MAX + 1 bytes; false if there is nothing to guess.
+ */
+bool tree_guess(const struct tree_place *parent, const char *name,
+		struct tree_place *ret, char *ret_name);
+
 /* The mode of an import through the place (M-1 to M-4). */
 enum import_mode tree_mode(const struct tree_place *place, bool append,
 			   enum import_mode mount_mode);

@@ -17,8 +17,9 @@ list_daemons() {
 	for comm in /proc/[0-9]*/comm; do
 		pid=${comm//[!0-9]/}
 		[ "$(cat "$comm" 2>/dev/null)" = convexfs ] || continue
+		# One that ends meanwhile is none.
 		find "/proc/$pid/fd" -lname "$DIR/*" -printf "$pid\n" -quit \
-			2>/dev/null
+			2>/dev/null || true
 	done
 }
 

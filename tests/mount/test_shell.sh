@@ -20,8 +20,8 @@ write_form() {
 }
 
 # prove_form SHELL SEEN MODE SCRIPT: $1 of the script is the input, $2 the
-# path to write. What a command says to a redirected standard error may stand
-# behind the bytes.
+# path to write. The reject may end early, where a command was told that the
+# row is bad, and what it says to a redirected standard error may stand in it.
 prove_form() {
 	local seen=$2 mode=$3
 	SHELL_TESTED=$1 SCRIPT_TESTED=$4
@@ -32,8 +32,8 @@ prove_form() {
 	prove_good "$mode" write_form documents.jsonl
 	prove_bad "$seen" write_form documents.jsonl
 	test -s "$MNT/t/documents.jsonl.error"
-	head -c "$(stat -c %s bad.jsonl)" "$MNT/t/documents.jsonl.rejected" |
-		cmp - bad.jsonl
+	head -n 2000 "$MNT/t/documents.jsonl.rejected" |
+		cmp - <(head -n 2000 bad.jsonl)
 }
 
 # form NAME MODE SHELLS SCRIPT: SHELLS are those whose script fails when the

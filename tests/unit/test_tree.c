@@ -304,6 +304,28 @@ TEST(f3_the_base_of_a_reject_is_its_target)
 	EXPECT_INT(tree_reject_base(TREE_ERROR, "u/a.csv.error"), 7);
 }
 
+/* W-2: what is renamed into place is followed while it is written. */
+TEST(w2_what_a_scratch_file_will_be_is_guessed)
+{
+	struct tree_place root = tree_root(), place;
+	struct tree_place users = folder_in(&root, "users");
+	struct tree_place scratch = folder_in(&users, ".~tmp~");
+	char name[TREE_NAME_MAX + 1];
+
+	assert_true(tree_guess(&users, ".x.append.csv.aB3xYz", &place, name));
+	EXPECT_TEXT(name, strlen(name), "x.append.csv");
+	EXPECT_INT(place.mode, IMPORT_APPEND);
+	assert_true(tree_guess(&users, "sedAbCdEf", &place, name));
+	EXPECT_TEXT(name, strlen(name), "documents.jsonl");
+	EXPECT_INT(place.kind, TREE_DOCUMENTS);
+	assert_true(tree_guess(&users, ".new", &place, name));
+	EXPECT_INT(place.kind, TREE_DOCUMENTS);
+	assert_true(tree_guess(&root, ".users.jsonl.aB3xYz", &place, name));
+	EXPECT_TEXT(place.table, strlen(place.table), "users");
+	assert_false(tree_guess(&root, "sedAbCdEf", &place, name));
+	assert_false(tree_guess(&scratch, "documents.jsonl", &place, name));
+}
+
 TEST(names_and_paths_are_bounded)
 {
 	char name[TREE_NAME_MAX + 2], path[TREE_PATH_MAX + 1];
@@ -354,5 +376,6 @@ UNIT_MAIN(UNIT_CASE(t1_root_has_the_names_of_a_backup),
 	  UNIT_CASE(m_folders_in_tables_are_scratch_and_so_is_all_in_them),
 	  UNIT_CASE(f3_rejects_stand_beside_targets),
 	  UNIT_CASE(f3_the_base_of_a_reject_is_its_target),
+	  UNIT_CASE(w2_what_a_scratch_file_will_be_is_guessed),
 	  UNIT_CASE(names_and_paths_are_bounded),
 	  UNIT_CASE(paths_have_no_leading_slash))
