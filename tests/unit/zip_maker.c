@@ -83,9 +83,10 @@ void zip_add(struct zip_maker *z, const char *name, const void *bytes,
 	unsigned char *packed = NULL;
 	uint32_t crc = (uint32_t)crc32(0, bytes, (uInt)size);
 	uint64_t off = z->file.size;
-	uint16_t method = l->is_stored ? 0 : 8, flags = l->flags;
+	bool is_stored = l->is_stored || size == 0;
+	uint16_t method = is_stored ? 0 : 8, flags = l->flags;
 
-	if (!l->is_stored)
+	if (!is_stored)
 		packed = deflate_all(bytes, size, &packed_size);
 	if (l->has_descriptor)
 		flags |= 0x808;
