@@ -390,7 +390,7 @@ static int open_file(struct archive_stream *s, uint64_t index,
 		return refuse(err, "InvalidZip",
 			      "it is encrypted, which is not supported");
 	/* libzip does not look at the checksum of nothing. */
-	if (st.size == 0 && (st.valid & ZIP_STAT_CRC) && st.crc != 0)
+	if (st.comp_size == 0 && (st.valid & ZIP_STAT_CRC) && st.crc != 0)
 		return refuse(err, "InvalidZip", "its checksum is wrong");
 	/* The first thing that is read is the entry's local header. */
 	a->first_read = UINT64_MAX;
