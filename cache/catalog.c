@@ -226,6 +226,22 @@ static int migrate(struct catalog *c, const struct catalog_settings *s,
 	return r;
 }
 
+/* In one transaction: another process may be migrating at this moment, and
+ * half of what it writes would look like another program's. */
+static int identify(struct catalog *c, const struct catalog_settings *s,
+		    int64_t *ret_version, struct cvx_err *err)
+{
+	int r = run_sql(c, "BEGIN", err);
+
+	if (r < 0)
+		return r;
+	r = ask_int(c, "PRAGMA user_version", ret_version, err);
+	if (r == 0)
+		r = check_identity(c, s, *ret_version, err);
+	catalog_rollback(c);
+	return r;
+}
+
 int catalog_open(const struct catalog_settings *settings, struct catalog **ret,
 		 struct cvx_err *err)
 {
@@ -248,9 +264,7 @@ int catalog_open(const struct catalog_settings *settings, struct catalog **ret,
 
 	r = open_database(c, settings, err);
 	if (r == 0)
-		r = ask_int(c, "PRAGMA user_version", &version, err);
-	if (r == 0)
-		r = check_identity(c, settings, version, err);
+		r = identify(c, settings, &version, err);
 	if (r == 0 && !settings->read_only)
 		r = use_wal(c, err);
 	if (r == 0 && version < settings->migration_count)

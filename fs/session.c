@@ -184,9 +184,13 @@ int session_run(struct session *s, struct cvx_err *err)
 {
 	int r;
 
+	log_info("%s: mounted at %s", s->settings.source,
+		 s->settings.mountpoint);
 	r = loop_run(s->loop, err);
 	commit_closed(s);
 	handles_each_stage(s->handles, report_dropped);
+	log_info("%s: the mount at %s ends", s->settings.source,
+		 s->settings.mountpoint);
 	return r;
 }
 

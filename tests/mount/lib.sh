@@ -422,13 +422,20 @@ clear_case() {
 	rm -rf --one-file-system "$dir"
 }
 
-# What the processes of a case wait for. Not with ps: it reads command lines,
-# and that hangs with a mount that does.
-list_group() {
-	local pid
-	for pid in $(pgrep -s "$1"); do
-		echo "$pid $(cat "/proc/$pid/comm"): $(cat "/proc/$pid/wchan")"
+# What the processes of a case and the threads of its daemons wait for. Not
+# with ps: it reads command lines, and that hangs with a mount that does.
+list_waiting() {
+	local pid task pids
+	mapfile -t pids <"$2/.daemons"
+	for pid in $(pgrep -s "$1") "${pids[@]}"; do
+		for task in "/proc/$pid/task"/*; do
+			echo "$pid $(cat "$task/comm"): $(cat "$task/wchan")"
+		done
 	done 2>/dev/null
+	command -v gdb >/dev/null || return 0
+	for pid in "${pids[@]}"; do
+		timeout 20 gdb -p "$pid" -batch -ex 'thread apply all bt 12'
+	done 2>/dev/null | grep -E '^(Thread|#)'
 }
 
 # The end of what the daemons said, and the first word of a sanitizer.
@@ -447,7 +454,7 @@ run_case() {
 	if [ "${ended:-}" = "$dog" ]; then
 		status=124
 		echo "took too long" >>"$log"
-		list_group "$CURRENT" >>"$log"
+		list_waiting "$CURRENT" "$dir" >>"$log"
 	fi
 	kill "$dog" 2>/dev/null
 	[ $status -eq 0 ] || show_logs "$dir"/.log.* >>"$log" 2>/dev/null

@@ -34,6 +34,9 @@ prove_rounds() {
 way() {
 	local shell rounds
 	for shell in bash dash zsh mksh busybox; do
+		# mksh keeps a copy of what "exec 3>&-" closes until it exits
+		# (fuse-facts.md a2), so the next command comes too early.
+		[[ $shell$1 != mkshexec_* ]] || continue
 		case $shell in
 		bash) rounds=$LOOPS ;;
 		dash) rounds=$(((LOOPS + 1) / 2)) ;;

@@ -373,13 +373,16 @@ TEST(catalog_may_be_opened_by_many_at_once)
 		assert_true(pids[i] >= 0);
 		if (pids[i] == 0) {
 			struct catalog_settings settings = settings_of(path);
+			struct cvx_err err = CVX_ERR_INIT;
 			struct catalog_query *q = NULL;
 
 			(void)close(gate[1]);
 			if (read(gate[0], &byte, 1) != 0 ||
-			    catalog_open(&settings, &c, NULL) < 0 ||
-			    catalog_query(c, PUT, &q, NULL) < 0)
+			    catalog_open(&settings, &c, &err) < 0 ||
+			    catalog_query(c, PUT, &q, &err) < 0) {
+				fprintf(stderr, "# %s\n", err.msg);
 				_exit(1);
+			}
 			catalog_bind_int(q, 1, i);
 			if (catalog_run(q, NULL) < 0)
 				_exit(2);
