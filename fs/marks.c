@@ -220,6 +220,17 @@ int marks_put_ticket(struct marks *ms, pid_t tid, const char *path,
 	return r;
 }
 
+bool marks_has_ticket(struct marks *ms, pid_t tid)
+{
+	bool yes = false;
+
+	pthread_mutex_lock(&ms->lock);
+	for (const struct mark *m = ms->tickets; m && tid; m = m->next)
+		yes = yes || m->who == tid;
+	pthread_mutex_unlock(&ms->lock);
+	return yes;
+}
+
 struct stage *marks_find_ticket(struct marks *ms, pid_t tid, const char *path)
 {
 	struct mark *m;

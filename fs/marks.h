@@ -28,7 +28,7 @@ struct view;
 struct view_revision;
 
 #define MARKS_HIDE_SECONDS 10
-#define MARKS_TICKET_SECONDS 2
+#define MARKS_TICKET_SECONDS 10
 
 int marks_new(struct marks **ret, struct cvx_err *err);
 void marks_free(struct marks *ms);
@@ -41,6 +41,9 @@ void marks_show(struct marks *ms, const char *path, pid_t tid);
 /* -EEXIST when the thread has one for the path already. */
 int marks_put_ticket(struct marks *ms, pid_t tid, const char *path,
 		     struct stage *stage);
+
+/* Whether the thread has been sent round and is on its way. */
+bool marks_has_ticket(struct marks *ms, pid_t tid);
 
 /* The stage of the thread's ticket for the path, referenced, or NULL. */
 struct stage *marks_find_ticket(struct marks *ms, pid_t tid, const char *path);

@@ -22,7 +22,11 @@ static bool is_interrupted(void *req)
 
 void ops_settle(fuse_req_t req)
 {
-	barrier_wait(ops_session(req)->barrier, is_interrupted, req);
+	struct session *s = ops_session(req);
+
+	/* Who is sent round has waited already, and shall not be overtaken. */
+	if (!marks_has_ticket(s->marks, ops_caller(req)))
+		barrier_wait(s->barrier, is_interrupted, req);
 }
 
 void ops_refuse(fuse_req_t req, const char *path, const struct cvx_err *err)
