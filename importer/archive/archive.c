@@ -189,7 +189,8 @@ static uint64_t little(const unsigned char *bytes, unsigned size)
 	return value;
 }
 
-static bool is_signature(const unsigned char *bytes, char a, char b)
+static bool is_signature(const unsigned char *bytes, unsigned char a,
+			 unsigned char b)
 {
 	return bytes[0] == 'P' && bytes[1] == 'K' && bytes[2] == a &&
 	       bytes[3] == b;

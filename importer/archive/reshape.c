@@ -181,7 +181,7 @@ static int write_string(struct walk *w, struct range unions,
 			const struct context *c)
 {
 	enum shape_reading reading = SHAPE_STRING;
-	size_t size;
+	size_t size = 0;
 	int r = decode(w, &size);
 
 	if (r < 0)
@@ -335,7 +335,7 @@ static int write_field(struct walk *w, struct range unions,
 {
 	const struct context *field = NULL;
 	struct range inner;
-	size_t key_size;
+	size_t key_size = 0;
 	int r = decode(w, &key_size);
 
 	if (r < 0)

@@ -277,7 +277,7 @@ static int spill(struct index_sort *s, struct cvx_err *err)
 {
 	const struct entry *entries = entries_of(s);
 	struct writer w;
-	struct run run;
+	struct run run = {0, 0};
 	int r = 0;
 
 	if (s->entry_count == 0)
@@ -302,7 +302,7 @@ static int spill_one(struct index_sort *s, const void *key, uint32_t key_size,
 		     uint64_t offset, struct cvx_err *err)
 {
 	struct writer w;
-	struct run run;
+	struct run run = {0, 0};
 	int r;
 
 	begin_run(&w, s);
@@ -562,7 +562,7 @@ static int reduce_runs(struct index_sort *s, struct cvx_err *err)
 
 		for (size_t i = 0; r == 0 && i < s->run_count; i += most) {
 			size_t count = s->run_count - i;
-			struct run run;
+			struct run run = {0, 0};
 
 			if (count > most)
 				count = most;

@@ -314,11 +314,11 @@ static bool accepts_keys(const struct tree_node *json)
 static int compile_record(struct compiler *c, const struct tree_node *json,
 			  const struct place *place)
 {
-	const struct tree_node *keys = tree_field(json, "keys"), *type;
+	const struct tree_node *keys = tree_field(json, "keys"), *type = NULL;
 	const struct tree_node *values = tree_field(json, "values");
 	const struct place in_keys = {place, "keys()", 6};
 	const struct place in_values = {place, "values()", 8};
-	bool optional;
+	bool optional = false;
 	uint32_t n = 0;
 	int r;
 
@@ -369,7 +369,7 @@ static int compile_field(struct compiler *c, const struct tree_node *json,
 			 const struct place *place, bool root, uint32_t slot)
 {
 	struct validator_field field = {.node = node_count(c)};
-	const struct tree_node *type;
+	const struct tree_node *type = NULL;
 	int r;
 
 	r = read_field(c, json, place, &type, &field.optional);
@@ -393,8 +393,8 @@ static int compile_system_field(struct compiler *c,
 				const struct place *place)
 {
 	const struct compiler before = *c;
-	const struct tree_node *type;
-	bool optional;
+	const struct tree_node *type = NULL;
+	bool optional = false;
 	int r;
 
 	r = read_field(c, json, place, &type, &optional);
