@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "importer/embedded/embedded.h"
+#include "importer/value/id.h"
 #include "tests/unit/unit.h"
+#include "tests/unit/vector_files.h"
 
 #define DIR_COUNT_MAX 1000
 
@@ -175,4 +177,60 @@ unsigned store_count_files(struct deployment *d, const char *folder)
 		count += entry->d_name[0] != '.';
 	(void)closedir(dir);
 	return count;
+}
+
+void store_make_initial(struct deployment *d, const cJSON *tables)
+{
+	struct cvx_err err = CVX_ERR_INIT;
+	const cJSON *table, *id;
+
+	cJSON_ArrayForEach(table, tables)
+	{
+		struct cvx_buf text = CVX_BUF_INIT(1 << 20);
+		const char *name = vector_string(table, "name");
+
+		EXPECT_INT(
+			cvx_buf_printf(
+				&text, "{\"name\":\"%s\",\"id\":%d}\n", name,
+				cJSON_GetObjectItem(table, "number")->valueint),
+			0);
+		EXPECT_OK(deployment_register_tables(d, "", text.data,
+						     text.size, &err),
+			  &err);
+		cvx_buf_clear(&text);
+		cJSON_ArrayForEach(id, cJSON_GetObjectItem(table, "ids"))
+			EXPECT_INT(cvx_buf_printf(&text, "{\"_id\":\"%s\"}\n",
+						  id->valuestring),
+				   0);
+		EXPECT_INT(cvx_buf_append(&text, "", 1), 0);
+		EXPECT_OK(store_import(d, name, IMPORT_APPEND, text.data, &err),
+			  &err);
+		cvx_buf_fini(&text);
+	}
+}
+
+void store_expect_tables(struct deployment *d, const cJSON *want,
+			 const char *what)
+{
+	struct cvx_err err = CVX_ERR_INIT;
+	struct table_info *got = NULL;
+	const cJSON *table;
+	size_t count = 0, i = 0;
+
+	EXPECT_OK(deployment_list_tables(d, "", &got, &count, &err), &err);
+	if (count != (size_t)cJSON_GetArraySize(want))
+		fail_msg("%s: %zu tables", what, count);
+	cJSON_ArrayForEach(table, want)
+	{
+		if (strcmp(got[i].name, vector_string(table, "name")) != 0 ||
+		    got[i].number !=
+			    cJSON_GetObjectItem(table, "number")->valuedouble ||
+		    (double)got[i].document_count !=
+			    cJSON_GetObjectItem(table, "count")->valuedouble)
+			fail_msg("%s: table %s has number %u, %u rows", what,
+				 got[i].name, got[i].number,
+				 (unsigned)got[i].document_count);
+		i++;
+	}
+	free(got);
 }

@@ -20,36 +20,6 @@
 
 /* Vectors: modes.json, the imports of one table that need no schema. */
 
-static void make_initial(struct deployment *d, const cJSON *tables)
-{
-	struct cvx_err err = CVX_ERR_INIT;
-	const cJSON *table, *id;
-
-	cJSON_ArrayForEach(table, tables)
-	{
-		struct cvx_buf text = CVX_BUF_INIT(MIB);
-		const char *name = vector_string(table, "name");
-
-		EXPECT_INT(
-			cvx_buf_printf(
-				&text, "{\"name\":\"%s\",\"id\":%d}\n", name,
-				cJSON_GetObjectItem(table, "number")->valueint),
-			0);
-		EXPECT_OK(deployment_register_tables(d, "", text.data,
-						     text.size, &err),
-			  &err);
-		cvx_buf_clear(&text);
-		cJSON_ArrayForEach(id, cJSON_GetObjectItem(table, "ids"))
-			EXPECT_INT(cvx_buf_printf(&text, "{\"_id\":\"%s\"}\n",
-						  id->valuestring),
-				   0);
-		EXPECT_INT(cvx_buf_append(&text, "", 1), 0);
-		EXPECT_OK(store_import(d, name, IMPORT_APPEND, text.data, &err),
-			  &err);
-		cvx_buf_fini(&text);
-	}
-}
-
 /* The rows as a file of the format; CSV columns are those of the first row. */
 static char *make_file(const cJSON *rows, bool is_csv)
 {
@@ -81,32 +51,6 @@ static char *make_file(const cJSON *rows, bool is_csv)
 	return text.data;
 }
 
-static void expect_tables(struct deployment *d, const cJSON *want,
-			  const char *what)
-{
-	struct cvx_err err = CVX_ERR_INIT;
-	struct table_info *got = NULL;
-	const cJSON *table;
-	size_t count = 0, i = 0;
-
-	EXPECT_OK(deployment_list_tables(d, "", &got, &count, &err), &err);
-	if (count != (size_t)cJSON_GetArraySize(want))
-		fail_msg("%s: %zu tables", what, count);
-	cJSON_ArrayForEach(table, want)
-	{
-		if (strcmp(got[i].name, vector_string(table, "name")) != 0 ||
-		    got[i].number !=
-			    cJSON_GetObjectItem(table, "number")->valuedouble ||
-		    (double)got[i].document_count !=
-			    cJSON_GetObjectItem(table, "count")->valuedouble)
-			fail_msg("%s: table %s has number %u, %u rows", what,
-				 got[i].name, got[i].number,
-				 (unsigned)got[i].document_count);
-		i++;
-	}
-	free(got);
-}
-
 static void check_mode(const cJSON *one, enum import_mode mode,
 		       const cJSON *expect)
 {
@@ -123,8 +67,9 @@ static void check_mode(const cJSON *one, enum import_mode mode,
 	char *before = NULL;
 	int r;
 
-	make_initial(d, cJSON_GetObjectItem(cJSON_GetObjectItem(one, "initial"),
-					    "tables"));
+	store_make_initial(
+		d, cJSON_GetObjectItem(cJSON_GetObjectItem(one, "initial"),
+				       "tables"));
 	if (store_has(d, target.table))
 		before = store_cat(d, target.table);
 	target.format = is_csv ? FORMAT_CSV : FORMAT_JSONL;
@@ -149,7 +94,8 @@ static void check_mode(const cJSON *one, enum import_mode mode,
 		EXPECT_INT(
 			result.document_count,
 			cJSON_GetObjectItem(expect, "num_written")->valueint);
-		expect_tables(d, cJSON_GetObjectItem(expect, "tables"), name);
+		store_expect_tables(d, cJSON_GetObjectItem(expect, "tables"),
+				    name);
 	}
 	free(before);
 	free(text);

@@ -92,36 +92,6 @@ static char *print_all(struct deployment *d)
 
 /* Vectors: modes.json, the archives that need no schema. */
 
-static void make_initial(struct deployment *d, const cJSON *tables)
-{
-	struct cvx_err err = CVX_ERR_INIT;
-	const cJSON *table, *id;
-
-	cJSON_ArrayForEach(table, tables)
-	{
-		struct cvx_buf text = CVX_BUF_INIT(MIB);
-		const char *name = vector_string(table, "name");
-
-		EXPECT_INT(
-			cvx_buf_printf(
-				&text, "{\"name\":\"%s\",\"id\":%d}\n", name,
-				cJSON_GetObjectItem(table, "number")->valueint),
-			0);
-		EXPECT_OK(deployment_register_tables(d, "", text.data,
-						     text.size, &err),
-			  &err);
-		cvx_buf_clear(&text);
-		cJSON_ArrayForEach(id, cJSON_GetObjectItem(table, "ids"))
-			EXPECT_INT(cvx_buf_printf(&text, "{\"_id\":\"%s\"}\n",
-						  id->valuestring),
-				   0);
-		EXPECT_INT(cvx_buf_append(&text, "", 1), 0);
-		EXPECT_OK(store_import(d, name, IMPORT_APPEND, text.data, &err),
-			  &err);
-		cvx_buf_fini(&text);
-	}
-}
-
 static void make_archive(struct zip_maker *z, const cJSON *tables)
 {
 	const cJSON *table, *row;
@@ -148,32 +118,6 @@ static void make_archive(struct zip_maker *z, const cJSON *tables)
 	zip_end(z, "");
 }
 
-static void expect_tables(struct deployment *d, const cJSON *want,
-			  const char *what)
-{
-	struct cvx_err err = CVX_ERR_INIT;
-	struct table_info *got = NULL;
-	const cJSON *table;
-	size_t count = 0, i = 0;
-
-	EXPECT_OK(deployment_list_tables(d, "", &got, &count, &err), &err);
-	if (count != (size_t)cJSON_GetArraySize(want))
-		fail_msg("%s: %zu tables", what, count);
-	cJSON_ArrayForEach(table, want)
-	{
-		if (strcmp(got[i].name, vector_string(table, "name")) != 0 ||
-		    got[i].number !=
-			    cJSON_GetObjectItem(table, "number")->valuedouble ||
-		    (double)got[i].document_count !=
-			    cJSON_GetObjectItem(table, "count")->valuedouble)
-			fail_msg("%s: table %s has number %u, %u rows", what,
-				 got[i].name, got[i].number,
-				 (unsigned)got[i].document_count);
-		i++;
-	}
-	free(got);
-}
-
 static void check_mode(const cJSON *one, enum import_mode mode,
 		       const cJSON *expect)
 {
@@ -188,8 +132,9 @@ static void check_mode(const cJSON *one, enum import_mode mode,
 
 	(void)snprintf(what, sizeof(what), "%s, %s", name,
 		       import_mode_name(mode));
-	make_initial(d, cJSON_GetObjectItem(cJSON_GetObjectItem(one, "initial"),
-					    "tables"));
+	store_make_initial(
+		d, cJSON_GetObjectItem(cJSON_GetObjectItem(one, "initial"),
+				       "tables"));
 	make_archive(&z, cJSON_GetObjectItem(cJSON_GetObjectItem(one, "import"),
 					     "tables"));
 	before = print_all(d);
@@ -207,7 +152,8 @@ static void check_mode(const cJSON *one, enum import_mode mode,
 		EXPECT_INT(
 			result.document_count,
 			cJSON_GetObjectItem(expect, "num_written")->valueint);
-		expect_tables(d, cJSON_GetObjectItem(expect, "tables"), what);
+		store_expect_tables(d, cJSON_GetObjectItem(expect, "tables"),
+				    what);
 	}
 	free(before);
 	zip_maker_fini(&z);
