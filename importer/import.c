@@ -18,6 +18,7 @@
 #include "importer/embedded/records.h"
 #include "importer/load.h"
 #include "importer/pipeline.h"
+#include "importer/preview.h"
 
 /* Ten places, and what else there is to say. */
 #define ERROR_TEXT_MAX ((size_t)16 << 10)
@@ -29,7 +30,9 @@ struct import {
 	struct pipeline *pipeline;
 	struct running_import running;
 	_Atomic bool is_canceled;
+	bool was_previewed; /* the rows are converted, or refused for good */
 	bool was_committed; /* or tried to be */
+	struct commit_rows rows;
 
 	/* What the pipeline's rows were made with: set by its plan hook. */
 	struct plan_facts facts;
@@ -37,7 +40,8 @@ struct import {
 	/* Under the write lock: the plan that rows must be made with. */
 	const struct plan *locked_plan;
 
-	struct places places; /* of faults that the pipeline cannot see */
+	struct places places;	/* of faults that the pipeline cannot see */
+	struct cvx_err refusal; /* found by the preview */
 	struct cvx_buf error_text;
 };
 
@@ -132,6 +136,7 @@ void import_free(struct import *imp)
 
 	if (!imp)
 		return;
+	segment_stage_free(imp->rows.keys_stage);
 	pipeline_free(imp->pipeline);
 	stop_running(imp);
 	cvx_buf_fini(&imp->error_text);
@@ -172,11 +177,20 @@ int import_check(struct import *imp, uint64_t size, struct cvx_err *err)
 }
 
 /* The bytes of the source become rows that are ready to be committed. */
-static int convert(struct import *imp, uint64_t size, struct commit_rows *rows,
-		   struct cvx_err *err)
+static int convert(struct import *imp, uint64_t size, struct cvx_err *err)
 {
 	return load_finish(imp->d, imp->pipeline, size, &imp->plan.stamp,
-			   imp->target.table, &imp->places, rows, err);
+			   imp->target.table, &imp->places, &imp->rows, err);
+}
+
+/* As above, unless the preview did. */
+static int convert_once(struct import *imp, uint64_t size, struct cvx_err *err)
+{
+	if (!imp->was_previewed)
+		return convert(imp, size, err);
+	if (imp->refusal.code < 0)
+		*err = imp->refusal;
+	return imp->refusal.code;
 }
 
 static int check_canceled(struct import *imp, struct cvx_err *err)
@@ -199,15 +213,14 @@ static struct import_record make_record(const struct import *imp, uint64_t size)
 
 /* The one part of the transaction. */
 static int finish(struct import *imp, uint64_t size, const struct plan *now,
-		  struct commit_rows *rows, struct import_result *ret,
-		  struct cvx_err *err)
+		  struct import_result *ret, struct cvx_err *err)
 {
 	struct import_record record = make_record(imp, size);
 	struct commit_part part = {
 		.target = &imp->target,
 		.plan = now,
 		.stamp = imp->plan.stamp,
-		.rows = rows,
+		.rows = &imp->rows,
 	};
 	const struct commit_request request = {
 		.parts = &part,
@@ -219,7 +232,7 @@ static int finish(struct import *imp, uint64_t size, const struct plan *now,
 	struct duplicates existing;
 	int r;
 
-	record.row_count = rows->document_count;
+	record.row_count = imp->rows.document_count;
 	r = commit_finish(imp->d, &request, &existing, &failed, err);
 	if (r < 0 && existing.count > 0)
 		return load_refuse_duplicates(
@@ -227,23 +240,23 @@ static int finish(struct import *imp, uint64_t size, const struct plan *now,
 			imp->target.table, &imp->places, err);
 	if (r < 0)
 		return r;
-	ret->document_count = rows->document_count;
+	ret->document_count = imp->rows.document_count;
 	ret->revision = part.revision;
 	return 0;
 }
 
 /* Under the write lock: what was guessed is made sure, then committed. */
 static int commit_locked(struct import *imp, uint64_t size,
-			 const struct plan *now, struct commit_rows *rows,
-			 struct import_result *ret, struct cvx_err *err)
+			 const struct plan *now, struct import_result *ret,
+			 struct cvx_err *err)
 {
 	int r = 0;
 
 	if (plan_is_stale(&imp->plan, now, &imp->target)) {
-		segment_stage_free(CVX_TAKE(rows->keys_stage));
+		segment_stage_free(CVX_TAKE(imp->rows.keys_stage));
 		imp->locked_plan = now;
 		pipeline_reset(imp->pipeline);
-		r = convert(imp, size, rows, err);
+		r = convert(imp, size, err);
 		imp->locked_plan = NULL;
 	}
 	if (r == 0)
@@ -252,16 +265,15 @@ static int commit_locked(struct import *imp, uint64_t size,
 		commit_abort(imp->d);
 		return r;
 	}
-	return finish(imp, size, now, rows, ret, err);
+	return finish(imp, size, now, ret, err);
 }
 
 static int commit(struct import *imp, uint64_t size, struct import_result *ret,
 		  struct cvx_err *err)
 {
-	struct commit_rows rows = {.keys_stage = NULL};
 	struct plan_item item = {.target = &imp->target};
 	const struct plan_item *failed;
-	int r = convert(imp, size, &rows, err);
+	int r = convert_once(imp, size, err);
 
 	if (r == 0)
 		r = check_canceled(imp, err);
@@ -269,8 +281,7 @@ static int commit(struct import *imp, uint64_t size, struct import_result *ret,
 	if (r == 0)
 		r = commit_begin(imp->d, &item, 1, &failed, err);
 	if (r == 0)
-		r = commit_locked(imp, size, &item.plan, &rows, ret, err);
-	segment_stage_free(rows.keys_stage);
+		r = commit_locked(imp, size, &item.plan, ret, err);
 	return r;
 }
 
@@ -310,6 +321,26 @@ static void record_failure(struct import *imp, uint64_t size,
 			    imp->target.path, err.msg);
 }
 
+/* The import has failed for good. */
+static int end_failed(struct import *imp, uint64_t size,
+		      const struct cvx_err *cause, struct cvx_err *err)
+{
+	describe_failure(imp, cause);
+	record_failure(imp, size, cause);
+	stop_running(imp);
+	if (err)
+		*err = *cause;
+	return cause->code;
+}
+
+static int check_writable(struct import *imp, struct cvx_err *err)
+{
+	if (!imp->d->read_only)
+		return 0;
+	return cvx_fail(err, -EROFS, "the deployment %s is read-only",
+			imp->d->name);
+}
+
 int import_commit(struct import *imp, uint64_t size, struct import_result *ret,
 		  struct cvx_err *err)
 {
@@ -319,19 +350,65 @@ int import_commit(struct import *imp, uint64_t size, struct import_result *ret,
 	assert(!imp->was_committed);
 	imp->was_committed = true;
 	imp->running.available_size = size;
-	if (imp->d->read_only)
-		r = cvx_fail(&cause, -EROFS, "the deployment %s is read-only",
-			     imp->d->name);
-	else
+	r = check_writable(imp, &cause);
+	if (r == 0)
 		r = commit(imp, size, ret, &cause);
-	if (r < 0) {
-		describe_failure(imp, &cause);
-		record_failure(imp, size, &cause);
-		if (err)
-			*err = cause;
-	}
+	if (r < 0)
+		return end_failed(imp, size, &cause, err);
 	stop_running(imp);
-	return r;
+	return 0;
+}
+
+/* Whether one of the rows would be refused before anybody is asked. */
+static bool is_refused_parsing(const struct import *imp,
+			       const struct cvx_err *cause)
+{
+	const struct places *places = pipeline_places(imp->pipeline);
+	bool parsing = preview_is_parsing_refusal(cause->name);
+	unsigned i;
+
+	for (i = 0; i < places->count; i++)
+		parsing |= preview_is_parsing_refusal(places->list[i].err.name);
+	return parsing;
+}
+
+static int preview(struct import *imp, uint64_t size, struct preview *ret,
+		   struct cvx_err *err)
+{
+	int r = convert(imp, size, err);
+
+	if (r == 0)
+		r = check_canceled(imp, err);
+	if (r < 0 && (!err->name || is_refused_parsing(imp, err)))
+		return r;
+	if (r < 0)
+		ret->refusal = *err;
+	r = preview_add(ret, imp->d, &imp->target, imp->running.row_count,
+			imp->rows.stamp_count > 0, err);
+	return r < 0 ? r : preview_finish(ret, imp->d, imp->target.mode, err);
+}
+
+int import_preview(struct import *imp, uint64_t size, struct preview *ret,
+		   struct cvx_err *err)
+{
+	struct preview made = {.tables = NULL};
+	struct cvx_err cause = CVX_ERR_INIT;
+	int r;
+
+	assert(!imp->was_previewed && !imp->was_committed);
+	imp->was_previewed = true;
+	imp->running.available_size = size;
+	r = check_writable(imp, &cause);
+	if (r == 0)
+		r = preview(imp, size, &made, &cause);
+	if (r < 0) {
+		preview_fini(&made);
+		imp->was_committed = true;
+		return end_failed(imp, size, &cause, err);
+	}
+	imp->refusal = made.refusal;
+	*ret = made;
+	return 0;
 }
 
 int import_print_error(struct import *imp, struct cvx_buf *out)

@@ -34,6 +34,7 @@
 struct cvx_buf;
 struct cvx_err;
 struct import;
+struct preview;
 
 enum import_mode {
 	IMPORT_REQUIRE_EMPTY,
@@ -94,6 +95,16 @@ void import_restart(struct import *imp);
  * does that may not be the last (fuse-facts.md c.3); UINT64_MAX only looks.
  */
 int import_check(struct import *imp, uint64_t size, struct cvx_err *err);
+
+/*
+ * Converts the file of size bytes and tells what committing it would do
+ * (preview.h). May be called once, and only import_commit(), with the same
+ * size, import_cancel() or import_free() may follow. *ret is to be ended with
+ * preview_fini() if this returns 0. A failure is that of an import: it is
+ * recorded, and nothing can be committed any more.
+ */
+int import_preview(struct import *imp, uint64_t size, struct preview *ret,
+		   struct cvx_err *err);
 
 /*
  * Commits the file of size bytes. May be called once. -ECANCELED after

@@ -17,6 +17,7 @@
 #include "importer/embedded/embedded.h"
 #include "importer/embedded/records.h"
 #include "importer/load.h"
+#include "importer/preview.h"
 #include "importer/restore_table.h"
 #include "importer/shelf.h"
 #include "importer/value/name.h"
@@ -32,7 +33,9 @@ struct restore {
 	struct import_source source;
 	struct running_import running;
 	_Atomic bool is_canceled;
+	bool was_previewed; /* the rows are converted, or refused for good */
 	bool was_committed; /* or tried to be */
+	struct cvx_err refusal; /* found by the preview */
 
 	uint64_t size; /* of the archive */
 	struct archive *archive;
@@ -374,18 +377,37 @@ static int commit_locked(struct restore *r, struct restore_result *ret,
 	return finish(r, ret, err);
 }
 
+/* All tables as they would be written now. */
+static int convert(struct restore *r, struct cvx_err *err)
+{
+	const struct plan_item *failed = NULL;
+	int result = commit_plan(r->d, r->items, r->count, &failed, err);
+
+	return result < 0 ? fail_plan(failed, result, err)
+			  : convert_all(r, err);
+}
+
+/* Reads and converts, unless the preview did. */
+static int convert_once(struct restore *r, struct cvx_err *err)
+{
+	int result = 0;
+
+	if (r->refusal.code < 0)
+		*err = r->refusal;
+	if (r->was_previewed)
+		return r->refusal.code;
+	result = look_inside(r, err);
+	return result < 0 ? result : convert(r, err);
+}
+
 static int commit(struct restore *r, struct restore_result *ret,
 		  struct cvx_err *err)
 {
 	const struct plan_item *failed = NULL;
-	int result = look_inside(r, err);
+	int result = convert_once(r, err);
 
-	if (result < 0)
-		return result;
-	result = commit_plan(r->d, r->items, r->count, &failed, err);
-	if (result < 0)
-		return fail_plan(failed, result, err);
-	result = convert_all(r, err);
+	if (result == 0)
+		result = check_canceled(r, err);
 	if (result < 0)
 		return result;
 	result = commit_begin(r->d, r->items, r->count, &failed, err);
@@ -423,6 +445,33 @@ static void record_failure(struct restore *r, const struct cvx_err *cause)
 			    err.msg);
 }
 
+static int check_writable(struct restore *r, struct cvx_err *err)
+{
+	if (!r->d->read_only)
+		return 0;
+	return cvx_fail(err, -EROFS, "the deployment %s is read-only",
+			r->d->name);
+}
+
+static void stop(struct restore *r)
+{
+	forget_archive(r);
+	running_remove(r->d, &r->running);
+	r->d = NULL;
+}
+
+/* The restore has failed for good. */
+static int end_failed(struct restore *r, const struct cvx_err *cause,
+		      struct cvx_err *err)
+{
+	describe_failure(r, cause);
+	record_failure(r, cause);
+	stop(r);
+	if (err)
+		*err = *cause;
+	return cause->code;
+}
+
 int restore_commit(struct restore *r, uint64_t size, struct restore_result *ret,
 		   struct cvx_err *err)
 {
@@ -433,21 +482,73 @@ int restore_commit(struct restore *r, uint64_t size, struct restore_result *ret,
 	r->was_committed = true;
 	r->size = size;
 	r->running.available_size = size;
-	if (r->d->read_only)
-		result = cvx_fail(&cause, -EROFS,
-				  "the deployment %s is read-only", r->d->name);
-	else
+	result = check_writable(r, &cause);
+	if (result == 0)
 		result = commit(r, ret, &cause);
-	if (result < 0) {
-		describe_failure(r, &cause);
-		record_failure(r, &cause);
-		if (err)
-			*err = cause;
+	if (result < 0)
+		return end_failed(r, &cause, err);
+	stop(r);
+	return 0;
+}
+
+/* Whether rows would be refused before anybody is asked. */
+static bool is_refused_parsing(const struct restore *r,
+			       const struct cvx_err *cause)
+{
+	bool parsing = preview_is_parsing_refusal(cause->name);
+	unsigned i;
+
+	for (i = 0; i < r->work.places.count; i++)
+		parsing |= preview_is_parsing_refusal(
+			r->work.places.list[i].err.name);
+	return parsing;
+}
+
+static int preview(struct restore *r, struct preview *ret, struct cvx_err *err)
+{
+	const struct restore_table *t;
+	size_t i;
+	int result = look_inside(r, err);
+
+	if (result < 0)
+		return result;
+	result = convert(r, err);
+	if (result < 0 && (!err->name || is_refused_parsing(r, err)))
+		return result;
+	if (result < 0)
+		ret->refusal = *err;
+	result = 0;
+	for (i = 0; result == 0 && i < r->count; i++) {
+		t = &r->tables[i];
+		result = preview_add(ret, r->d, &t->target,
+				     t->rows.document_count,
+				     t->rows.stamp_count > 0, err);
 	}
-	forget_archive(r);
-	running_remove(r->d, &r->running);
-	r->d = NULL;
-	return result;
+	return result < 0 ? result : preview_finish(ret, r->d, r->mode, err);
+}
+
+int restore_preview(struct restore *r, uint64_t size, struct preview *ret,
+		    struct cvx_err *err)
+{
+	struct preview made = {.tables = NULL};
+	struct cvx_err cause = CVX_ERR_INIT;
+	int result;
+
+	assert(!r->was_previewed && !r->was_committed);
+	r->was_previewed = true;
+	r->size = size;
+	r->running.available_size = size;
+	result = check_writable(r, &cause);
+	if (result == 0)
+		result = preview(r, &made, &cause);
+	if (result < 0) {
+		preview_fini(&made);
+		r->was_committed = true;
+		return end_failed(r, &cause, err);
+	}
+	r->refusal = made.refusal;
+	*ret = made;
+	return 0;
 }
 
 int restore_print_error(struct restore *r, struct cvx_buf *out)

@@ -50,6 +50,16 @@ int restore_new(struct deployment *d, const struct restore_target *target,
 void restore_free(struct restore *r);
 
 /*
+ * Reads and converts the archive of size bytes and tells what committing it
+ * would do (preview.h). May be called once, and only restore_commit(), with
+ * the same size, restore_cancel() or restore_free() may follow. *ret is to be
+ * ended with preview_fini() if this returns 0. A failure is that of a restore:
+ * it is recorded, and nothing can be committed any more.
+ */
+int restore_preview(struct restore *r, uint64_t size, struct preview *ret,
+		    struct cvx_err *err);
+
+/*
  * Restores the archive of size bytes. May be called once. -ECANCELED after
  * restore_cancel, unless the commit came first.
  */
