@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
+#include <search.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,7 @@
 
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
+#include "importer/archive/decoder.h"
 #include "importer/value/refusal.h"
 
 #define END_SIZE 22 /* the record at the end, without its comment */
@@ -18,6 +21,9 @@
 #define LOCATOR_SIZE 20 /* in front of it, in ZIP64 */
 #define END64_SIZE 56	/* in front of that */
 #define LOCAL_SIZE 30	/* the fixed part of a local header */
+
+/* Packed bytes are read in pieces of this size. */
+#define RAW_SIZE ((size_t)128 << 10)
 
 /* Where an entry that was read lies. */
 struct extent {
@@ -29,6 +35,8 @@ struct archive {
 	struct import_source source;
 	uint64_t base; /* bytes in front of the archive */
 	uint64_t size; /* of the rest */
+
+	pthread_mutex_t lock; /* guards all below, and the source */
 	zip_t *zip;
 
 	/* What libzip does with the source. */
@@ -37,15 +45,21 @@ struct archive {
 	zip_error_t zip_error;
 	struct cvx_err failure; /* of the source; code 0: none */
 
-	struct extent *extents; /* by their start */
-	size_t extent_count, extent_capacity;
+	void *extents; /* a tree of struct extent, see claim() */
 };
 
 struct archive_stream {
 	struct archive *a;
 	zip_file_t *file;
 	struct archive_entry entry;
+	uint32_t want_crc;
+	struct decoder *decoder; /* NULL: nothing is packed */
+
+	unsigned char *raw; /* RAW_SIZE bytes; io.in points into it */
+	uint64_t raw_left;  /* not read yet */
+	struct decoder_io io;
 	uint64_t off;
+	uint32_t crc; /* of the bytes before off */
 	bool is_at_end;
 };
 
@@ -143,23 +157,8 @@ static int fail_zip(struct archive *a, const zip_error_t *error,
 		return refuse(err, "InvalidZip",
 			      "the ZIP contradicts itself: it was cut or "
 			      "damaged");
-	case ZIP_ER_CRC:
-		return refuse(err, "InvalidZip", "its checksum is wrong");
-	case ZIP_ER_ZLIB:
-	case ZIP_ER_COMPRESSED_DATA:
-		return refuse(err, "InvalidZip",
-			      "its compressed data is damaged");
 	case ZIP_ER_EOF:
 		return refuse(err, "InvalidZip", "its data is cut");
-	case ZIP_ER_NOPASSWD:
-	case ZIP_ER_ENCRNOTSUPP:
-	case ZIP_ER_WRONGPASSWD:
-		return refuse(err, "InvalidZip",
-			      "it is encrypted, which is not supported");
-	case ZIP_ER_COMPNOTSUPP:
-		return refuse(err, "InvalidZip",
-			      "its method of compression is not supported; "
-			      "pack it with deflate");
 	case ZIP_ER_MULTIDISK:
 		return refuse(err, "InvalidZip",
 			      "archives of several parts are not supported");
@@ -285,6 +284,7 @@ int archive_open(const struct import_source *source, uint64_t size,
 
 	if (!a)
 		return cvx_fail_memory(err);
+	(void)pthread_mutex_init(&a->lock, NULL);
 	zip_error_init(&a->zip_error);
 	a->source = *source;
 	a->size = size;
@@ -315,7 +315,8 @@ void archive_free(struct archive *a)
 	if (a->zip)
 		zip_discard(a->zip);
 	zip_error_fini(&a->zip_error);
-	free(a->extents);
+	tdestroy(a->extents, free);
+	(void)pthread_mutex_destroy(&a->lock);
 	free(a);
 }
 
@@ -324,88 +325,133 @@ uint64_t archive_entry_count(const struct archive *a)
 	return (uint64_t)zip_get_num_entries(a->zip, 0);
 }
 
+/* Under the lock. */
+static int find_entry(struct archive *a, uint64_t index, zip_stat_t *st,
+		      struct archive_entry *ret, struct cvx_err *err)
+{
+	ret->name = zip_get_name(a->zip, index, ZIP_FL_ENC_RAW);
+	if (!ret->name || zip_stat_index(a->zip, index, 0, st) < 0)
+		return fail_zip(a, zip_get_error(a->zip), err);
+	ret->size = (st->valid & ZIP_STAT_SIZE) ? st->size : 0;
+	return 0;
+}
+
 int archive_entry(struct archive *a, uint64_t index, struct archive_entry *ret,
 		  struct cvx_err *err)
 {
 	zip_stat_t st;
+	int r;
 
-	ret->name = zip_get_name(a->zip, index, ZIP_FL_ENC_RAW);
-	if (!ret->name || zip_stat_index(a->zip, index, 0, &st) < 0)
-		return fail_zip(a, zip_get_error(a->zip), err);
-	ret->size = (st.valid & ZIP_STAT_SIZE) ? st.size : 0;
-	return 0;
+	(void)pthread_mutex_lock(&a->lock);
+	r = find_entry(a, index, &st, ret, err);
+	(void)pthread_mutex_unlock(&a->lock);
+	return r;
+}
+
+/* Extents of which no two share a byte have an order; those that do are equal
+ * in it, so that a tree finds them. */
+static int compare_extents(const void *a, const void *b)
+{
+	const struct extent *x = a, *y = b;
+
+	if (x->end <= y->start)
+		return -1;
+	return x->start >= y->end;
 }
 
 /* Remembers where the entry lies; no two may share a byte. */
 static int claim(struct archive *a, const struct extent *extent,
 		 struct cvx_err *err)
 {
-	const struct extent *other = NULL;
-	size_t low = 0, high = a->extent_count, middle;
-	struct extent *more;
+	struct extent *copy = malloc(sizeof(*copy));
+	struct extent *const *node;
+	uint64_t other;
 
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (a->extents[middle].start < extent->start)
-			low = middle + 1;
-		else
-			high = middle;
+	if (!copy)
+		return cvx_fail_memory(err);
+	*copy = *extent;
+	node = tsearch(copy, &a->extents, compare_extents);
+	if (!node) {
+		free(copy);
+		return cvx_fail_memory(err);
 	}
-	if (low < a->extent_count && a->extents[low].index == extent->index)
+	if (*node == copy)
+		return 0;
+	free(copy);
+	other = (*node)->index;
+	if (other == extent->index)
 		return 0; /* read again */
-	if (low < a->extent_count && a->extents[low].start < extent->end)
-		other = &a->extents[low];
-	if (low > 0 && a->extents[low - 1].end > extent->start)
-		other = &a->extents[low - 1];
-	if (other)
-		return refuse(
-			err, "InvalidZip",
-			"it shares its bytes with the entry %.200s",
-			zip_get_name(a->zip, other->index, ZIP_FL_ENC_RAW));
-	if (a->extent_count == a->extent_capacity) {
-		a->extent_capacity = a->extent_capacity * 2 + 16;
-		more = reallocarray(a->extents, a->extent_capacity,
-				    sizeof(*more));
-		if (!more)
-			return cvx_fail_memory(err);
-		a->extents = more;
-	}
-	memmove(a->extents + low + 1, a->extents + low,
-		(a->extent_count - low) * sizeof(*more));
-	a->extents[low] = *extent;
-	a->extent_count++;
-	return 0;
+	return refuse(err, "InvalidZip",
+		      "it shares its bytes with the entry %.200s",
+		      zip_get_name(a->zip, other, ZIP_FL_ENC_RAW));
 }
 
-static int open_file(struct archive_stream *s, uint64_t index,
-		     struct cvx_err *err)
+/* Opens the packed bytes, which nobody else may claim. Under the lock. */
+static int open_file(struct archive *a, uint64_t index, const zip_stat_t *st,
+		     zip_file_t **ret, struct cvx_err *err)
 {
-	struct archive *a = s->a;
-	struct extent extent;
-	zip_stat_t st;
+	struct extent extent = {.index = index};
 
-	if (zip_stat_index(a->zip, index, 0, &st) < 0)
-		return fail_zip(a, zip_get_error(a->zip), err);
-	if ((st.valid & ZIP_STAT_ENCRYPTION_METHOD) &&
-	    st.encryption_method != ZIP_EM_NONE)
+	if ((st->valid & ZIP_STAT_ENCRYPTION_METHOD) &&
+	    st->encryption_method != ZIP_EM_NONE)
 		return refuse(err, "InvalidZip",
 			      "it is encrypted, which is not supported");
-	/* libzip does not look at the checksum of nothing. */
-	if (st.comp_size == 0 && (st.valid & ZIP_STAT_CRC) && st.crc != 0)
-		return refuse(err, "InvalidZip", "its checksum is wrong");
 	/* The first thing that is read is the entry's local header. */
 	a->first_read = UINT64_MAX;
-	s->file = zip_fopen_index(a->zip, index, 0);
-	if (!s->file)
+	*ret = zip_fopen_index(a->zip, index, ZIP_FL_COMPRESSED);
+	if (!*ret)
 		return fail_zip(a, zip_get_error(a->zip), err);
 	if (a->first_read == UINT64_MAX)
 		return 0;
 	extent.start = a->first_read;
-	if (st.comp_size > a->size - extent.start)
+	if (st->comp_size > a->size - extent.start)
 		return refuse(err, "InvalidZip", "its data is cut");
-	extent.end = extent.start + LOCAL_SIZE + st.comp_size;
-	extent.index = index;
+	extent.end = extent.start + LOCAL_SIZE + st->comp_size;
 	return claim(a, &extent, err);
+}
+
+int archive_claim(struct archive *a, uint64_t index, struct cvx_err *err)
+{
+	struct archive_entry entry = {.name = ""};
+	zip_file_t *file = NULL;
+	zip_stat_t st;
+	int r;
+
+	(void)pthread_mutex_lock(&a->lock);
+	r = find_entry(a, index, &st, &entry, err);
+	if (r == 0)
+		r = open_file(a, index, &st, &file, err);
+	if (file)
+		(void)zip_fclose(file); /* was not read */
+	(void)pthread_mutex_unlock(&a->lock);
+	if (r < 0)
+		(void)prefix_entry(err, entry.name);
+	return r;
+}
+
+static int open_stream(struct archive_stream *s, uint64_t index,
+		       struct cvx_err *err)
+{
+	struct archive *a = s->a;
+	zip_stat_t st;
+	int r;
+
+	(void)pthread_mutex_lock(&a->lock);
+	r = find_entry(a, index, &st, &s->entry, err);
+	if (r == 0)
+		r = open_file(a, index, &st, &s->file, err);
+	(void)pthread_mutex_unlock(&a->lock);
+	if (r < 0)
+		return r;
+	s->want_crc = (st.valid & ZIP_STAT_CRC) ? st.crc : 0;
+	s->raw_left = st.comp_size;
+	s->is_at_end = s->raw_left == 0;
+	if (s->is_at_end)
+		return 0;
+	s->raw = malloc(RAW_SIZE);
+	if (!s->raw)
+		return cvx_fail_memory(err);
+	return decoder_new(st.comp_method, &s->decoder, err);
 }
 
 int archive_stream_new(struct archive *a, uint64_t index,
@@ -418,10 +464,8 @@ int archive_stream_new(struct archive *a, uint64_t index,
 	if (!s)
 		return cvx_fail_memory(err);
 	s->a = a;
-	r = archive_entry(a, index, &s->entry, err);
-	if (r < 0)
-		return r;
-	r = open_file(s, index, err);
+	s->entry.name = "";
+	r = open_stream(s, index, err);
 	if (r < 0) {
 		(void)prefix_entry(err, s->entry.name);
 		return r;
@@ -434,43 +478,105 @@ void archive_stream_free(struct archive_stream *s)
 {
 	if (!s)
 		return;
-	if (s->file)
+	if (s->file) {
+		(void)pthread_mutex_lock(&s->a->lock);
 		(void)zip_fclose(s->file); /* was only read */
+		(void)pthread_mutex_unlock(&s->a->lock);
+	}
+	decoder_free(s->decoder);
+	free(s->raw);
 	free(s);
 }
 
-static int read_file(struct archive_stream *s, char *buf, size_t size,
-		     size_t *ret_n, struct cvx_err *err)
+static int read_raw(struct archive_stream *s, struct cvx_err *err)
 {
+	size_t size = s->raw_left < RAW_SIZE ? (size_t)s->raw_left : RAW_SIZE;
 	zip_int64_t got;
-	size_t n = 0;
+	int r = 0;
 
-	while (n < size && !s->is_at_end) {
-		got = zip_fread(s->file, buf + n, size - n);
-		if (got < 0)
-			return fail_zip(s->a, zip_file_get_error(s->file), err);
-		s->is_at_end = got == 0;
-		n += (size_t)got;
-		s->off += (uint64_t)got;
-		if (s->off > s->entry.size)
-			return refuse(err, "InvalidZip",
-				      "it has more bytes than the directory of "
-				      "the ZIP says");
-	}
-	if (s->is_at_end && s->off < s->entry.size)
+	(void)pthread_mutex_lock(&s->a->lock);
+	got = zip_fread(s->file, s->raw, size);
+	if (got < 0)
+		r = fail_zip(s->a, zip_file_get_error(s->file), err);
+	else if (got == 0)
+		r = refuse(err, "InvalidZip", "its data is cut");
+	(void)pthread_mutex_unlock(&s->a->lock);
+	if (r < 0)
+		return r;
+	s->raw_left -= (uint64_t)got;
+	s->io.in = s->raw;
+	s->io.in_size = (size_t)got;
+	s->io.in_ends = s->raw_left == 0;
+	return 0;
+}
+
+/* What the directory says of the whole entry. */
+static int verify(const struct archive_stream *s, struct cvx_err *err)
+{
+	if (s->off < s->entry.size)
 		return refuse(err, "InvalidZip",
 			      "it has fewer bytes than the directory of the "
 			      "ZIP says");
-	*ret_n = n;
+	if (s->crc != s->want_crc)
+		return refuse(err, "InvalidZip", "its checksum is wrong");
+	return 0;
+}
+
+/* Unpacks some bytes to where io.out points, and counts them. */
+static int unpack(struct archive_stream *s, struct cvx_err *err)
+{
+	const unsigned char *out = s->io.out;
+	size_t in_size, made;
+	int r = 0;
+
+	if (s->io.in_size == 0 && s->raw_left > 0)
+		r = read_raw(s, err);
+	if (r < 0)
+		return r;
+	in_size = s->io.in_size;
+	switch (decoder_run(s->decoder, &s->io)) {
+	case DECODER_ENDED:
+		s->is_at_end = true;
+		break;
+	case DECODER_GOES_ON:
+		if (s->io.out == out && s->io.in_size == in_size)
+			return refuse(err, "InvalidZip", "its data is cut");
+		break;
+	case DECODER_DAMAGED:
+		return refuse(err, "InvalidZip",
+			      "its compressed data is damaged");
+	case DECODER_TOO_FAR:
+		return refuse(err, "InvalidZip",
+			      "it is packed with a window of more than %zu MiB",
+			      DECODER_WINDOW_MAX >> 20);
+	case DECODER_NO_MEMORY:
+		return cvx_fail_memory(err);
+	}
+	made = (size_t)(s->io.out - out);
+	s->off += made;
+	if (s->off > s->entry.size)
+		return refuse(err, "InvalidZip",
+			      "it has more bytes than the directory of the ZIP "
+			      "says");
+	s->crc = decoder_crc(s->crc, out, made);
 	return 0;
 }
 
 int archive_stream_read(struct archive_stream *s, void *buf, size_t size,
 			size_t *ret_n, struct cvx_err *err)
 {
-	int r = read_file(s, buf, size, ret_n, err);
+	int r = 0;
 
-	if (r < 0)
+	s->io.out = buf;
+	s->io.out_size = size;
+	while (r == 0 && s->io.out_size > 0 && !s->is_at_end)
+		r = unpack(s, err);
+	if (r == 0 && s->is_at_end)
+		r = verify(s, err);
+	if (r < 0) {
 		(void)prefix_entry(err, s->entry.name);
-	return r;
+		return r;
+	}
+	*ret_n = size - s->io.out_size;
+	return 0;
 }

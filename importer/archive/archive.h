@@ -5,11 +5,12 @@
  * Only the central directory is believed. What it says of an entry's size and
  * checksum is verified when the entry is read to its end; an entry that yields
  * more bytes than it says, that shares its bytes with another one that was
- * read, that is encrypted or packed in an unknown way is refused as InvalidZip.
- * Data in front of the archive and behind it (a comment) is fine.
+ * claimed or read, that is encrypted or packed in an unknown way is refused as
+ * InvalidZip. Data in front of the archive and behind it (a comment) is fine.
  *
- * Memory:  the directory, and what libzip needs to inflate one entry.
- * Threads: not locked; a stream counts as its archive.
+ * Memory:  the directory, and for each stream what decoder.h says.
+ * Threads: several may use an archive, each with streams of its own. The source
+ *          is read by one at a time.
  * Errors:  refusals whose text names the entry.
  */
 #ifndef CVX_IMPORTER_ARCHIVE_ARCHIVE_H
@@ -41,6 +42,12 @@ struct archive_entry {
 
 int archive_entry(struct archive *a, uint64_t index, struct archive_entry *ret,
 		  struct cvx_err *err);
+
+/*
+ * Makes sure of where the entry lies, without unpacking it: of two entries that
+ * share bytes the one that is claimed or read first is believed.
+ */
+int archive_claim(struct archive *a, uint64_t index, struct cvx_err *err);
 
 int archive_stream_new(struct archive *a, uint64_t index,
 		       struct archive_stream **ret, struct cvx_err *err);

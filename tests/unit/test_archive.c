@@ -85,7 +85,9 @@ TEST(archive_entries_come_in_the_order_of_the_directory)
 {
 	const struct zip_lie stored = {.is_stored = true};
 	const struct zip_lie descriptor = {.has_descriptor = true};
-	const struct zip_lie *const lies[] = {NULL, &stored, &descriptor};
+	const struct zip_lie zstd = {.is_zstd = true};
+	const struct zip_lie *const lies[] = {NULL, &stored, &descriptor,
+					      &zstd};
 	size_t i;
 
 	for (i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
@@ -221,10 +223,16 @@ TEST(archive_entry_that_lies_is_refused_by_name)
 		{{.packed_size_more = -5}, "documents.jsonl"},
 		{{.flags = 1}, "encrypted"},
 		{{.flags = 0x41}, "encrypted"},
-		{{.method = 9}, "method"}, /* deflate64 */
-		{{.method = 12},
-		 "documents.jsonl"}, /* bzip2, which it is not */
-		{{.method = 77}, "method"},
+		{{.method = 9}, "documents.jsonl"}, /* is not deflate64 */
+		{{.method = 93}, "compressed data"},
+		{{.is_zstd = true, .crc_xor = 1}, "checksum"},
+		{{.is_zstd = true, .packed_size_more = -5}, "cut"},
+		{{.is_zstd = true, .size_more = -1}, "more bytes"},
+		{{.is_zstd = true, .size_more = 1}, "fewer bytes"},
+		{{.is_zstd = true, .method = 8}, "compressed data"},
+		{{.method = 12}, "packed with bzip2 (method 12)"},
+		{{.method = 14}, "packed with LZMA (method 14)"},
+		{{.method = 77}, "an unknown method (method 77)"},
 		{{.has_offset = true, .offset = 1}, "documents.jsonl"},
 		{{.has_offset = true, .offset = 1 << 30}, "documents.jsonl"},
 		{{.has_offset = true, .offset = 0}, "documents.jsonl"},
@@ -254,6 +262,51 @@ TEST(archive_entries_that_overlap_are_refused)
 	EXPECT_FAIL(read_entry(a, 1, &got, &size, &err), &err, -EINVAL,
 		    "b/documents.jsonl: it shares its bytes with the entry "
 		    "a/documents.jsonl");
+	archive_free(a);
+	zip_maker_fini(&z);
+}
+
+/* What is believed does not hang on which is unpacked first. */
+TEST(archive_entry_that_is_claimed_first_is_believed)
+{
+	const struct zip_lie same = {.has_offset = true, .offset = 0};
+	struct zip_maker z;
+	struct archive *a = NULL;
+	struct cvx_err err = CVX_ERR_INIT;
+	size_t size;
+	char *got;
+
+	zip_maker_init(&z);
+	zip_add(&z, "a/documents.jsonl", "{\"n\":1}\n", 8, NULL);
+	zip_add(&z, "b/documents.jsonl", "{\"n\":1}\n", 8, &same);
+	zip_end(&z, "");
+	EXPECT_OK(open_zip(&z.file, &a, &err), &err);
+	EXPECT_OK(archive_claim(a, 1, &err), &err);
+	EXPECT_OK(archive_claim(a, 1, &err), &err);
+	EXPECT_FAIL(read_entry(a, 0, &got, &size, &err), &err, -EINVAL,
+		    "a/documents.jsonl: it shares its bytes with the entry "
+		    "b/documents.jsonl");
+	EXPECT_FAIL(archive_claim(a, 0, &err), &err, -EINVAL, "shares");
+	expect_entry(a, 1, "b/documents.jsonl", "{\"n\":1}\n");
+	archive_free(a);
+	zip_maker_fini(&z);
+}
+
+/* Many, and those that come later lie in front. */
+TEST(archive_claims_of_many_entries_are_kept_apart)
+{
+	struct archive *a = NULL;
+	struct cvx_err err = CVX_ERR_INIT;
+	struct zip_maker z;
+	uint64_t i;
+
+	zip_maker_init(&z);
+	for (i = 0; i < 5000; i++)
+		zip_add_text(&z, "t/documents.jsonl", "{\"n\":1}\n");
+	zip_end(&z, "");
+	EXPECT_OK(open_zip(&z.file, &a, &err), &err);
+	for (i = 5000; i-- > 0;)
+		EXPECT_OK(archive_claim(a, i, &err), &err);
 	archive_free(a);
 	zip_maker_fini(&z);
 }
@@ -381,6 +434,8 @@ UNIT_MAIN(UNIT_CASE(archive_entries_come_in_the_order_of_the_directory),
 	  UNIT_CASE(archive_with_a_cut_directory_is_refused),
 	  UNIT_CASE(archive_entry_that_lies_is_refused_by_name),
 	  UNIT_CASE(archive_entries_that_overlap_are_refused),
+	  UNIT_CASE(archive_entry_that_is_claimed_first_is_believed),
+	  UNIT_CASE(archive_claims_of_many_entries_are_kept_apart),
 	  UNIT_CASE(archive_of_70000_entries_lists_them_all),
 	  UNIT_CASE(archive_source_that_fails_keeps_its_errno),
 	  UNIT_CASE(entry_source_reads_on_from_where_the_last_read_began),

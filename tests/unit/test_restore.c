@@ -585,7 +585,7 @@ TEST(restore_refuses_hostile_entries_by_name)
 		 "{\"n\":1}\n",
 		 {.method = 77},
 		 -EINVAL,
-		 ENTRY ": its method"},
+		 ENTRY ": it is packed with an unknown method"},
 		{ENTRY,
 		 "{\"n\":2}\n",
 		 {.has_offset = true},

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <zlib.h>
+#include <zstd.h>
 
 #include "tests/unit/unit.h"
 
@@ -58,6 +59,17 @@ static unsigned char *deflate_all(const void *bytes, size_t size,
 	return out;
 }
 
+static unsigned char *zstd_all(const void *bytes, size_t size, size_t *ret_size)
+{
+	size_t bound = ZSTD_compressBound(size);
+	unsigned char *out = malloc(bound);
+
+	assert_non_null(out);
+	*ret_size = ZSTD_compress(out, bound, bytes, size, 1);
+	EXPECT_INT(ZSTD_isError(*ret_size), 0);
+	return out;
+}
+
 /* The part that both headers share, from the version needed to the extras. */
 static void put_common(struct cvx_buf *b, uint16_t flags, uint16_t method,
 		       uint32_t crc, uint64_t packed, uint64_t size,
@@ -86,8 +98,12 @@ void zip_add(struct zip_maker *z, const char *name, const void *bytes,
 	bool is_stored = l->is_stored || size == 0;
 	uint16_t method = is_stored ? 0 : 8, flags = l->flags;
 
-	if (!is_stored)
+	if (!is_stored && l->is_zstd) {
+		packed = zstd_all(bytes, size, &packed_size);
+		method = 93;
+	} else if (!is_stored) {
 		packed = deflate_all(bytes, size, &packed_size);
+	}
 	if (l->has_descriptor)
 		flags |= 0x808;
 	put(&z->file, 0x04034b50, 4);

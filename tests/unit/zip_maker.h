@@ -20,6 +20,7 @@ struct zip_maker {
 /* What an entry's header in the directory says other than the truth. */
 struct zip_lie {
 	bool is_stored; /* not deflated, which is no lie */
+	bool is_zstd;	/* likewise */
 	uint32_t crc_xor;
 	int64_t size_more, packed_size_more;
 	uint16_t flags;
