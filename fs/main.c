@@ -8,19 +8,18 @@
 #include "fs/closest.h"
 #include "fs/exit_status.h"
 #include "fs/mount.h"
+#include "fs/option_table.h"
 
 static const struct command {
-	const char *name;
-	const char *summary;
-	enum exit_status (*run)(int argc, char *const argv[]); /* NULL: later */
+	const struct command_options *options;
+	enum exit_status (*run)(int argc, char *const argv[]);
 } commands[] = {
-	{"mount", "mount a deployment as a file system", mount_command},
-	{"import", "import a file", NULL},
-	{"export", "export a deployment to an archive", NULL},
-	{"status", "show the mounts and their imports", NULL},
-	{"serve", "serve the embedded deployment to Convex's own client", NULL},
+	{&mount_command_options, mount_command},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
+
+static const char *const later[] = {"import", "export", "status", "serve"};
+#define LATER_COUNT (sizeof(later) / sizeof(*later))
 
 static void print_help(FILE *out)
 {
@@ -30,22 +29,24 @@ static void print_help(FILE *out)
 	      "Convex deployments as file systems.\n\n",
 	      out);
 	for (i = 0; i < COMMAND_COUNT; i++)
-		fprintf(out, "  %-8s %s%s\n", commands[i].name,
-			commands[i].summary,
-			commands[i].run ? "" : " (not built yet)");
+		fprintf(out, "  %-8s %s\n", commands[i].options->name,
+			commands[i].options->summary);
+	for (i = 0; i < LATER_COUNT; i++)
+		fprintf(out, "  %-8s (not built yet)\n", later[i]);
 	fputs("\n  --help, --version; convexfs COMMAND --help tells more\n",
 	      out);
 }
 
 static enum exit_status fail_unknown(const char *word)
 {
+	const char *name;
 	size_t i;
 
 	fprintf(stderr, "convexfs: unknown command '%s'", word);
 	for (i = 0; i < COMMAND_COUNT; i++) {
-		if (word_is_close(word, commands[i].name)) {
-			fprintf(stderr, "; did you mean '%s'?\n",
-				commands[i].name);
+		name = commands[i].options->name;
+		if (word_is_close(word, name)) {
+			fprintf(stderr, "; did you mean '%s'?\n", name);
 			return EXIT_STATUS_WRONG_CALL;
 		}
 	}
@@ -57,11 +58,12 @@ static enum exit_status run_command(int argc, char *const argv[])
 {
 	size_t i;
 
-	for (i = 0; i < COMMAND_COUNT; i++) {
-		if (strcmp(argv[0], commands[i].name) != 0)
-			continue;
-		if (commands[i].run)
+	for (i = 0; i < COMMAND_COUNT; i++)
+		if (strcmp(argv[0], commands[i].options->name) == 0)
 			return commands[i].run(argc, argv);
+	for (i = 0; i < LATER_COUNT; i++) {
+		if (strcmp(argv[0], later[i]) != 0)
+			continue;
 		fprintf(stderr, "convexfs: %s is not built yet\n", argv[0]);
 		return EXIT_STATUS_WRONG_CALL;
 	}

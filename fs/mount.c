@@ -19,6 +19,7 @@
 #include "cache/rejects.h"
 #include "fs/daemon.h"
 #include "fs/mountpoint.h"
+#include "fs/option_print.h"
 #include "fs/options.h"
 #include "fs/paths.h"
 #include "fs/session.h"
@@ -428,7 +429,7 @@ static enum exit_status mount_with(int argc, char *const argv[],
 	mount_options_init(&m.options);
 	status = status_of(read_options(&m.options, argc, argv, &err));
 	if (status == EXIT_STATUS_DONE && m.options.help) {
-		mount_options_print_help(stdout);
+		options_print_help(&mount_command_options, stdout);
 	} else {
 		if (status == EXIT_STATUS_DONE)
 			status = prepare(&m, &err);

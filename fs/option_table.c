@@ -2,9 +2,13 @@
 
 #include <stdint.h>
 
+#include "fs/command_options.h"
 #include "fs/options.h"
 
 #define AT(field) offsetof(struct mount_options, field)
+#define IMPORT_AT(field) offsetof(struct import_options, field)
+
+#define COUNT(list) (sizeof(list) / sizeof(*(list)))
 
 _Static_assert(sizeof(uid_t) == sizeof(uint32_t) &&
 		       sizeof(gid_t) == sizeof(uint32_t),
@@ -14,10 +18,6 @@ _Static_assert(sizeof(uid_t) == sizeof(uint32_t) &&
 #define IS_A_SECRET                                                            \
 	"keys do not belong on a command line, where every user of the "       \
 	"machine can read them; use the environment or an env file"
-#define IS_REMOTE                                                              \
-	"mounting a deployment that is not on this machine is not built yet; " \
-	"the embedded one is mounted with: convexfs mount local MOUNTPOINT"
-
 const struct option_spec option_words[] = {
 	{"mode", "MODE",
 	 "how a dropped file meets what is there, when its name does not say: "
@@ -101,22 +101,160 @@ const char *const option_fstab_words[] = {
 const size_t option_fstab_word_count =
 	sizeof(option_fstab_words) / sizeof(*option_fstab_words);
 
-const struct option_switch option_switches[OPTION_SWITCH_COUNT] = {
+/* --- what selects a deployment, but for --source ------------------------- */
+
+#define REMOTE_SWITCHES(reason)                                                \
+	{0, {"url", "URL", reason, KIND_REFUSED, GROUP_HIDDEN, 0}},            \
+		{0, {"prod", NULL, reason, KIND_REFUSED, GROUP_HIDDEN, 0}},    \
+		{0,                                                            \
+		 {"preview-name", "NAME", reason, KIND_REFUSED, GROUP_HIDDEN,  \
+		  0}},                                                         \
+		{0,                                                            \
+		 {"deployment", "NAME", reason, KIND_REFUSED, GROUP_HIDDEN,    \
+		  0}},                                                         \
+	{                                                                      \
+		0,                                                             \
+		{                                                              \
+			"deployment-name", "NAME", reason, KIND_REFUSED,       \
+				GROUP_HIDDEN, 0                                \
+		}                                                              \
+	}
+
+#define SOURCE_HELP                                                            \
+	"the deployment: see below (default: what the environment selects, "   \
+	"else local)"
+
+/* --- mount --------------------------------------------------------------- */
+
+#define MOUNT_IS_REMOTE                                                        \
+	"mounting a deployment that is not on this machine is not built yet; " \
+	"the embedded one is mounted with: convexfs mount local MOUNTPOINT"
+
+static const struct option_switch mount_switches[] = {
 	{'o',
-	 {"options", "OPT[,OPT...]", "mount options, see below", KIND_NONE,
+	 {"options", "OPT[,OPT...]", "mount options, see below", KIND_WORDS,
 	  GROUP_COMMON, 0}},
 	{'f',
 	 {"foreground", NULL, "stay in the foreground", KIND_ON, GROUP_COMMON,
 	  AT(foreground)}},
 	{'d',
 	 {"debug", NULL, "log every operation; implies -f", KIND_ON,
-	  GROUP_COMMON, AT(debug)}},
-	{'h', {"help", NULL, "print this", KIND_ON, GROUP_COMMON, AT(help)}},
+	  GROUP_COMMON, AT(debug_in_front)}},
+	{'h', {"help", NULL, "print this", KIND_HELP, GROUP_COMMON, AT(help)}},
 	{0, {"admin-key", "", IS_A_SECRET, KIND_REFUSED, GROUP_HIDDEN, 0}},
-	{0, {"url", "", IS_REMOTE, KIND_REFUSED, GROUP_HIDDEN, 0}},
-	{0, {"prod", NULL, IS_REMOTE, KIND_REFUSED, GROUP_HIDDEN, 0}},
-	{0, {"preview-name", "", IS_REMOTE, KIND_REFUSED, GROUP_HIDDEN, 0}},
-	{0, {"deployment", "", IS_REMOTE, KIND_REFUSED, GROUP_HIDDEN, 0}},
-	{0, {"deployment-name", "", IS_REMOTE, KIND_REFUSED, GROUP_HIDDEN, 0}},
-	{0, {"env-file", "", IS_REMOTE, KIND_REFUSED, GROUP_HIDDEN, 0}},
+	REMOTE_SWITCHES(MOUNT_IS_REMOTE),
+	{0, {"env-file", "", MOUNT_IS_REMOTE, KIND_REFUSED, GROUP_HIDDEN, 0}},
 };
+
+const struct command_options mount_command_options = {
+	.name = "mount",
+	.summary = "mount a deployment as a file system",
+	.usage = "[-o OPT[,OPT...]] [-f] [-d] [SOURCE] MOUNTPOINT",
+	.about = "Mounts a deployment as a file system. Returns when the "
+		 "mount answers.\n"
+		 "Unmount with: fusermount3 -u MOUNTPOINT",
+	.takes_source = true,
+	.takes_words = true,
+	.switches = mount_switches,
+	.switch_count = COUNT(mount_switches),
+};
+
+/* --- import -------------------------------------------------------------- */
+
+#define IMPORT_IS_REMOTE                                                       \
+	"importing into a deployment that is not on this machine is not "      \
+	"built yet; the embedded one is used with: --source local"
+
+static const struct option_switch import_switches[] = {
+	{0,
+	 {"table", "TABLE",
+	  "the table that the rows go to, which is made if it is not there; a "
+	  "zip names its own",
+	  KIND_TEXT, GROUP_COMMON, IMPORT_AT(table)}},
+	{0,
+	 {"format", "FORMAT",
+	  "csv, jsonLines, jsonArray or zip (default: as the name of the file "
+	  "ends: .csv, .jsonl, .json, .zip)",
+	  KIND_FORMAT, GROUP_COMMON, IMPORT_AT(format)}},
+	{0,
+	 {"append", NULL, "add the rows to the documents that are there",
+	  KIND_ON, GROUP_COMMON, IMPORT_AT(append)}},
+	{0,
+	 {"replace", NULL,
+	  "replace the documents of the tables in the file (without any of "
+	  "the three, they must be empty)",
+	  KIND_ON, GROUP_COMMON, IMPORT_AT(replace)}},
+	{0,
+	 {"replace-all", NULL,
+	  "as replace, and remove all other tables of all components", KIND_ON,
+	  GROUP_COMMON, IMPORT_AT(replace_all)}},
+	{'y',
+	 {"yes", NULL, "do not ask before documents are deleted", KIND_ON,
+	  GROUP_COMMON, IMPORT_AT(yes)}},
+	{0,
+	 {"component", "PATH",
+	  "import into this component, which is made if it is not there "
+	  "(default: the root component)",
+	  KIND_PLACE, GROUP_COMMON, IMPORT_AT(component)}},
+	{0,
+	 {"json", NULL,
+	  "print the outcome as one line of JSON on standard output", KIND_ON,
+	  GROUP_COMMON, IMPORT_AT(json)}},
+	{0,
+	 {"source", "SOURCE", SOURCE_HELP, KIND_TEXT, GROUP_COMMON,
+	  IMPORT_AT(source)}},
+	{0,
+	 {"env-file", "FILE", "take what selects the deployment from this file",
+	  KIND_TEXT, GROUP_REMOTE, IMPORT_AT(env_file)}},
+	{'h',
+	 {"help", NULL, "print this", KIND_HELP, GROUP_COMMON,
+	  IMPORT_AT(help)}},
+	{0,
+	 {"admin-key", "KEY", IMPORT_IS_REMOTE, KIND_REFUSED, GROUP_HIDDEN, 0}},
+	REMOTE_SWITCHES(IMPORT_IS_REMOTE),
+};
+
+const struct command_options import_command_options = {
+	.name = "import",
+	.summary = "import a file",
+	.usage = "[--table TABLE] [--append | --replace | --replace-all] "
+		 "[-y] PATH|-",
+	.about = "Imports the file PATH, or standard input, as the mount does "
+		 "when it is copied in:\n"
+		 "all of it in one step, or nothing.",
+	.examples = "convexfs import --table people people.csv\n"
+		    "convexfs import --table people --append more.jsonl\n"
+		    "convexfs import --replace -y backup.zip\n"
+		    "curl -s URL | convexfs import --table people --format "
+		    "jsonArray -",
+	.takes_source = true,
+	.switches = import_switches,
+	.switch_count = COUNT(import_switches),
+};
+
+/* ------------------------------------------------------------------------- */
+
+const struct command_options *const command_options[] = {
+	&mount_command_options,
+	&import_command_options,
+};
+const size_t command_options_count = COUNT(command_options);
+
+const char *const *option_choices(enum option_kind kind)
+{
+	static const char *const modes[] = {"require-empty", "append",
+					    "replace", "replace-all", NULL};
+	static const char *const formats[] = {"csv", "jsonLines", "jsonArray",
+					      "zip", NULL};
+
+	if (kind == KIND_MODE)
+		return modes;
+	return kind == KIND_FORMAT ? formats : NULL;
+}
+
+const char *file_format_name(enum file_format format)
+{
+	return format == FILE_FORMAT_NONE
+		       ? ""
+		       : option_choices(KIND_FORMAT)[format - FILE_FORMAT_CSV];
+}

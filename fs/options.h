@@ -1,8 +1,7 @@
 /*
  * options: the command line of `convexfs mount`, and of mount.convexfs.
  *
- * One table (options.c) says which words there are. Reading a command line,
- * the text of --help and completions all come from it.
+ * The table of option_table.h says which words there are.
  *
  * Threads: getopt has state of its own; only one thread may read a command
  * line at a time.
@@ -26,7 +25,8 @@ struct mount_options {
 	bool help;
 	bool foreground;
 	bool debug;
-	bool dry_run; /* mount(8)'s --fake: check, but do not mount */
+	bool debug_in_front; /* -d: debug, and in the foreground */
+	bool dry_run;	     /* mount(8)'s --fake: check, but do not mount */
 	bool read_only;
 	bool allow_delete;
 	bool allow_other;
@@ -63,9 +63,6 @@ int mount_options_read(struct mount_options *o, int argc, char *const argv[],
  */
 int mount_options_read_helper(struct mount_options *o, int argc,
 			      char *const argv[], struct cvx_err *err);
-
-/* The text of `convexfs mount --help`, in lines of at most 100 columns. */
-void mount_options_print_help(FILE *out);
 
 /* The options as pairs of names and values for .convex/deployment.json, no
  * secrets among them: texts[2 * i] and texts[2 * i + 1]. */

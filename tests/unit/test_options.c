@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "fs/closest.h"
+#include "fs/option_print.h"
 #include "fs/options.h"
 
 #define WORDS_MAX 16
@@ -331,7 +332,7 @@ TEST(options_help_is_readable)
 	FILE *out = open_memstream(&text, &size);
 
 	assert_non_null(out);
-	mount_options_print_help(out);
+	options_print_help(&mount_command_options, out);
 	assert_int_equal(fclose(out), 0);
 	assert_non_null(strstr(text, "mode=MODE"));
 	assert_non_null(strstr(text, "-f, --foreground"));
