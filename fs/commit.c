@@ -168,7 +168,7 @@ static int register_tables(struct stage *s, struct cvx_err *err)
 
 	return r < 0 ? r
 		     : deployment_register_tables(s->env->deployment,
-						  s->env->component, text.data,
+						  s->place.component, text.data,
 						  text.size, err);
 }
 
@@ -251,6 +251,8 @@ static int perform(struct commits *c, struct stage *s, struct cvx_err *err)
 	case TREE_ROOT:
 	case TREE_TABLE:
 	case TREE_REGISTRY_DIR:
+	case TREE_COMPONENTS_DIR:
+	case TREE_COMPONENT:
 	case TREE_CONTROL_DIR:
 	case TREE_SCRATCH_DIR:
 	case TREE_DEPLOYMENT:
@@ -329,7 +331,7 @@ static void keep_reject(struct commits *c, struct stage *s,
 static void record_failure(struct stage *s, const struct cvx_err *why)
 {
 	const struct import_target target = {
-		.component = s->env->component,
+		.component = s->place.component,
 		.table = s->place.table,
 		.path = s->path,
 		.format = s->place.format,
@@ -438,7 +440,7 @@ static bool is_what_is_there(const struct stage *s)
 		return false;
 	from = table_reader_info(s->base.reader);
 	return strcmp(from->name, s->place.table) == 0 &&
-	       deployment_stat_table(s->env->deployment, s->env->component,
+	       deployment_stat_table(s->env->deployment, s->place.component,
 				     s->place.table, &now, NULL) == 0 &&
 	       from->revision == now.revision;
 }

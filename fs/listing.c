@@ -79,19 +79,55 @@ static bool has(const struct listing *l, const char *name)
 	return false;
 }
 
-static int add_tables(struct listing *l, struct session *s, struct cvx_err *err)
+/* A folder of the deployment, with the number under which it is known. */
+static int add_folder(struct listing *l, struct session *s, const char *dir,
+		      const char *name)
+{
+	char path[TREE_PATH_MAX + 1];
+	uint64_t number = 0;
+
+	if (tree_join(path, dir, name) == 0)
+		number = nodes_number_of(s->nodes, path, 0);
+	return add(l, name, true, number);
+}
+
+static int add_tables(struct listing *l, struct session *s,
+		      const struct tree_place *place, const char *dir,
+		      struct cvx_err *err)
 {
 	CVX_AUTO(cvx_freep) struct table_info *tables = NULL;
 	size_t count = 0;
-	int r = deployment_list_tables(s->settings.deployment,
-				       s->settings.component, &tables, &count,
-				       err);
+	int r = deployment_list_tables(s->settings.deployment, place->component,
+				       &tables, &count, err);
 
 	for (size_t i = 0; r == 0 && i < count; i++)
-		if (add(l, tables[i].name, true,
-			nodes_number_of(s->nodes, tables[i].name, 0)) < 0)
+		if (add_folder(l, s, dir, tables[i].name) < 0)
 			r = cvx_fail_memory(err);
 	return r;
+}
+
+/* The components right below the place's own, or only their folder. */
+static int add_components(struct listing *l, struct session *s,
+			  const struct tree_place *place, const char *dir,
+			  struct cvx_err *err)
+{
+	char **paths;
+	const char *slash;
+	size_t count;
+	int r = deployment_list_components(
+		s->settings.deployment, place->component, &paths, &count, err);
+
+	if (r < 0)
+		return r;
+	if (place->kind != TREE_COMPONENTS_DIR)
+		r = count > 0 ? add_folder(l, s, dir, "_components") : 0;
+	else
+		for (size_t i = 0; r == 0 && i < count; i++) {
+			slash = strrchr(paths[i], '/');
+			r = add_folder(l, s, dir, slash ? slash + 1 : paths[i]);
+		}
+	deployment_free_components(paths);
+	return r < 0 ? cvx_fail_memory(err) : 0;
 }
 
 /* The files that rejects have in the folder. */
@@ -129,39 +165,64 @@ static int add_rejects(struct listing *l, struct session *s, const char *dir)
 	return r;
 }
 
-static int add_fixed(struct listing *l, struct session *s,
-		     const struct node *dir, struct cvx_err *err)
+static int add_files(struct listing *l, const char *const *names)
 {
-	int r = add(l, ".", true, dir->number);
+	int r = 0;
 
+	for (; r == 0 && *names; names++)
+		r = add(l, *names, false, 0);
+	return r;
+}
+
+static int fill_component(struct listing *l, struct session *s,
+			  const struct tree_place *place, const char *dir,
+			  struct cvx_err *err)
+{
+	int r = 0;
+
+	if (place->kind == TREE_ROOT)
+		r = add(l, "README.md", false, 0);
 	if (r == 0)
-		r = add(l, "..", true, 0);
-	switch (dir->place.kind) {
+		r = add_folder(l, s, dir, "_tables");
+	if (r < 0)
+		return cvx_fail_memory(err);
+	r = add_tables(l, s, place, dir, err);
+	return r < 0 ? r : add_components(l, s, place, dir, err);
+}
+
+/* What the deployment has in the folder. */
+static int fill_served(struct listing *l, struct session *s,
+		       const struct tree_place *place, const char *dir,
+		       struct cvx_err *err)
+{
+	static const char *const table[] = {
+		"documents.jsonl",
+		"generated_schema.jsonl",
+		NULL,
+	};
+	static const char *const registry[] = {"documents.jsonl", NULL};
+	static const char *const control[] = {
+		"deployment.json",
+		"imports.jsonl",
+		"last-error",
+		NULL,
+	};
+	int r = 0;
+
+	switch (place->kind) {
 	case TREE_ROOT:
-		if (r == 0)
-			r = add(l, "README.md", false, 0);
-		if (r == 0)
-			r = add(l, "_tables", true, 0);
-		if (r == 0)
-			return add_tables(l, s, err);
-		break;
+	case TREE_COMPONENT:
+		return fill_component(l, s, place, dir, err);
+	case TREE_COMPONENTS_DIR:
+		return add_components(l, s, place, dir, err);
 	case TREE_TABLE:
-		if (r == 0)
-			r = add(l, "documents.jsonl", false, 0);
-		if (r == 0)
-			r = add(l, "generated_schema.jsonl", false, 0);
+		r = add_files(l, table);
 		break;
 	case TREE_REGISTRY_DIR:
-		if (r == 0)
-			r = add(l, "documents.jsonl", false, 0);
+		r = add_files(l, registry);
 		break;
 	case TREE_CONTROL_DIR:
-		if (r == 0)
-			r = add(l, "deployment.json", false, 0);
-		if (r == 0)
-			r = add(l, "imports.jsonl", false, 0);
-		if (r == 0)
-			r = add(l, "last-error", false, 0);
+		r = add_files(l, control);
 		break;
 	case TREE_SCRATCH_DIR:
 	case TREE_README:
@@ -181,6 +242,24 @@ static int add_fixed(struct listing *l, struct session *s,
 	return r < 0 ? cvx_fail_memory(err) : 0;
 }
 
+static int fill(struct listing *l, struct session *s, const struct node *dir,
+		const char *path, struct cvx_err *err)
+{
+	int r = add(l, ".", true, dir->number);
+
+	if (r == 0)
+		r = add(l, "..", true, 0);
+	if (r < 0)
+		return cvx_fail_memory(err);
+	r = fill_served(l, s, &dir->place, path, err);
+	if (r < 0)
+		return r;
+	if (names_list(s->names, path, add, l) < 0 ||
+	    add_rejects(l, s, path) < 0)
+		return cvx_fail_memory(err);
+	return 0;
+}
+
 int listing_fill(struct listing *l, struct session *s, const struct node *dir,
 		 struct cvx_err *err)
 {
@@ -191,10 +270,7 @@ int listing_fill(struct listing *l, struct session *s, const struct node *dir,
 	pthread_mutex_lock(&l->lock);
 	l->count = 0;
 	cvx_buf_clear(&l->names);
-	r = add_fixed(l, s, dir, err);
-	if (r == 0 && (names_list(s->names, path, add, l) < 0 ||
-		       add_rejects(l, s, path) < 0))
-		r = cvx_fail_memory(err);
+	r = fill(l, s, dir, path, err);
 	pthread_mutex_unlock(&l->lock);
 	return r;
 }

@@ -9,7 +9,6 @@
 
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
-#include "fs/process.h"
 #include "fs/stage.h"
 #include "fs/view.h"
 
@@ -26,7 +25,6 @@ struct mark {
 struct marks {
 	pthread_mutex_t lock;
 	/* guarded by lock: */
-	struct mark *hidden;
 	struct mark *tickets;
 };
 
@@ -66,7 +64,6 @@ void marks_free(struct marks *ms)
 {
 	if (!ms)
 		return;
-	list_free(ms->hidden);
 	list_free(ms->tickets);
 	pthread_mutex_destroy(&ms->lock);
 	free(ms);
@@ -92,7 +89,7 @@ static struct mark *expire(struct mark **list)
 	return gone;
 }
 
-static struct mark *mark_new(const char *path, pid_t who, int seconds)
+static struct mark *mark_new(const char *path, pid_t who)
 {
 	struct mark *m = calloc(1, sizeof(*m));
 
@@ -101,86 +98,8 @@ static struct mark *mark_new(const char *path, pid_t who, int seconds)
 		return NULL;
 	}
 	m->who = who;
-	m->until = seconds_now() + seconds;
+	m->until = seconds_now() + MARKS_TICKET_SECONDS;
 	return m;
-}
-
-static pid_t process_of(pid_t tid)
-{
-	struct process_status status;
-
-	if (tid == 0 || process_read_status(tid, &status) < 0)
-		return 0;
-	return status.tgid;
-}
-
-/* Nearly always false, and then nobody need be asked who a thread is. */
-static bool hides_any(struct marks *ms)
-{
-	bool any;
-
-	pthread_mutex_lock(&ms->lock);
-	any = ms->hidden != NULL;
-	pthread_mutex_unlock(&ms->lock);
-	return any;
-}
-
-void marks_hide(struct marks *ms, const char *path, pid_t tid)
-{
-	pid_t process = process_of(tid);
-	struct mark *gone, *m;
-
-	if (process == 0)
-		return;
-	m = mark_new(path, process, MARKS_HIDE_SECONDS);
-	if (!m)
-		return; /* the file stays in sight: the program will say so */
-	pthread_mutex_lock(&ms->lock);
-	gone = expire(&ms->hidden);
-	m->next = ms->hidden;
-	ms->hidden = m;
-	pthread_mutex_unlock(&ms->lock);
-	list_free(gone);
-}
-
-bool marks_is_hidden(struct marks *ms, const char *path, pid_t tid)
-{
-	pid_t process = hides_any(ms) ? process_of(tid) : 0;
-	struct mark *gone;
-	bool yes = false;
-
-	if (process == 0)
-		return false;
-	pthread_mutex_lock(&ms->lock);
-	gone = expire(&ms->hidden);
-	for (const struct mark *m = ms->hidden; m; m = m->next)
-		yes = yes || (m->who == process && strcmp(m->path, path) == 0);
-	pthread_mutex_unlock(&ms->lock);
-	list_free(gone);
-	return yes;
-}
-
-void marks_show(struct marks *ms, const char *path, pid_t tid)
-{
-	pid_t process = hides_any(ms) ? process_of(tid) : 0;
-	struct mark **at, *gone = NULL;
-
-	if (process == 0)
-		return;
-	pthread_mutex_lock(&ms->lock);
-	for (at = &ms->hidden; *at;) {
-		struct mark *m = *at;
-
-		if (m->who == process && strcmp(m->path, path) == 0) {
-			*at = m->next;
-			m->next = gone;
-			gone = m;
-		} else {
-			at = &m->next;
-		}
-	}
-	pthread_mutex_unlock(&ms->lock);
-	list_free(gone);
 }
 
 /* Where the thread's ticket for the path hangs; to NULL if it has none. */
@@ -198,7 +117,7 @@ static struct mark **find_ticket(struct marks *ms, pid_t tid, const char *path,
 int marks_put_ticket(struct marks *ms, pid_t tid, const char *path,
 		     struct stage *stage)
 {
-	struct mark *m = mark_new(path, tid, MARKS_TICKET_SECONDS);
+	struct mark *m = mark_new(path, tid);
 	struct mark *gone;
 	int r = 0;
 
@@ -267,7 +186,7 @@ bool marks_take_ticket(struct marks *ms, pid_t tid, const struct stage *stage)
 void marks_put_view(struct marks *ms, pid_t tid, const char *path,
 		    struct view *view)
 {
-	struct mark *m = mark_new(path, tid, MARKS_TICKET_SECONDS);
+	struct mark *m = mark_new(path, tid);
 	struct mark *gone;
 
 	if (!m || tid == 0) {

@@ -1,14 +1,9 @@
 /*
- * marks: what a single process, or thread, sees under a name for a short time.
+ * marks: what a single thread sees under a name for a short time.
  *
- *   hidden   A program that replaces a file by unlinking or renaming it away
- *            first (mv from outside, tar, install, unzip, cp -b) finds the
- *            name free until it has made it again. Everybody else goes on
- *            seeing the file, and so does the program after
- *            MARKS_HIDE_SECONDS.
- *   ticket   A thread that opens a file for writing is sent round once more
- *            and finds the staged file under the name, on an inode of its own
- *            (ops_open.c).
+ * A thread that opens a file for writing is sent round once more and finds the
+ * staged file under the name, on an inode of its own (ops_open.c): it has a
+ * ticket for it.
  *
  * Paths have no leading '/'. Threads are those of the headers of requests; 0,
  * one outside of our sight, has no marks.
@@ -27,16 +22,10 @@ struct stage;
 struct view;
 struct view_revision;
 
-#define MARKS_HIDE_SECONDS 10
 #define MARKS_TICKET_SECONDS 10
 
 int marks_new(struct marks **ret, struct cvx_err *err);
 void marks_free(struct marks *ms);
-
-/* Hides the path from the thread's process. */
-void marks_hide(struct marks *ms, const char *path, pid_t tid);
-bool marks_is_hidden(struct marks *ms, const char *path, pid_t tid);
-void marks_show(struct marks *ms, const char *path, pid_t tid);
 
 /* -EEXIST when the thread has one for the path already. */
 int marks_put_ticket(struct marks *ms, pid_t tid, const char *path,

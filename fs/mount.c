@@ -205,6 +205,17 @@ static int open_private_dir(const char *path, int *ret_fd, struct cvx_err *err)
 	return 0;
 }
 
+/* Rejects stand at paths of the mount, so each component that is mounted has
+ * its own. */
+static int name_rejects(const struct mount *m, const char *dir, char **ret)
+{
+	const char *component = m->options.component;
+
+	if (!component || !component[0])
+		return asprintf(ret, "%s/rejects", dir);
+	return asprintf(ret, "%s/rejects-%016" PRIx64, dir, hash(component));
+}
+
 /* The folders of this deployment in cache_dir. */
 static int open_cache(struct mount *m, struct cvx_err *err)
 {
@@ -215,7 +226,7 @@ static int open_cache(struct mount *m, struct cvx_err *err)
 	if (asprintf(&dir, "%s/local-%016" PRIx64, m->options.cache_dir,
 		     hash(m->state_dir)) < 0 ||
 	    asprintf(&spool, "%s/spool", dir) < 0 ||
-	    asprintf(&rejects, "%s/rejects", dir) < 0)
+	    name_rejects(m, dir, &rejects) < 0)
 		return cvx_fail_memory(err);
 	r = open_private_dir(dir, &fd, err);
 	if (r == 0)

@@ -59,7 +59,8 @@ static void drop(struct node *n)
 	free(n);
 }
 
-static int add_root(struct nodes *ns, struct cvx_err *err)
+static int add_root(struct nodes *ns, const char *component,
+		    struct cvx_err *err)
 {
 	struct node *root = calloc(1, sizeof(*root));
 
@@ -68,7 +69,7 @@ static int add_root(struct nodes *ns, struct cvx_err *err)
 		return cvx_fail_memory(err);
 	}
 	root->number = NODES_ROOT;
-	root->place = tree_root();
+	root->place = tree_root(component);
 	root->lookups = 1; /* the kernel never forgets it */
 	if (!tsearch(root, &ns->by_number, compare_numbers)) {
 		drop(root);
@@ -77,7 +78,7 @@ static int add_root(struct nodes *ns, struct cvx_err *err)
 	return 0;
 }
 
-int nodes_new(struct nodes **ret, struct cvx_err *err)
+int nodes_new(const char *component, struct nodes **ret, struct cvx_err *err)
 {
 	struct nodes *ns = calloc(1, sizeof(*ns));
 	int r;
@@ -86,7 +87,7 @@ int nodes_new(struct nodes **ret, struct cvx_err *err)
 		return cvx_fail_memory(err);
 	pthread_mutex_init(&ns->lock, NULL);
 	ns->next = (random_tag() << COUNTER_BITS) + NODES_ROOT + 1;
-	r = add_root(ns, err);
+	r = add_root(ns, component, err);
 	if (r < 0) {
 		nodes_free(ns);
 		return r;

@@ -49,7 +49,8 @@ struct node {
 	bool listed; /* found by path and version */
 };
 
-int nodes_new(struct nodes **ret, struct cvx_err *err);
+/* component: shown at the root of the mount; the caller's. */
+int nodes_new(const char *component, struct nodes **ret, struct cvx_err *err);
 void nodes_free(struct nodes *ns);
 
 /* A number that no node has had. */

@@ -22,7 +22,9 @@
 
 #include "fs/barrier.h"
 #include "fs/commit.h"
+#include "fs/components.h"
 #include "fs/handle.h"
+#include "fs/hidden.h"
 #include "fs/interrupt.h"
 #include "fs/last_close.h"
 #include "fs/marks.h"
@@ -44,9 +46,11 @@ struct session {
 
 	struct stage_env stage_env;
 	struct view_env view_env;
+	struct components *components;
 	struct nodes *nodes;
 	struct names *names;
 	struct marks *marks;
+	struct hidden *hidden;
 	struct handles *handles;
 	struct report *report;
 	struct commits *commits;
@@ -134,6 +138,10 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
  * it makes it again. */
 void unlink_hide(struct session *s, const struct name_end *e, struct node *n,
 		 pid_t tid);
+
+/* Whether the thread's process is one of those that make files anew where
+ * they find some, and fail where they did not expect any. */
+bool unlink_is_replacer(pid_t tid);
 
 /* Removes FILE.rejected or FILE.error. */
 int unlink_reject(struct session *s, enum tree_kind kind, const char *path,

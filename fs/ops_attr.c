@@ -42,7 +42,7 @@ static int64_t folder_mtime(const struct session *s, const struct node *n)
 	struct table_info info;
 
 	if (n->place.kind == TREE_TABLE &&
-	    deployment_stat_table(s->settings.deployment, s->settings.component,
+	    deployment_stat_table(s->settings.deployment, n->place.component,
 				  n->place.table, &info, NULL) == 0)
 		return info.committed_ns;
 	return s->started_ns;
@@ -227,7 +227,7 @@ static int print_xattr(struct session *s, const struct node *n, size_t which,
 		       struct cvx_buf *out)
 {
 	struct deployment *d = s->settings.deployment;
-	const char *component = s->settings.component;
+	const char *component = n->place.component;
 	struct table_info info;
 	int r = deployment_stat_table(d, component, n->place.table, &info,
 				      NULL);

@@ -100,24 +100,50 @@ void op_releasedir(fuse_req_t req, fuse_ino_t ino __attribute__((unused)),
 	fuse_reply_err(req, 0);
 }
 
-static int make_folder(struct session *s, const struct node *dir,
-		       const char *name, const char *path, struct cvx_err *err)
+static int make_component(struct session *s, const struct tree_place *place,
+			  const char *name, struct cvx_err *err)
+{
+	char path[TREE_PATH_MAX + 1];
+	int r = tree_join(path, place->component, name);
+
+	if (r < 0)
+		return cvx_fail(err, r, "the path is too long");
+	return deployment_create_component(s->settings.deployment, path, err);
+}
+
+static int make_place(struct session *s, const struct tree_place *place,
+		      const char *name, const char *path, pid_t tid,
+		      struct cvx_err *err)
+{
+	if (place->kind == TREE_TABLE)
+		return deployment_create_table(s->settings.deployment,
+					       place->component, place->table,
+					       err);
+	if (place->kind == TREE_COMPONENT)
+		return make_component(s, place, name, err);
+	if (place->kind == TREE_SCRATCH_DIR)
+		return names_put_folder(s->names, path, err);
+	/* It is there, but perhaps this process does not see it. */
+	if (!hidden_from(s->hidden, path, tid))
+		return cvx_fail(err, -EEXIST, "%s: is there already", path);
+	hidden_show(s->hidden, path, tid);
+	return 0;
+}
+
+static int make_folder(struct session *s, const struct name_end *e, pid_t tid,
+		       struct cvx_err *err)
 {
 	struct tree_place place;
 	int r;
 
 	if (s->settings.read_only)
 		return cvx_fail(err, -EROFS, "the mount is read-only");
-	r = tree_folder(&dir->place, name, &place, err);
-	if (r < 0)
-		return r;
-	if (place.kind == TREE_TABLE)
-		return deployment_create_table(s->settings.deployment,
-					       s->settings.component,
-					       place.table, err);
-	if (place.kind == TREE_SCRATCH_DIR)
-		return names_put_folder(s->names, path, err);
-	return cvx_fail(err, -EEXIST, "%s: is there already", path);
+	r = tree_folder(&e->dir->place, e->name, &place, err);
+	if (r == 0)
+		r = make_place(s, &place, e->name, e->path, tid, err);
+	if (r == 0 && place.kind != TREE_SCRATCH_DIR && unlink_is_replacer(tid))
+		hidden_put_fresh(s->hidden, e->path, tid);
+	return r;
 }
 
 void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name,
@@ -133,7 +159,7 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name,
 	ops_settle(req);
 	r = name_end_init(&e, s, parent, name, &err);
 	if (r == 0)
-		r = make_folder(s, e.dir, name, e.path, &err);
+		r = make_folder(s, &e, ops_caller(req), &err);
 	if (r == 0)
 		r = lookup_node(s, e.dir, name, ops_caller(req), &n, &err);
 	log_debug("mkdir %s: %d", e.path, r);
@@ -148,20 +174,20 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name,
 	name_end_fini(&e, s);
 }
 
-static int remove_table(struct session *s, const char *table,
-			struct cvx_err *err)
+static int remove_table(struct session *s, const struct tree_place *place,
+			const char *path, struct cvx_err *err)
 {
 	if (!s->settings.allow_delete)
 		return cvx_fail(err, -EPERM,
 				"%s: is a table; only a mount with -o "
 				"allow_delete removes tables",
-				table);
-	if (!names_is_empty(s->names, table))
+				path);
+	if (!names_is_empty(s->names, path))
 		return cvx_fail(err, -ENOTEMPTY,
 				"%s: files that are not imported are in it",
-				table);
-	return deployment_delete_table(s->settings.deployment,
-				       s->settings.component, table, err);
+				path);
+	return deployment_delete_table(s->settings.deployment, place->component,
+				       place->table, err);
 }
 
 static int remove_folder(struct session *s, const struct node *dir,
@@ -181,9 +207,13 @@ static int remove_folder(struct session *s, const struct node *dir,
 		(void)names_remove(s->names, path, NULL);
 		return 0;
 	}
-	if (tree_folder(&dir->place, name, &place, NULL) == 0 &&
-	    place.kind == TREE_TABLE)
-		return remove_table(s, place.table, err);
+	if (tree_folder(&dir->place, name, &place, NULL) < 0)
+		return cvx_fail(err, -ENOENT, "%s: is not there", path);
+	if (place.kind == TREE_TABLE)
+		return remove_table(s, &place, path, err);
+	if (place.kind == TREE_COMPONENT)
+		return cvx_fail(err, -EPERM, "%s: is a component, which stays",
+				path);
 	return cvx_fail(err, -EPERM, "%s: belongs to the mount", path);
 }
 

@@ -61,7 +61,10 @@ static int find_name(const struct sought *q, struct node **ret,
 		     struct cvx_err *err)
 {
 	struct name n = names_find(q->s->names, q->path);
-	struct tree_place place = {.kind = TREE_SCRATCH_DIR};
+	struct tree_place place = {
+		.kind = TREE_SCRATCH_DIR,
+		.component = q->parent->component,
+	};
 	struct node_key key = {
 		.place = &place,
 		.path = q->path,
@@ -95,11 +98,30 @@ static int find_table(const struct sought *q, const struct tree_place *place,
 {
 	struct table_info info;
 	int r = deployment_stat_table(q->s->settings.deployment,
-				      q->s->settings.component, place->table,
-				      &info, err);
+				      place->component, place->table, &info,
+				      err);
 
 	/* The node outlives commits, so it cannot hold their time. */
 	return r < 0 ? r : folder_node(q, place, 0, 0, ret, err);
+}
+
+static int find_component(const struct sought *q, struct node **ret,
+			  struct cvx_err *err)
+{
+	char path[TREE_PATH_MAX + 1];
+	struct tree_place place;
+	const char *kept;
+	int r = tree_join(path, q->parent->component, q->name);
+
+	if (r < 0)
+		return not_there(q, err);
+	r = deployment_find_component(q->s->settings.deployment, path, err);
+	if (r == 0)
+		r = components_keep(q->s->components, path, &kept, err);
+	if (r < 0)
+		return r;
+	place = tree_component(kept);
+	return folder_node(q, &place, 0, 0, ret, err);
 }
 
 static int find_documents(const struct sought *q,
@@ -117,9 +139,8 @@ static int find_documents(const struct sought *q,
 		key.mtime_ns = late.committed_ns;
 		return nodes_look_up(q->s->nodes, &key, ret, err);
 	}
-	r = deployment_stat_table(q->s->settings.deployment,
-				  q->s->settings.component, place->table, &info,
-				  err);
+	r = deployment_stat_table(q->s->settings.deployment, place->component,
+				  place->table, &info, err);
 	if (r < 0)
 		return r;
 	key.version = info.revision;
@@ -167,7 +188,7 @@ static int find_reject(const struct sought *q, const struct tree_place *place,
 static int find_file(const struct sought *q, const struct tree_place *place,
 		     struct node **ret, struct cvx_err *err)
 {
-	if (marks_is_hidden(q->s->marks, q->path, q->tid))
+	if (hidden_from(q->s->hidden, q->path, q->tid))
 		return not_there(q, err);
 	if (view_is_text(place->kind))
 		return find_text(q, place, ret, err);
@@ -181,9 +202,15 @@ static int find_file(const struct sought *q, const struct tree_place *place,
 static int find_folder(const struct sought *q, const struct tree_place *place,
 		       struct node **ret, struct cvx_err *err)
 {
+	if (hidden_from(q->s->hidden, q->path, q->tid))
+		return not_there(q, err);
 	if (place->kind == TREE_TABLE)
 		return find_table(q, place, ret, err);
-	if (place->kind == TREE_REGISTRY_DIR || place->kind == TREE_CONTROL_DIR)
+	if (place->kind == TREE_COMPONENT)
+		return find_component(q, ret, err);
+	if (place->kind == TREE_REGISTRY_DIR ||
+	    place->kind == TREE_COMPONENTS_DIR ||
+	    place->kind == TREE_CONTROL_DIR)
 		return folder_node(q, place, 0, 0, ret, err);
 	return not_there(q, err); /* scratch folders have names of their own */
 }

@@ -303,6 +303,7 @@ static int make_file(struct session *s, const struct node *dir,
 {
 	struct tree_place place;
 	struct stage *stage;
+	bool named; /* the mount alone knows of it */
 	int r;
 
 	if (s->settings.read_only)
@@ -314,6 +315,7 @@ static int make_file(struct session *s, const struct node *dir,
 		place.kind = TREE_SCRATCH; /* there is no such reject */
 	if (!tree_is_target(place.kind) && place.kind != TREE_SCRATCH)
 		return cvx_fail(err, -EPERM, "nothing can be made here");
+	named = tree_is_drop(place.kind) || place.kind == TREE_SCRATCH;
 	r = stage_new(&s->stage_env, &place, path, nodes_number(s->nodes),
 		      &stage, err);
 	if (r < 0)
@@ -323,15 +325,15 @@ static int make_file(struct session *s, const struct node *dir,
 	if (place.kind == TREE_SCRATCH)
 		r = guess(stage, &dir->place, name, path, err);
 	/* What was unlinked and made again is replaced, even by nothing. */
-	if ((flags & O_TRUNC) || marks_is_hidden(s->marks, path, tid))
+	if ((flags & O_TRUNC) || (!named && hidden_from(s->hidden, path, tid)))
 		stage_set_truncated(stage);
-	if (r == 0 && (tree_is_drop(place.kind) || place.kind == TREE_SCRATCH))
+	if (r == 0 && named)
 		r = names_put(s->names, path, stage, err);
 	if (r < 0) {
 		stage_unref(stage);
 		return r;
 	}
-	marks_show(s->marks, path, tid);
+	hidden_show(s->hidden, path, tid);
 	*ret = stage;
 	return 0;
 }

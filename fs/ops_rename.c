@@ -60,10 +60,19 @@ static void discard_at(struct session *s, const char *path)
 	stage_unref(there.stage);
 }
 
+/* A scratch file in that folder. */
+static struct tree_place scratch_in(const struct name_end *e)
+{
+	return (struct tree_place){
+		.kind = TREE_SCRATCH,
+		.component = e->dir->place.component,
+	};
+}
+
 static int to_scratch(struct renaming *rn, struct stage *stage,
 		      struct cvx_err *err)
 {
-	const struct tree_place scratch = {.kind = TREE_SCRATCH};
+	const struct tree_place scratch = scratch_in(&rn->to);
 	int r;
 
 	discard_at(rn->s, rn->to.path);
@@ -101,7 +110,7 @@ static int to_target(struct renaming *rn, struct stage *stage,
 	r = commit_to_target(rn, stage, err);
 	if (r < 0)
 		return r;
-	marks_show(s->marks, rn->to.path, rn->tid);
+	hidden_show(s->hidden, rn->to.path, rn->tid);
 	if (!tree_is_drop(rn->target.kind)) {
 		(void)names_remove(s->names, rn->from.path, stage);
 		return 0;
@@ -146,6 +155,8 @@ static int rename_stage(struct renaming *rn, struct stage *stage,
 	case TREE_ROOT:
 	case TREE_TABLE:
 	case TREE_REGISTRY_DIR:
+	case TREE_COMPONENTS_DIR:
+	case TREE_COMPONENT:
 	case TREE_CONTROL_DIR:
 	case TREE_SCRATCH_DIR:
 	case TREE_DEPLOYMENT:
@@ -195,7 +206,7 @@ static int drop_whole_reject(struct renaming *rn, struct cvx_err *err)
 static int retry_reject(struct renaming *rn, const struct node *n,
 			struct cvx_err *err)
 {
-	const struct tree_place scratch = {.kind = TREE_SCRATCH};
+	const struct tree_place scratch = scratch_in(&rn->from);
 	struct stage *stage;
 	int r = stage_served(rn, n, &scratch, rn->from.path, &stage, err);
 
@@ -211,7 +222,7 @@ static int retry_reject(struct renaming *rn, const struct node *n,
 /* What is served gets a second name, for a scratch file. */
 static int copy_served(struct renaming *rn, struct node *n, struct cvx_err *err)
 {
-	const struct tree_place scratch = {.kind = TREE_SCRATCH};
+	const struct tree_place scratch = scratch_in(&rn->to);
 	struct stage *stage;
 	int r = stage_served(rn, n, &scratch, rn->to.path, &stage, err);
 
@@ -238,7 +249,7 @@ static int rename_served(struct renaming *rn, struct cvx_err *err)
 		return r;
 	nodes_forget(rn->s->nodes, n->number, 1); /* the kernel did not ask */
 	if (tree_is_folder(n->place.kind))
-		r = cvx_fail(err, -ENOTSUP, "%s: a table cannot be moved",
+		r = cvx_fail(err, -ENOTSUP, "%s: cannot be moved",
 			     rn->from.path);
 	else if (rn->target.kind == TREE_SCRATCH)
 		r = copy_served(rn, n, err);
@@ -262,8 +273,8 @@ static int rename_folder(struct renaming *rn, struct cvx_err *err)
 		return r;
 	if (place.kind != TREE_SCRATCH_DIR)
 		return cvx_fail(err, -ENOTSUP,
-				"%s: cannot become a table; make one with "
-				"mkdir and copy the files in",
+				"%s: cannot become a table or component; make "
+				"one with mkdir and copy the files in",
 				rn->from.path);
 	if (!names_is_empty(rn->s->names, rn->to.path))
 		return cvx_fail(err, -ENOTEMPTY, "%s: is not empty",

@@ -37,19 +37,32 @@ static const struct {
 	{"bsdunzip", false}, {"cpio", false},	 {"bsdcpio", false},
 };
 
-static bool is_replacer(const struct node *n, pid_t tid)
+/* 1 or 2 if the thread's process is one: 2 if it may remove its sources. */
+static int find_replacer(pid_t tid)
 {
 	struct process_status status;
 	char comm[16];
 
 	if (tid == 0 || process_read_status(tid, &status) < 0 ||
 	    process_read_comm(status.tgid, comm) < 0)
-		return false;
+		return 0;
 	for (size_t i = 0; i < sizeof(replacers) / sizeof(replacers[0]); i++)
 		if (strcmp(comm, replacers[i].name) == 0)
-			return !replacers[i].removes_sources ||
-			       n->reader != tid;
-	return false;
+			return replacers[i].removes_sources ? 2 : 1;
+	return 0;
+}
+
+bool unlink_is_replacer(pid_t tid)
+{
+	return find_replacer(tid) != 0;
+}
+
+/* The same of a program that unlinks the node. */
+static bool is_replacer_of(const struct node *n, pid_t tid)
+{
+	int found = find_replacer(tid);
+
+	return found == 1 || (found == 2 && n->reader != tid);
 }
 
 int name_end_init(struct name_end *e, struct session *s, fuse_ino_t parent,
@@ -105,7 +118,7 @@ void unlink_hide(struct session *s, const struct name_end *e, struct node *n,
 	/* The kernel counts the links of the inode it unlinked; the file that
 	 * is seen next has another one. */
 	nodes_retire(s->nodes, n);
-	marks_hide(s->marks, e->path, tid);
+	hidden_put(s->hidden, e->path, tid);
 }
 
 static bool hide_from_replacer(struct session *s, const struct name_end *e,
@@ -116,7 +129,7 @@ static bool hide_from_replacer(struct session *s, const struct name_end *e,
 
 	if (lookup_node(s, e->dir, e->name, 0, &n, NULL) < 0)
 		return false;
-	yes = is_replacer(n, tid);
+	yes = is_replacer_of(n, tid);
 	if (yes)
 		unlink_hide(s, e, n, tid);
 	nodes_forget(s->nodes, n->number, 1); /* the kernel did not ask */

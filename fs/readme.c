@@ -18,6 +18,8 @@ static const char body[] =
 	"    cp more.csv users/more.replace.csv     replaces all rows\n"
 	"    cp *.jsonl .                           a table for each file\n"
 	"    mkdir orders                           an empty table\n"
+	"    mkdir _components/mail                 a component: the same tree\n"
+	"                                           once more\n"
 	"\n"
 	"CSV, JSON (an array of objects) and JSON Lines are understood. A\n"
 	"file is imported when it is closed for the last time: all of it,\n"

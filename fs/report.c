@@ -26,7 +26,6 @@ struct outcome {
 
 struct report {
 	struct deployment *deployment;
-	const char *component;
 
 	pthread_mutex_t lock;
 	/* guarded by lock: */
@@ -51,15 +50,13 @@ static void outcome_free(void *at)
 	free(o);
 }
 
-int report_new(struct deployment *d, const char *component, struct report **ret,
-	       struct cvx_err *err)
+int report_new(struct deployment *d, struct report **ret, struct cvx_err *err)
 {
 	struct report *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		return cvx_fail_memory(err);
 	r->deployment = d;
-	r->component = component;
 	pthread_mutex_init(&r->lock, NULL);
 	*ret = r;
 	return 0;
@@ -80,8 +77,8 @@ static int print_recorded(struct report *r, struct cvx_buf *out,
 			  uint64_t *ret_version, struct cvx_err *err)
 {
 	struct text *text;
-	int ret = deployment_print_last_error(r->deployment, r->component, NULL,
-					      out, err);
+	int ret =
+		deployment_print_last_error(r->deployment, "", NULL, out, err);
 
 	if (ret == 0)
 		ret = text_new(out, &text, err);

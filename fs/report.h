@@ -18,8 +18,7 @@ struct cvx_err;
 struct deployment;
 struct report;
 
-int report_new(struct deployment *d, const char *component, struct report **ret,
-	       struct cvx_err *err);
+int report_new(struct deployment *d, struct report **ret, struct cvx_err *err);
 void report_free(struct report *r);
 
 /* Something was refused: logged, and the last error from now on. */

@@ -31,20 +31,22 @@ static int make_parts(struct session *s, struct cvx_err *err)
 
 	s->stage_env = (struct stage_env){
 		.deployment = set->deployment,
-		.component = set->component,
 		.spool_dir_fd = set->spool_dir_fd,
 		.mode = set->mode,
 	};
-	r = nodes_new(&s->nodes, err);
+	r = components_new(&s->components, err);
+	if (r == 0)
+		r = nodes_new(set->component, &s->nodes, err);
 	if (r == 0)
 		r = names_new(&s->names, err);
 	if (r == 0)
 		r = marks_new(&s->marks, err);
 	if (r == 0)
+		r = hidden_new(&s->hidden, err);
+	if (r == 0)
 		r = handles_new(s->nodes, &s->handles, err);
 	if (r == 0)
-		r = report_new(set->deployment, set->component, &s->report,
-			       err);
+		r = report_new(set->deployment, &s->report, err);
 	if (r == 0)
 		r = last_close_new(&s->last_close, err);
 	if (r == 0)
@@ -55,7 +57,6 @@ static int make_parts(struct session *s, struct cvx_err *err)
 		return r;
 	s->view_env = (struct view_env){
 		.deployment = set->deployment,
-		.component = set->component,
 		.rejects = set->rejects,
 		.report = s->report,
 		.options = set->options,
@@ -210,6 +211,7 @@ void session_free(struct session *s)
 	loop_free(s->loop);
 	handles_free(s->handles);
 	marks_free(s->marks);
+	hidden_free(s->hidden);
 	names_free(s->names);
 	barrier_free(s->barrier);
 	nodes_free(s->nodes);
@@ -217,5 +219,6 @@ void session_free(struct session *s)
 	last_close_free(s->last_close);
 	commits_free(s->commits);
 	report_free(s->report);
+	components_free(s->components);
 	free(s);
 }

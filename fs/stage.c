@@ -261,7 +261,7 @@ int stage_need_import(struct stage *s, struct cvx_err *err)
 	bool guessed = !tree_is_import(s->place.kind);
 	const struct tree_place *place = guessed ? &s->guess : &s->place;
 	const struct import_target target = {
-		.component = s->env->component,
+		.component = place->component,
 		.table = place->table,
 		.path = guessed ? s->guess_path : s->path,
 		.format = place->format,
@@ -288,7 +288,7 @@ int stage_need_import(struct stage *s, struct cvx_err *err)
 int stage_need_restore(struct stage *s, struct cvx_err *err)
 {
 	const struct restore_target target = {
-		.component = s->env->component,
+		.component = s->place.component,
 		.path = s->path,
 		.mode = tree_mode(&s->place, s->append, s->env->mode),
 	};

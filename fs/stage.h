@@ -38,7 +38,6 @@ struct text;
 /* What all stages of a mount share. */
 struct stage_env {
 	struct deployment *deployment;
-	const char *component;
 	int spool_dir_fd;
 	enum import_mode mode; /* M-4 */
 };

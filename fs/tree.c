@@ -44,9 +44,25 @@ static void set_table(struct tree_place *place, const char *table, size_t size)
 	place->table[size] = '\0';
 }
 
-struct tree_place tree_root(void)
+struct tree_place tree_root(const char *component)
 {
-	return (struct tree_place){.kind = TREE_ROOT};
+	return (struct tree_place){
+		.kind = TREE_ROOT,
+		.component = component,
+	};
+}
+
+struct tree_place tree_component(const char *component)
+{
+	return (struct tree_place){
+		.kind = TREE_COMPONENT,
+		.component = component,
+	};
+}
+
+static bool is_component(enum tree_kind kind)
+{
+	return kind == TREE_ROOT || kind == TREE_COMPONENT;
 }
 
 bool tree_is_folder(enum tree_kind kind)
@@ -77,6 +93,8 @@ bool tree_is_target(enum tree_kind kind)
 	case TREE_ROOT:
 	case TREE_TABLE:
 	case TREE_REGISTRY_DIR:
+	case TREE_COMPONENTS_DIR:
+	case TREE_COMPONENT:
 	case TREE_CONTROL_DIR:
 	case TREE_SCRATCH_DIR:
 	case TREE_DEPLOYMENT:
@@ -155,24 +173,24 @@ static bool parse_drop(const char *name, struct tree_place *place,
 	return true;
 }
 
-static int refuse_long(const char *name, struct cvx_err *err)
+static int refuse_long(const char *name, const char *of, struct cvx_err *err)
 {
 	return cvx_fail_named(err, -ENAMETOOLONG, "ImportInvalidName",
-			      "%.64s...: the name of a table has at most %d "
+			      "%.64s...: the name of a %s has at most %d "
 			      "bytes",
-			      name, NAME_MAX_SIZE);
+			      name, of, NAME_MAX_SIZE);
 }
 
-static int root_file(const char *name, struct tree_place *place,
-		     struct cvx_err *err)
+static int component_file(const struct tree_place *parent, const char *name,
+			  struct tree_place *place, struct cvx_err *err)
 {
 	struct stem stem = {name, strlen(name)};
 
-	if (is(name, "README.md")) {
+	if (parent->kind == TREE_ROOT && is(name, "README.md")) {
 		place->kind = TREE_README;
 	} else if (parse_drop(name, place, &stem)) {
 		if (stem.size > NAME_MAX_SIZE)
-			return refuse_long(stem.text, err);
+			return refuse_long(stem.text, "table", err);
 		if (!name_is_user_table(stem.text, stem.size))
 			return cvx_fail_named(
 				err, -EINVAL, "ImportInvalidName",
@@ -244,7 +262,10 @@ static bool parse_reject(const struct tree_place *parent, const char *name,
 int tree_file(const struct tree_place *parent, const char *name,
 	      struct tree_place *ret, struct cvx_err *err)
 {
-	struct tree_place place = {.kind = TREE_SCRATCH};
+	struct tree_place place = {
+		.kind = TREE_SCRATCH,
+		.component = parent->component,
+	};
 	int r = check_name(name, err);
 
 	if (r < 0)
@@ -257,8 +278,8 @@ int tree_file(const struct tree_place *parent, const char *name,
 		    parse_reject(parent, name, TREE_ERROR_SUFFIX, TREE_ERROR,
 				 &place))) {
 		r = 0;
-	} else if (parent->kind == TREE_ROOT) {
-		r = root_file(name, &place, err);
+	} else if (is_component(parent->kind)) {
+		r = component_file(parent, name, &place, err);
 	} else if (parent->kind == TREE_TABLE) {
 		table_file(parent, name, &place);
 	} else if (parent->kind == TREE_REGISTRY_DIR &&
@@ -270,25 +291,30 @@ int tree_file(const struct tree_place *parent, const char *name,
 	return r;
 }
 
-static int root_folder(const char *name, struct tree_place *place,
-		       struct cvx_err *err)
+/* A folder right in a component. */
+static int component_folder(const struct tree_place *parent, const char *name,
+			    struct tree_place *place, struct cvx_err *err)
 {
 	size_t size = strlen(name);
 
 	if (is(name, "_tables")) {
 		place->kind = TREE_REGISTRY_DIR;
+	} else if (is(name, "_components")) {
+		place->kind = TREE_COMPONENTS_DIR;
 	} else if (is(name, ".convex")) {
+		if (parent->kind != TREE_ROOT)
+			return cvx_fail(err, -EPERM,
+					".convex/ is at the top of the mount");
 		place->kind = TREE_CONTROL_DIR;
 	} else if (name[0] == '.') {
 		place->kind = TREE_SCRATCH_DIR;
-	} else if (is(name, "_storage") || is(name, "_components")) {
+	} else if (is(name, "_storage")) {
 		return cvx_fail(err, -ENOTSUP,
-				"%s: %s cannot be imported through the mount "
-				"yet",
-				name,
-				name[1] == 's' ? "stored files" : "components");
+				"%s: stored files cannot be imported through "
+				"the mount yet",
+				name);
 	} else if (size > NAME_MAX_SIZE) {
-		return refuse_long(name, err);
+		return refuse_long(name, "table", err);
 	} else if (!name_is_user_table(name, size)) {
 		return cvx_fail_named(err, -EINVAL, "ImportInvalidName",
 				      "'%s' cannot be the name of a table: "
@@ -302,16 +328,41 @@ static int root_folder(const char *name, struct tree_place *place,
 	return 0;
 }
 
+/* A folder in _components. */
+static int named_component(const char *name, struct tree_place *place,
+			   struct cvx_err *err)
+{
+	size_t size = strlen(name);
+
+	if (name[0] == '.')
+		return 0; /* a scratch folder, as everywhere */
+	if (size > NAME_MAX_SIZE)
+		return refuse_long(name, "component", err);
+	if (!name_is_identifier(name, size))
+		return cvx_fail_named(err, -EINVAL, "InvalidComponentPath",
+				      "'%s' cannot be the name of a component: "
+				      "letters, digits and '_' only, and no "
+				      "digit first",
+				      name);
+	place->kind = TREE_COMPONENT;
+	return 0;
+}
+
 int tree_folder(const struct tree_place *parent, const char *name,
 		struct tree_place *ret, struct cvx_err *err)
 {
-	struct tree_place place = {.kind = TREE_SCRATCH_DIR};
+	struct tree_place place = {
+		.kind = TREE_SCRATCH_DIR,
+		.component = parent->component,
+	};
 	int r = check_name(name, err);
 
 	if (r < 0)
 		return r;
-	if (parent->kind == TREE_ROOT)
-		r = root_folder(name, &place, err);
+	if (is_component(parent->kind))
+		r = component_folder(parent, name, &place, err);
+	else if (parent->kind == TREE_COMPONENTS_DIR)
+		r = named_component(name, &place, err);
 	else if (parent->kind == TREE_CONTROL_DIR)
 		r = cvx_fail(err, -EPERM, "nothing can be made in .convex/");
 	if (r == 0)

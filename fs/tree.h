@@ -8,6 +8,9 @@
  * a folder and one as a file: "sedAbC1" at the root is a table to mkdir and a
  * scratch file to an editor.
  *
+ * Each component has the same tree; only README.md and .convex are at the top
+ * of the mount alone.
+ *
  * Names that begin with '.' are never targets: editors, rsync and others keep
  * their temporary files under them. At the root such a folder is a scratch
  * folder, and a file that has a target's ending but no table's name before it
@@ -35,8 +38,10 @@ enum tree_kind {
 	/* folders */
 	TREE_ROOT,
 	TREE_TABLE,
-	TREE_REGISTRY_DIR, /* _tables */
-	TREE_CONTROL_DIR,  /* .convex */
+	TREE_REGISTRY_DIR,   /* _tables */
+	TREE_COMPONENTS_DIR, /* _components */
+	TREE_COMPONENT,	     /* _components/<name> */
+	TREE_CONTROL_DIR,    /* .convex */
 	TREE_SCRATCH_DIR,
 
 	/* files that are always there, or never */
@@ -52,12 +57,17 @@ enum tree_kind {
 
 	/* files that exist when someone makes them */
 	TREE_DROP,    /* imported; documents.csv and .json are drops too */
-	TREE_ARCHIVE, /* a ZIP at the root: restored */
+	TREE_ARCHIVE, /* a ZIP at the root of a component: restored */
 	TREE_SCRATCH,
 };
 
 struct tree_place {
 	enum tree_kind kind;
+	/* The path in the deployment of the component that it belongs to (of
+	 * TREE_COMPONENT: that it is). Not its own: who gives one to
+	 * tree_root() or tree_component() lets it live as long as all places.
+	 */
+	const char *component;
 	/* of the table folder, of a file in it, of a drop at the root */
 	char table[NAME_MAX_SIZE + 1];
 	enum format_kind format; /* DOCUMENTS and DROP */
@@ -65,13 +75,19 @@ struct tree_place {
 	enum import_mode mode;	 /* if it does */
 };
 
-/* The place of the mount's top. */
-struct tree_place tree_root(void);
+/* The place of the mount's top, which shows that component. */
+struct tree_place tree_root(const char *component);
+
+/* The place of another component, below its _components. */
+struct tree_place tree_component(const char *component);
 
 /*
  * What the name would be in the folder. What may not be there is refused:
  * -EINVAL or -ENAMETOOLONG for names, -EPERM in .convex, -ENOTSUP for what is
  * not served yet. A look-up takes every refusal for "not there".
+ *
+ * Of a TREE_COMPONENT the component is still that of the folder. Its own path
+ * is both of them joined, and tree_component() of that is its place.
  */
 int tree_folder(const struct tree_place *parent, const char *name,
 		struct tree_place *ret, struct cvx_err *err);
@@ -111,7 +127,7 @@ enum import_mode tree_mode(const struct tree_place *place, bool append,
 size_t tree_reject_base(enum tree_kind kind, const char *path);
 
 /* Puts dir, '/' and name into ret (of TREE_PATH_MAX + 1 bytes); "" is the
- * top. -ENAMETOOLONG if it does not fit. */
+ * top, or the root component. -ENAMETOOLONG if it does not fit. */
 int tree_join(char *ret, const char *dir, const char *name);
 
 #endif

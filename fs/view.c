@@ -39,6 +39,8 @@ bool view_is_text(enum tree_kind kind)
 	case TREE_ROOT:
 	case TREE_TABLE:
 	case TREE_REGISTRY_DIR:
+	case TREE_COMPONENTS_DIR:
+	case TREE_COMPONENT:
 	case TREE_CONTROL_DIR:
 	case TREE_SCRATCH_DIR:
 	case TREE_DOCUMENTS:
@@ -52,12 +54,13 @@ bool view_is_text(enum tree_kind kind)
 	return false;
 }
 
-static int print_marker(const struct view_env *env, const char *table,
-			struct cvx_buf *out, struct cvx_err *err)
+static int print_marker(const struct view_env *env,
+			const struct tree_place *place, struct cvx_buf *out,
+			struct cvx_err *err)
 {
 	struct table_info info;
-	int r = deployment_stat_table(env->deployment, env->component, table,
-				      &info, err);
+	int r = deployment_stat_table(env->deployment, place->component,
+				      place->table, &info, err);
 
 	if (r < 0)
 		return r;
@@ -72,10 +75,10 @@ static int print(const struct view_env *env, const struct tree_place *place,
 	case TREE_README:
 		return readme_print(deployment_name(env->deployment), out, err);
 	case TREE_MARKER:
-		return print_marker(env, place->table, out, err);
+		return print_marker(env, place, out, err);
 	case TREE_REGISTRY:
-		return deployment_print_tables(env->deployment, env->component,
-					       out, err);
+		return deployment_print_tables(env->deployment,
+					       place->component, out, err);
 	case TREE_DEPLOYMENT:
 		return deployment_print_json(env->deployment, env->options,
 					     env->option_count, out, err);
@@ -86,6 +89,8 @@ static int print(const struct view_env *env, const struct tree_place *place,
 	case TREE_ROOT:
 	case TREE_TABLE:
 	case TREE_REGISTRY_DIR:
+	case TREE_COMPONENTS_DIR:
+	case TREE_COMPONENT:
 	case TREE_CONTROL_DIR:
 	case TREE_SCRATCH_DIR:
 	case TREE_DOCUMENTS:
@@ -136,7 +141,7 @@ int view_open_base(const struct view_env *env, const struct node *n,
 	if (n->text) {
 		base.text = text_ref(n->text);
 	} else if (n->place.kind == TREE_DOCUMENTS) {
-		r = deployment_open_table(env->deployment, env->component,
+		r = deployment_open_table(env->deployment, n->place.component,
 					  n->place.table, &base.reader, err);
 		if (r < 0)
 			return r;

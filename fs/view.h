@@ -29,7 +29,6 @@ struct view;
 /* All of them outlive it. */
 struct view_env {
 	struct deployment *deployment;
-	const char *component;
 	struct rejects *rejects;
 	struct report *report;
 	const char *const *options;

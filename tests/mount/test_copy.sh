@@ -74,6 +74,23 @@ case_W6_cp_b() {
 write_cp_remove() { cp --remove-destination "$1" "$2"; }
 case_W4_cp_remove_destination() { prove_writer seen replace write_cp_remove; }
 
+# The folder that they make is not empty; they expect it to be.
+prove_new_folder() {
+	start_mount
+	mkdir -p tables/t
+	make_rows 1 10 >tables/t/documents.jsonl
+	echo '"uniform"' >tables/t/generated_schema.jsonl
+	"$@" tables/t "$MNT/"
+	expect_rows t 10
+	expect_status fails mkdir "$MNT/t"
+	expect_text "listing" "$(listing t)" \
+		"documents.jsonl generated_schema.jsonl "
+}
+
+case_M5_cp_r_of_a_folder_makes_a_table() { prove_new_folder cp -r; }
+case_M5_cp_a_of_a_folder_makes_a_table() { prove_new_folder cp -a; }
+case_M5_mv_of_a_folder_makes_a_table() { prove_new_folder mv; }
+
 case_W3_cp_of_a_table_onto_itself() {
 	start_mount
 	seed t 1 2

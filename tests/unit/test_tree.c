@@ -27,14 +27,14 @@ static struct tree_place folder_in(const struct tree_place *dir,
 
 static struct tree_place in_root(const char *name)
 {
-	struct tree_place root = tree_root();
+	struct tree_place root = tree_root("");
 
 	return file_in(&root, name);
 }
 
 static struct tree_place in_users(const char *name)
 {
-	struct tree_place root = tree_root();
+	struct tree_place root = tree_root("");
 	struct tree_place users = folder_in(&root, "users");
 
 	return file_in(&users, name);
@@ -50,13 +50,76 @@ static void expect_drop(struct tree_place place, const char *table,
 
 TEST(t1_root_has_the_names_of_a_backup)
 {
-	struct tree_place root = tree_root();
+	struct tree_place root = tree_root("");
 
 	EXPECT_INT(in_root("README.md").kind, TREE_README);
 	EXPECT_INT(folder_in(&root, "_tables").kind, TREE_REGISTRY_DIR);
 	EXPECT_INT(folder_in(&root, ".convex").kind, TREE_CONTROL_DIR);
 	EXPECT_INT(folder_in(&root, "users").kind, TREE_TABLE);
 	EXPECT_TEXT(folder_in(&root, "users").table, 5, "users");
+}
+
+static struct tree_place component(const char *path)
+{
+	return tree_component(path); /* as one that was looked up */
+}
+
+TEST(t1_components_have_the_tree_of_the_root)
+{
+	struct tree_place root = tree_root("");
+	struct tree_place components = folder_in(&root, "_components");
+	struct tree_place waitlist = folder_in(&components, "waitlist");
+	struct tree_place users, drop;
+
+	EXPECT_INT(components.kind, TREE_COMPONENTS_DIR);
+	EXPECT_INT(waitlist.kind, TREE_COMPONENT);
+	EXPECT_TEXT(waitlist.component, 0, ""); /* until it is known */
+	waitlist = component("a/waitlist");
+	EXPECT_INT(folder_in(&waitlist, "_tables").kind, TREE_REGISTRY_DIR);
+	EXPECT_INT(folder_in(&waitlist, "_components").kind,
+		   TREE_COMPONENTS_DIR);
+	users = folder_in(&waitlist, "users");
+	EXPECT_INT(users.kind, TREE_TABLE);
+	EXPECT_TEXT(users.component, 10, "a/waitlist");
+	EXPECT_INT(file_in(&users, "documents.jsonl").kind, TREE_DOCUMENTS);
+	drop = file_in(&users, "x.csv");
+	expect_drop(drop, "users", FORMAT_CSV);
+	EXPECT_TEXT(drop.component, 10, "a/waitlist");
+	expect_drop(file_in(&waitlist, "orders.json"), "orders", FORMAT_JSON);
+	EXPECT_INT(file_in(&waitlist, "b.zip").kind, TREE_ARCHIVE);
+	EXPECT_TEXT(file_in(&waitlist, "b.zip.rejected").component, 10,
+		    "a/waitlist");
+}
+
+TEST(t1_the_top_alone_has_readme_and_control_folder)
+{
+	struct tree_place waitlist = component("waitlist"), place;
+	struct cvx_err err = CVX_ERR_INIT;
+
+	EXPECT_INT(file_in(&waitlist, "README.md").kind, TREE_SCRATCH);
+	EXPECT_FAIL(tree_folder(&waitlist, ".convex", &place, &err), &err,
+		    -EPERM, "top of the mount");
+}
+
+TEST(m5_component_names_are_checked)
+{
+	static const char *const names[] = {"1st", "a-b", "a b", "a.b", "_"};
+	struct tree_place root = tree_root(""), place;
+	struct tree_place components = folder_in(&root, "_components");
+	char name[NAME_MAX_SIZE + 2];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct cvx_err err = CVX_ERR_INIT;
+
+		EXPECT_FAIL(tree_folder(&components, names[i], &place, &err),
+			    &err, -EINVAL, "name of a component");
+	}
+	EXPECT_INT(folder_in(&components, "_a").kind, TREE_COMPONENT);
+	EXPECT_INT(folder_in(&components, ".~tmp~").kind, TREE_SCRATCH_DIR);
+	memset(name, 'a', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	EXPECT_INT(tree_folder(&components, name, &place, NULL), -ENAMETOOLONG);
+	EXPECT_INT(file_in(&components, "x.jsonl").kind, TREE_SCRATCH);
 }
 
 TEST(t1_table_has_documents_and_marker)
@@ -71,7 +134,7 @@ TEST(t1_table_has_documents_and_marker)
 
 TEST(t1_registry_is_in_tables_only)
 {
-	struct tree_place root = tree_root();
+	struct tree_place root = tree_root("");
 	struct tree_place tables = folder_in(&root, "_tables");
 
 	EXPECT_INT(file_in(&tables, "documents.jsonl").kind, TREE_REGISTRY);
@@ -80,7 +143,7 @@ TEST(t1_registry_is_in_tables_only)
 
 TEST(t1_control_folder_has_three_files_and_takes_none)
 {
-	struct tree_place root = tree_root(), place;
+	struct tree_place root = tree_root(""), place;
 	struct tree_place control = folder_in(&root, ".convex");
 	struct cvx_err err = CVX_ERR_INIT;
 
@@ -183,7 +246,7 @@ TEST(m5_invalid_table_names_are_refused)
 {
 	static const char *const names[] = {"1st", "a-b", "a b",     "a.b",
 					    "_x",  "$x",  "\xc3\xa9"};
-	struct tree_place root = tree_root(), place;
+	struct tree_place root = tree_root(""), place;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		struct cvx_err err = CVX_ERR_INIT;
@@ -195,7 +258,7 @@ TEST(m5_invalid_table_names_are_refused)
 
 TEST(m5_a_table_name_has_64_bytes_at_most)
 {
-	struct tree_place root = tree_root(), place;
+	struct tree_place root = tree_root(""), place;
 	struct cvx_err err = CVX_ERR_INIT;
 	char name[NAME_MAX_SIZE + 8];
 
@@ -214,7 +277,7 @@ TEST(m_a_target_for_no_table_is_refused_rather_than_kept)
 {
 	static const char *const names[] = {"my-file.jsonl", "2024.csv",
 					    "_tables.jsonl", "a.b.json"};
-	struct tree_place root = tree_root(), place;
+	struct tree_place root = tree_root(""), place;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		struct cvx_err err = CVX_ERR_INIT;
@@ -226,13 +289,11 @@ TEST(m_a_target_for_no_table_is_refused_rather_than_kept)
 
 TEST(what_is_not_served_yet_says_so)
 {
-	struct tree_place root = tree_root(), place;
+	struct tree_place root = tree_root(""), place;
 	struct cvx_err err = CVX_ERR_INIT;
 
 	EXPECT_FAIL(tree_folder(&root, "_storage", &place, &err), &err,
 		    -ENOTSUP, "stored files");
-	EXPECT_FAIL(tree_folder(&root, "_components", &place, &err), &err,
-		    -ENOTSUP, "components");
 }
 
 /* fuse-facts.md a7: the temporary names that programs use. */
@@ -272,7 +333,7 @@ TEST(m_temporary_names_are_scratch)
 
 TEST(m_folders_in_tables_are_scratch_and_so_is_all_in_them)
 {
-	struct tree_place root = tree_root();
+	struct tree_place root = tree_root("");
 	struct tree_place users = folder_in(&root, "users");
 	struct tree_place partial = folder_in(&users, ".~tmp~");
 	struct tree_place below = folder_in(&partial, "any name");
@@ -307,7 +368,7 @@ TEST(f3_the_base_of_a_reject_is_its_target)
 /* W-2: what is renamed into place is followed while it is written. */
 TEST(w2_what_a_scratch_file_will_be_is_guessed)
 {
-	struct tree_place root = tree_root(), place;
+	struct tree_place root = tree_root(""), place;
 	struct tree_place users = folder_in(&root, "users");
 	struct tree_place scratch = folder_in(&users, ".~tmp~");
 	char name[TREE_NAME_MAX + 1];
@@ -330,7 +391,7 @@ TEST(names_and_paths_are_bounded)
 {
 	char name[TREE_NAME_MAX + 2], path[TREE_PATH_MAX + 1];
 	char dir[TREE_PATH_MAX + 1];
-	struct tree_place root = tree_root(), place;
+	struct tree_place root = tree_root(""), place;
 	struct cvx_err err = CVX_ERR_INIT;
 
 	memset(name, 'a', sizeof(name));
@@ -357,6 +418,9 @@ TEST(paths_have_no_leading_slash)
 }
 
 UNIT_MAIN(UNIT_CASE(t1_root_has_the_names_of_a_backup),
+	  UNIT_CASE(t1_components_have_the_tree_of_the_root),
+	  UNIT_CASE(t1_the_top_alone_has_readme_and_control_folder),
+	  UNIT_CASE(m5_component_names_are_checked),
 	  UNIT_CASE(t1_table_has_documents_and_marker),
 	  UNIT_CASE(t1_registry_is_in_tables_only),
 	  UNIT_CASE(t1_control_folder_has_three_files_and_takes_none),
