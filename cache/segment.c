@@ -16,9 +16,9 @@
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "cache/base/file.h"
+#include "cache/stage_folder.h"
 
-#define STAGE_PREFIX "stage-"
-#define STAGE_NAME_SIZE sizeof(STAGE_PREFIX "0123456789abcdef")
+#define STAGE_NAME_SIZE sizeof(SEGMENT_STAGE_PREFIX "0123456789abcdef")
 #define STAGE_TRIES 100
 
 #define KEYS_MAGIC "CVXKEYS1"
@@ -46,8 +46,8 @@ static int create_locked(struct segment_stage *s)
 
 	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
 		return -EIO;
-	(void)snprintf(s->name, sizeof(s->name), STAGE_PREFIX "%016" PRIx64,
-		       random);
+	(void)snprintf(s->name, sizeof(s->name),
+		       SEGMENT_STAGE_PREFIX "%016" PRIx64, random);
 	s->fd = openat(s->dir_fd, s->name,
 		       O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (s->fd < 0)
@@ -115,6 +115,8 @@ static bool sweep_one(int dir_fd, const char *name)
 	int fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	bool orphan;
 
+	if (fd < 0 && errno == EISDIR)
+		return stage_folder_sweep(dir_fd, name);
 	if (fd < 0)
 		return false;
 	orphan = flock(fd, LOCK_EX | LOCK_NB) == 0 &&
@@ -135,8 +137,8 @@ unsigned segment_sweep_stages(int stage_dir_fd)
 		return 0;
 	}
 	while ((entry = readdir(dir)))
-		if (strncmp(entry->d_name, STAGE_PREFIX,
-			    strlen(STAGE_PREFIX)) == 0 &&
+		if (strncmp(entry->d_name, SEGMENT_STAGE_PREFIX,
+			    strlen(SEGMENT_STAGE_PREFIX)) == 0 &&
 		    sweep_one(stage_dir_fd, entry->d_name))
 			count++;
 	(void)closedir(dir);

@@ -25,6 +25,9 @@
 
 #define SEGMENT_KEY_SIZE 16
 
+/* What the names of stages begin with. */
+#define SEGMENT_STAGE_PREFIX "stage-"
+
 struct cvx_err;
 struct segment_stage;
 
@@ -50,7 +53,8 @@ int segment_stage_fd(const struct segment_stage *s);
 int segment_publish(struct segment_stage *s, int dir_fd, const char *name,
 		    struct cvx_err *err);
 
-/* Removes stages whose makers are gone; returns how many. */
+/* Removes stages, folders of them too (stage_folder.h), whose makers are gone;
+ * returns how many. */
 unsigned segment_sweep_stages(int stage_dir_fd);
 
 /* <0, 0, >0 in the order of the bytes. */

@@ -1,5 +1,7 @@
 /* embedded_check(): what must be true of everything that is stored. */
 
+#include "importer/embedded/check.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -246,6 +248,8 @@ static int check_component(struct deployment *d, const char *component,
 
 	for (i = 0; r == 0 && i < count; i++)
 		r = check_table(d, component, tables[i].name, err);
+	if (r == 0)
+		r = check_storage(d, component, err);
 	if (r == 0)
 		r = deployment_list_components(d, component, &below,
 					       &below_count, err);

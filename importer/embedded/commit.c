@@ -2,20 +2,23 @@
  * How a commit stays whole whatever happens. Other comments and the tests in
  * tests/fault cite these by number.
  *
- *  I1  Bytes of a segment below its committed size never change, and the
- *      number of a segment that was ever committed is never used again.
- *      Readers keep a descriptor and a size, and need nothing else (T-3).
+ *  I1  Bytes of a segment below its committed size never change, those of a
+ *      stored file not at all, and the number of one that was ever committed
+ *      is never used again. Readers keep a descriptor and a size, and need
+ *      nothing else (T-3).
  *
  *  I2  What a commit will name is durable before COMMIT is said: the bytes of
- *      rows and keys (fdatasync), then all their names (fsync of segments/).
+ *      rows, keys and stored files (fdatasync), then all their names (fsync
+ *      of segments/ and of files/).
  *
  *  I3  All that one import changes, in however many tables and components, its
  *      record included, is one transaction of the catalog, which is durable
  *      when COMMIT returns.
  *
- *  I4  A segment's file is unlinked only after a COMMIT, made durable, of a
- *      state that does not name it. A reader in another process that has read
- *      the older state meets ENOENT and asks again (reader.c).
+ *  I4  A segment's file, or a stored one, is unlinked only after a COMMIT,
+ *      made durable, of a state that does not name it. A reader in another
+ *      process that has read the older state meets ENOENT and asks again
+ *      (reader.c, storage.c).
  *
  *  I5  A COMMIT that fails may have left its pages in the log, from where a
  *      recovery after a crash of all processes would take them. They are
@@ -25,8 +28,8 @@
  *  I6  Bytes behind a segment's committed size are nobody's. An append in
  *      place writes there under the write lock, whatever is there.
  *
- *  I7  Files appear in segments/ only under the write lock. So under that
- *      lock a file that no state names is an orphan (recovery.c).
+ *  I7  Files appear in segments/ and files/ only under the write lock. So
+ *      under that lock a file that no state names is an orphan (recovery.c).
  */
 #include "importer/embedded/commit.h"
 

@@ -87,6 +87,11 @@ void segment_keys_name(uint64_t id, char name[SEGMENT_NAME_SIZE])
 	(void)snprintf(name, SEGMENT_NAME_SIZE, "%" PRIu64 ".keys", id);
 }
 
+void stored_file_name(uint64_t id, char name[STORED_FILE_NAME_SIZE])
+{
+	(void)snprintf(name, STORED_FILE_NAME_SIZE, "%" PRIu64, id);
+}
+
 int64_t embedded_now_ns(void)
 {
 	struct timespec now;
@@ -363,7 +368,7 @@ int deployment_open(const struct deployment_settings *settings,
 	if (!d)
 		return cvx_fail_memory(err);
 	d->read_only = settings->read_only;
-	d->dir_fd = d->segments_fd = d->stage_fd = -1;
+	d->dir_fd = d->segments_fd = d->stored_fd = d->stage_fd = -1;
 	(void)pthread_mutex_init(&d->write_lock, NULL);
 	(void)pthread_mutex_init(&d->read_lock, NULL);
 	(void)pthread_mutex_init(&d->files_lock, NULL);
@@ -372,13 +377,17 @@ int deployment_open(const struct deployment_settings *settings,
 	r = open_folder(d, settings->dir, err);
 	if (r < 0)
 		return r;
-	is_new = faccessat(d->dir_fd, "catalog.sqlite3", F_OK, 0) < 0;
+	/* Folders came with later versions, too. */
+	is_new = faccessat(d->dir_fd, "catalog.sqlite3", F_OK, 0) < 0 ||
+		 faccessat(d->dir_fd, "files", F_OK, 0) < 0;
 	r = open_catalogs(d, err);
 	if (r == 0)
 		r = open_subfolder(d, "segments", &d->segments_fd, err);
+	if (r == 0)
+		r = open_subfolder(d, "files", &d->stored_fd, err);
 	if (r == 0 && !d->read_only)
 		r = open_subfolder(d, "stage", &d->stage_fd, err);
-	if (r == 0 && is_new)
+	if (r == 0 && is_new && !d->read_only)
 		r = sync_folders(d, err);
 	if (r == 0)
 		r = d->read_only ? read_name(d, d->reads, err)
@@ -409,6 +418,7 @@ void deployment_close(struct deployment *d)
 	catalog_close(d->reads);
 	catalog_close(d->writes);
 	cvx_closep(&d->stage_fd);
+	cvx_closep(&d->stored_fd);
 	cvx_closep(&d->segments_fd);
 	cvx_closep(&d->dir_fd);
 	(void)pthread_mutex_destroy(&d->running_lock);

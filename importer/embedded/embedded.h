@@ -4,6 +4,7 @@
  *   catalog.sqlite3   every small thing; what it names is what there is
  *   segments/N.rows   canonical lines, visible up to the committed size
  *   segments/N.keys   where the lines' ids are, unless they ascend in order
+ *   files/N           stored files, whole
  *   stage/            files being written, each locked by its maker
  *
  * A process has two connections to the catalog, so that questions never wait
@@ -36,7 +37,8 @@ struct deployment {
 	bool read_only;
 	int dir_fd;
 	int segments_fd;
-	int stage_fd; /* -1 if read_only */
+	int stored_fd; /* files/ */
+	int stage_fd;  /* -1 if read_only */
 
 	_Atomic int64_t swept_ns; /* when stages were last looked after */
 
@@ -89,6 +91,9 @@ void segment_file_unref(struct deployment *d, struct segment_file *f);
 void segment_rows_name(uint64_t id, char name[SEGMENT_NAME_SIZE]);
 void segment_keys_name(uint64_t id, char name[SEGMENT_NAME_SIZE]);
 
+#define STORED_FILE_NAME_SIZE 32
+void stored_file_name(uint64_t id, char name[STORED_FILE_NAME_SIZE]);
+
 /* Unix time. */
 int64_t embedded_now_ns(void);
 
@@ -96,7 +101,8 @@ int64_t embedded_now_ns(void);
  * Verifies everything that is stored, to the last byte: the catalog, that the
  * files it names are there and hold whole canonical lines in the counts it
  * tells, that keys are sorted and point at their lines, that ids are unique in
- * their table and carry its number.
+ * their table and carry its number; that stored files are there, with the
+ * sizes and hashes that are noted.
  */
 int embedded_check(struct deployment *d, struct cvx_err *err);
 

@@ -33,11 +33,6 @@ static int fail_conflict(const struct plan_item *item, const char *owner,
 {
 	uint32_t number = item->plan.stamp.table_number;
 
-	if (strcmp(owner, "_file_storage") == 0)
-		return refuse(err, "TableConflict",
-			      "%s the table number %u, which belongs to the "
-			      "system table _storage",
-			      giver(item), number);
 	if (owner[0] == '_')
 		return refuse(err, "TableConflict",
 			      "%s the table number %u, which belongs to the "
@@ -305,9 +300,8 @@ static double double_above(double value, uint64_t n)
 	return value;
 }
 
-/* Above everything that was given before, even if the clock went back. */
-static void choose_stamp(const struct last_stamp *last,
-			 struct document_stamp *stamp)
+void plan_choose_stamp(const struct last_stamp *last,
+		       struct document_stamp *stamp)
 {
 	int64_t now_ns = embedded_now_ns();
 	uint64_t now_ms = (uint64_t)(now_ns / 1000000);
@@ -373,7 +367,7 @@ int plan_make(struct catalog *c, struct plan_item *items, size_t count,
 	*ret_failed = r < 0 ? failed : NULL;
 	if (r < 0)
 		return r;
-	choose_stamp(&counters.last, &stamp);
+	plan_choose_stamp(&counters.last, &stamp);
 	for (i = 0; i < count; i++) {
 		number = items[i].plan.stamp.table_number;
 		items[i].plan.encoding = choose_encoding(&items[i]);

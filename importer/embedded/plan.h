@@ -62,6 +62,11 @@ int plan_make(struct catalog *c, struct plan_item *items, size_t count,
 bool plan_is_stale(const struct plan *old, const struct plan *now,
 		   const struct import_target *target);
 
+/* A stamp of this moment, above everything that was given before, even if the
+ * clock went back. Its table_number is untouched. */
+void plan_choose_stamp(const struct last_stamp *last,
+		       struct document_stamp *stamp);
+
 /* The last id and time that count rows of the stamp may have used. */
 struct last_stamp plan_last_stamp(const struct document_stamp *stamp,
 				  uint64_t count);

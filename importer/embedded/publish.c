@@ -75,9 +75,34 @@ int publish_stage_keys(struct deployment *d, const struct segment_key *keys,
 	return 0;
 }
 
-static bool is_taken(struct deployment *d, const char *name)
+/* A leftover may be what a commit in doubt names (I5). */
+static bool is_taken(struct deployment *d, uint64_t id)
 {
-	return faccessat(d->segments_fd, name, F_OK, 0) == 0;
+	char name[SEGMENT_NAME_SIZE], stored[STORED_FILE_NAME_SIZE];
+
+	segment_rows_name(id, name);
+	if (faccessat(d->segments_fd, name, F_OK, 0) == 0)
+		return true;
+	segment_keys_name(id, name);
+	if (faccessat(d->segments_fd, name, F_OK, 0) == 0)
+		return true;
+	stored_file_name(id, stored);
+	return faccessat(d->stored_fd, stored, F_OK, 0) == 0;
+}
+
+/* Counts up to a number that no file has. */
+static int choose_number(struct deployment *d, struct counters_row *counters,
+			 struct cvx_err *err)
+{
+	unsigned tries;
+
+	for (tries = 0; tries < NUMBER_TRIES; tries++)
+		if (!is_taken(d, ++counters->segment))
+			return 0;
+	return cvx_fail(err, -EEXIST,
+			"%s holds %d files that nothing names; open the "
+			"deployment again",
+			d->dir, NUMBER_TRIES);
 }
 
 int publish_segment(struct deployment *d, struct counters_row *counters,
@@ -85,22 +110,12 @@ int publish_segment(struct deployment *d, struct counters_row *counters,
 		    uint64_t *ret_id, struct cvx_err *err)
 {
 	char rows_name[SEGMENT_NAME_SIZE], keys_name[SEGMENT_NAME_SIZE];
-	unsigned tries;
-	int r;
+	int r = choose_number(d, counters, err);
 
-	/* A leftover may be what a commit in doubt names (I5). */
-	for (tries = 0; tries < NUMBER_TRIES; tries++) {
-		counters->segment++;
-		segment_rows_name(counters->segment, rows_name);
-		segment_keys_name(counters->segment, keys_name);
-		if (!is_taken(d, rows_name) && !is_taken(d, keys_name))
-			break;
-	}
-	if (tries == NUMBER_TRIES)
-		return cvx_fail(err, -EEXIST,
-				"%s/segments holds %d files that nothing "
-				"names; open the deployment again",
-				d->dir, NUMBER_TRIES);
+	if (r < 0)
+		return r;
+	segment_rows_name(counters->segment, rows_name);
+	segment_keys_name(counters->segment, keys_name);
 	r = segment_publish(rows, d->segments_fd, rows_name, err);
 	if (r == 0 && keys)
 		r = segment_publish(keys, d->segments_fd, keys_name, err);
@@ -110,6 +125,35 @@ int publish_segment(struct deployment *d, struct counters_row *counters,
 		return r;
 	}
 	*ret_id = counters->segment;
+	return 0;
+}
+
+int publish_file(struct deployment *d, struct counters_row *counters,
+		 int from_dir_fd, const char *from, uint64_t *ret_id,
+		 struct cvx_err *err)
+{
+	char name[STORED_FILE_NAME_SIZE];
+	int r = choose_number(d, counters, err);
+
+	if (r < 0)
+		return r;
+	stored_file_name(counters->segment, name);
+	if (renameat(from_dir_fd, from, d->stored_fd, name) < 0)
+		return cvx_fail(err, -errno,
+				"cannot name the file %s/files/%s: "
+				"%s",
+				d->dir, name, strerror(errno));
+	*ret_id = counters->segment;
+	return 0;
+}
+
+int publish_sync_files(struct deployment *d, struct cvx_err *err)
+{
+	int r = file_sync_dir(d->stored_fd);
+
+	if (r < 0)
+		return cvx_fail(err, r, "cannot sync %s/files: %s", d->dir,
+				strerror(-r));
 	return 0;
 }
 
@@ -131,6 +175,14 @@ void publish_remove(struct deployment *d, uint64_t id)
 	(void)unlinkat(d->segments_fd, name, 0);
 	segment_keys_name(id, name);
 	(void)unlinkat(d->segments_fd, name, 0);
+}
+
+void publish_remove_file(struct deployment *d, uint64_t id)
+{
+	char name[STORED_FILE_NAME_SIZE];
+
+	stored_file_name(id, name);
+	(void)unlinkat(d->stored_fd, name, 0);
 }
 
 int publish_read(struct deployment *d, uint64_t id, char *bytes, size_t size,

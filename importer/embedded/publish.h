@@ -1,7 +1,9 @@
 /*
- * publish: files of segments, from a stage to a name (I2 and I7 in commit.c).
+ * publish: files of segments and stored files, from a stage to a name (I2 and
+ * I7 in commit.c).
  *
- * Threads: publish_segment() under the write lock; the rest anywhere.
+ * Threads: publish_segment() and publish_file() under the write lock; the rest
+ * anywhere.
  */
 #ifndef CVX_IMPORTER_EMBEDDED_PUBLISH_H
 #define CVX_IMPORTER_EMBEDDED_PUBLISH_H
@@ -36,9 +38,19 @@ int publish_segment(struct deployment *d, struct counters_row *counters,
 
 int publish_sync(struct deployment *d, struct cvx_err *err);
 
+/*
+ * Names a synced file of the folder as a stored file, likewise under the write
+ * lock and with a fresh number. Durable after publish_sync_files().
+ */
+int publish_file(struct deployment *d, struct counters_row *counters,
+		 int from_dir_fd, const char *from, uint64_t *ret_id,
+		 struct cvx_err *err);
+int publish_sync_files(struct deployment *d, struct cvx_err *err);
+
 /* Unlinks the files of a segment (I4, I5). What cannot be removed now, the next
  * start removes. */
 void publish_remove(struct deployment *d, uint64_t id);
+void publish_remove_file(struct deployment *d, uint64_t id);
 
 /* Reads the first size bytes of a segment's rows. */
 int publish_read(struct deployment *d, uint64_t id, char *bytes, size_t size,

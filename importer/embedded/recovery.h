@@ -2,7 +2,8 @@
  * recovery: files that nothing names are removed.
  *
  * They come from processes that died: stages whose lock is free, and segments
- * published for a commit that never was, or left by one that was.
+ * and stored files published for a commit that never was, or left by one that
+ * was.
  */
 #ifndef CVX_IMPORTER_EMBEDDED_RECOVERY_H
 #define CVX_IMPORTER_EMBEDDED_RECOVERY_H

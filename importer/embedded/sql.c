@@ -1,5 +1,31 @@
 #include "importer/embedded/sql.h"
 
+/*
+ * File storage. A component whose storage was never changed has no row in
+ * storages. id names files/ID; a file's key is its id without the number;
+ * content_type is '' if there is none.
+ */
+#define MIGRATE_STORAGE                                                        \
+	"CREATE TABLE storages("                                               \
+	"  component INTEGER PRIMARY KEY REFERENCES components(id),"           \
+	"  number INTEGER NOT NULL,"                                           \
+	"  revision INTEGER NOT NULL,"                                         \
+	"  committed_ns INTEGER NOT NULL,"                                     \
+	"  file_count INTEGER NOT NULL,"                                       \
+	"  size INTEGER NOT NULL,"                                             \
+	"  documents_size INTEGER NOT NULL);"                                  \
+                                                                               \
+	"CREATE TABLE stored_files("                                           \
+	"  id INTEGER PRIMARY KEY,"                                            \
+	"  component INTEGER NOT NULL REFERENCES components(id),"              \
+	"  key BLOB NOT NULL,"                                                 \
+	"  creation_time REAL NOT NULL,"                                       \
+	"  size INTEGER NOT NULL,"                                             \
+	"  sha256 BLOB NOT NULL,"                                              \
+	"  content_type TEXT NOT NULL,"                                        \
+	"  internal_id TEXT NOT NULL,"                                         \
+	"  UNIQUE (component, key));"
+
 const char *const sql_migrations[SQL_VERSION] = {
 	/*
 	 * Numbers below 10001 that tables of a system would have are reserved
@@ -70,6 +96,8 @@ const char *const sql_migrations[SQL_VERSION] = {
 	"  error_text TEXT NOT NULL);"
 	"CREATE INDEX imports_by_table ON imports(component, table_name);"
 	"CREATE INDEX failed_imports ON imports(id) WHERE error_code <> '';",
+
+	MIGRATE_STORAGE,
 };
 
 const char *const sql_statements[SQL_COUNT] = {
@@ -174,6 +202,52 @@ const char *const sql_statements[SQL_COUNT] = {
 
 	/* id */
 	[SQL_DELETE_SEGMENT] = "DELETE FROM segments WHERE id = ?1",
+
+	/* component id -> number, revision, committed, files, size, documents
+	 * size */
+	[SQL_FIND_STORAGE] = "SELECT number, revision, committed_ns,"
+			     "  file_count, size, documents_size"
+			     "  FROM storages WHERE component = ?1",
+
+	/* component id, number, revision, committed, files, size, documents
+	 * size */
+	[SQL_PUT_STORAGE] = "INSERT OR REPLACE INTO storages VALUES"
+			    "  (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+
+	/* component path -> key, creation time, size, sha256, content type,
+	 * internal id, id, storage number (NULL: the default) */
+	[SQL_LIST_STORED_FILES] =
+		"SELECT f.key, f.creation_time, f.size, f.sha256,"
+		"  f.content_type, f.internal_id, f.id, s.number"
+		"  FROM components c JOIN stored_files f ON f.component = c.id"
+		"  LEFT JOIN storages s ON s.component = c.id"
+		"  WHERE c.path = ?1 ORDER BY f.key",
+
+	/* component path, key -> likewise */
+	[SQL_FIND_STORED_FILE] =
+		"SELECT f.key, f.creation_time, f.size, f.sha256,"
+		"  f.content_type, f.internal_id, f.id, s.number"
+		"  FROM components c JOIN stored_files f ON f.component = c.id"
+		"  LEFT JOIN storages s ON s.component = c.id"
+		"  WHERE c.path = ?1 AND f.key = ?2",
+
+	/* component id -> id of each file */
+	[SQL_LIST_FILES_OF] =
+		"SELECT id FROM stored_files WHERE component = ?1",
+
+	/* -> id of each file of all components */
+	[SQL_LIST_FILE_IDS] = "SELECT id FROM stored_files ORDER BY id",
+
+	/* id, component id, key, creation time, size, sha256, content type,
+	 * internal id */
+	[SQL_INSERT_STORED_FILE] = "INSERT INTO stored_files VALUES"
+				   "  (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+
+	/* id */
+	[SQL_DELETE_STORED_FILE] = "DELETE FROM stored_files WHERE id = ?1",
+
+	/* component id */
+	[SQL_DELETE_FILES_OF] = "DELETE FROM stored_files WHERE component = ?1",
 
 	/* -> revision, segment, stamp: ms, counter, time */
 	[SQL_GET_COUNTERS] = "SELECT revision, segment, stamp_ms,"

@@ -36,6 +36,16 @@ enum sql_statement {
 	SQL_GROW_SEGMENT,
 	SQL_DELETE_SEGMENT,
 
+	SQL_FIND_STORAGE,
+	SQL_PUT_STORAGE,
+	SQL_LIST_STORED_FILES,
+	SQL_FIND_STORED_FILE,
+	SQL_LIST_FILES_OF,
+	SQL_LIST_FILE_IDS,
+	SQL_INSERT_STORED_FILE,
+	SQL_DELETE_STORED_FILE,
+	SQL_DELETE_FILES_OF,
+
 	SQL_GET_COUNTERS,
 	SQL_PUT_COUNTERS,
 
@@ -51,7 +61,7 @@ enum sql_statement {
 
 extern const char *const sql_statements[SQL_COUNT];
 
-#define SQL_VERSION 1
+#define SQL_VERSION 2
 extern const char *const sql_migrations[SQL_VERSION];
 
 /* "CVX1": tells our catalogs from other databases. */

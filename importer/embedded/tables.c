@@ -10,13 +10,15 @@
 #include "cache/base/err.h"
 #include "cache/catalog.h"
 #include "importer/embedded/embedded.h"
+#include "importer/embedded/files.h"
 #include "importer/embedded/sql.h"
 #include "importer/value/refusal.h"
 
 #define FIRST_USER_NUMBER 10001
 
 /* The numbers of system tables that every deployment has, whether or not this
- * one has the tables, so that the same numbers conflict (import.md 2.4). */
+ * one has the tables, so that the same numbers conflict (import.md 2.4). That
+ * of _storage is in the catalog, since imports move it. */
 static const struct {
 	uint16_t number;
 	bool in_child; /* also in components below the root */
@@ -42,7 +44,6 @@ static const struct {
 	{536, false, "_backend_state"},
 	{537, false, "_external_deps_packages"},
 	{539, true, "_scheduled_jobs"},
-	{540, true, "_file_storage"},
 	{541, false, "_snapshot_imports"},
 	{542, false, "_index_worker_metadata"},
 	{543, false, "_component_definitions"},
@@ -134,11 +135,18 @@ static int component_update(struct catalog *c, const struct component_row *row,
 	return catalog_run(q, err);
 }
 
-/* No table has the number any more. */
+/* Nothing has the number any more. */
 static void free_number(struct component_row *component, uint32_t number)
 {
 	if (number >= FIRST_USER_NUMBER && number < component->free_number)
 		component->free_number = number;
+}
+
+int component_release_number(struct catalog *c, struct component_row *component,
+			     uint32_t number, struct cvx_err *err)
+{
+	free_number(component, number);
+	return component_update(c, component, err);
 }
 
 int table_fail_too_many(struct cvx_err *err)
@@ -215,10 +223,9 @@ int table_check_name(const char *name, struct cvx_err *err)
 	return 0;
 }
 
-/* 1 and the name, or 0. */
-static int find_user_number(struct catalog *c, int64_t component,
-			    uint32_t number, char name[NAME_MAX_SIZE + 1],
-			    struct cvx_err *err)
+int table_find_user_number(struct catalog *c, int64_t component,
+			   uint32_t number, char name[NAME_MAX_SIZE + 1],
+			   struct cvx_err *err)
 {
 	CVX_AUTO(catalog_endp) struct catalog_query *q = NULL;
 	struct table_info info;
@@ -244,13 +251,18 @@ int table_fresh_number(struct catalog *c, struct component_row *component,
 {
 	char name[NAME_MAX_SIZE + 1];
 	uint32_t number = component->free_number;
-	int r;
+	struct storage_info storage;
+	int r = storage_find(c, component->id, &storage, err);
 
+	if (r < 0)
+		return r;
 	if (number < FIRST_USER_NUMBER)
 		number = FIRST_USER_NUMBER;
 	/* As many steps as there are tables, at most. */
 	for (;; number++) {
-		r = find_user_number(c, component->id, number, name, err);
+		if (number == storage.number)
+			continue;
+		r = table_find_user_number(c, component->id, number, name, err);
 		if (r <= 0)
 			break;
 	}
@@ -263,8 +275,16 @@ int table_find_number(struct catalog *c, const struct component_row *component,
 		      uint32_t number, char name[NAME_MAX_SIZE + 1],
 		      struct cvx_err *err)
 {
+	struct storage_info storage;
 	size_t i;
+	int r = storage_find(c, component->id, &storage, err);
 
+	if (r < 0)
+		return r;
+	if (number == storage.number) {
+		(void)snprintf(name, NAME_MAX_SIZE + 1, "%s", STORAGE_NAME);
+		return 1;
+	}
 	for (i = 0; i < sizeof(reserved_numbers) / sizeof(*reserved_numbers);
 	     i++) {
 		if (reserved_numbers[i].number != number ||
@@ -275,7 +295,7 @@ int table_find_number(struct catalog *c, const struct component_row *component,
 			       reserved_numbers[i].name);
 		return 1;
 	}
-	return find_user_number(c, component->id, number, name, err);
+	return table_find_user_number(c, component->id, number, name, err);
 }
 
 int table_insert(struct catalog *c, struct component_row *component,

@@ -50,7 +50,7 @@ struct segment_row {
 
 struct counters_row {
 	uint64_t revision; /* the last that was given */
-	uint64_t segment;
+	uint64_t segment;  /* likewise, and to stored files */
 	struct last_stamp last;
 };
 
@@ -73,6 +73,10 @@ int table_delete(struct catalog *c, const char *component, int64_t id,
  * that tables can exchange numbers. */
 int table_set_aside(struct catalog *c, int64_t id, struct cvx_err *err);
 
+/* The component's storage has left the number. */
+int component_release_number(struct catalog *c, struct component_row *component,
+			     uint32_t number, struct cvx_err *err);
+
 /* 1: found; 0: there is none; or a failure. */
 int table_find(struct catalog *c, const char *component, const char *name,
 	       struct table_row *ret, struct cvx_err *err);
@@ -87,17 +91,23 @@ int table_check_name(const char *name, struct cvx_err *err);
 /* The refusal of another table; returns its errno. */
 int table_fail_too_many(struct cvx_err *err);
 
-/* The smallest user number that no table of the component has. */
+/* The smallest user number that no table of the component has, nor its
+ * storage. */
 int table_fresh_number(struct catalog *c, struct component_row *component,
 		       uint32_t *ret, struct cvx_err *err);
 
 /*
  * 1 and the name of the table that has the number, which may be one that
- * every deployment reserves (import.md 2.4); 0 if none has it.
+ * every deployment reserves (import.md 2.4), or "_storage"; 0 if none has it.
  */
 int table_find_number(struct catalog *c, const struct component_row *component,
 		      uint32_t number, char name[NAME_MAX_SIZE + 1],
 		      struct cvx_err *err);
+
+/* Likewise, among user tables. */
+int table_find_user_number(struct catalog *c, int64_t component,
+			   uint32_t number, char name[NAME_MAX_SIZE + 1],
+			   struct cvx_err *err);
 
 /* Inserts an empty table; only row->info is looked at; row->id is set. */
 int table_insert(struct catalog *c, struct component_row *component,

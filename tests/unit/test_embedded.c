@@ -445,7 +445,7 @@ TEST(register_refuses_what_does_not_fit)
 		{"{\"name\":\"new\",\"id\":10001}", "TableConflict",
 		 "belongs to table full"},
 		{"{\"name\":\"new\",\"id\":540}", "TableConflict",
-		 "_file_storage"},
+		 "belongs to table _storage"},
 		{"{\"name\":\"x\",\"id\":10050}\n{\"name\":\"x\",\"id\":10051}",
 		 "DuplicateTableName", "row 2: table x stands in row 1"},
 		{"{\"name\":\"x\",\"id\":10050}\n{\"name\":\"y\",\"id\":10050}",

@@ -1,0 +1,111 @@
+#include "importer/embedded/files_stage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "cache/base/err.h"
+#include "cache/base/file.h"
+#include "cache/segment.h"
+#include "importer/embedded/embedded.h"
+#include "importer/value/sha256.h"
+
+struct file_writer {
+	int fd;
+	uint64_t size;
+	struct sha256 *hash;
+};
+
+CVX_DEFINE_CLEANUP(struct file_writer, file_writer_free)
+
+int files_stage_new(struct deployment *d, struct stage_folder **ret,
+		    struct cvx_err *err)
+{
+	if (d->read_only)
+		return cvx_fail(err, -EROFS, "the deployment %s is read-only",
+				d->name);
+	return stage_folder_new(d->stage_fd, ret, err);
+}
+
+void files_stage_name(uint64_t nth, char name[32])
+{
+	(void)snprintf(name, 32, "%" PRIu64, nth);
+}
+
+int file_writer_new(struct stage_folder *stage, uint64_t nth,
+		    struct file_writer **ret, struct cvx_err *err)
+{
+	CVX_AUTO(file_writer_freep)
+	struct file_writer *w = calloc(1, sizeof(*w));
+	char name[32];
+	int r;
+
+	if (!w)
+		return cvx_fail_memory(err);
+	files_stage_name(nth, name);
+	w->fd = openat(stage_folder_fd(stage), name,
+		       O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (w->fd < 0)
+		return cvx_fail(err, -errno, "cannot create a staged file: %s",
+				strerror(errno));
+	r = sha256_new(&w->hash, err);
+	if (r < 0)
+		return r;
+	*ret = CVX_TAKE(w);
+	return 0;
+}
+
+void file_writer_free(struct file_writer *w)
+{
+	if (!w)
+		return;
+	cvx_closep(&w->fd);
+	sha256_free(w->hash);
+	free(w);
+}
+
+int file_writer_add(struct file_writer *w, const void *bytes, size_t size,
+		    struct cvx_err *err)
+{
+	int r = file_pwrite(w->fd, bytes, size, w->size);
+
+	if (r < 0)
+		return cvx_fail(err, r, "cannot store the file: %s",
+				strerror(-r));
+	w->size += size;
+	return sha256_add(w->hash, bytes, size, err);
+}
+
+int file_writer_finish(struct file_writer *w, struct stored_file *ret,
+		       struct cvx_err *err)
+{
+	int r = file_sync(w->fd);
+
+	if (r < 0)
+		return cvx_fail(err, r, "cannot store the file: %s",
+				strerror(-r));
+	ret->size = w->size;
+	return sha256_finish(w->hash, ret->sha256, err);
+}
+
+int file_make_uuid(char text[STORED_FILE_UUID_SIZE + 1], struct cvx_err *err)
+{
+	uint8_t b[16];
+	size_t i, n = 0;
+
+	if (getrandom(b, sizeof(b), 0) != sizeof(b))
+		return cvx_fail(err, -EIO, "no random numbers are to be had");
+	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40); /* version 4 */
+	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80); /* of RFC 4122 */
+	for (i = 0; i < sizeof(b); i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			text[n++] = '-';
+		(void)snprintf(text + n, 3, "%02x", b[i]);
+		n += 2;
+	}
+	return 0;
+}
