@@ -6,13 +6,13 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cache/base/err.h"
 #include "cache/base/log.h"
+#include "cache/base/thread.h"
 
 struct worker {
 	struct worker *next;
@@ -67,16 +67,12 @@ static void *work(void *arg);
 static int start_worker(struct loop *l)
 {
 	struct worker *w = calloc(1, sizeof(*w));
-	sigset_t all, old;
 	int r;
 
 	if (!w)
 		return -ENOMEM;
 	w->loop = l;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = -pthread_create(&w->thread, NULL, work, w);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	r = thread_start(&w->thread, work, w);
 	if (r < 0) {
 		free(w);
 		return r;

@@ -2,12 +2,12 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cache/base/cleanup.h"
+#include "cache/base/thread.h"
 #include "cache/segment.h"
 #include "importer/pipeline_inside.h"
 
@@ -161,8 +161,7 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-/* Signals are for the threads of the program, not for these. Where a thread
- * is refused, fewer do the same work. */
+/* Where a thread is refused, fewer do the same work. */
 static void start_threads(struct pipeline *p)
 {
 	long cpu_count = sysconf(_SC_NPROCESSORS_ONLN);
@@ -170,15 +169,11 @@ static void start_threads(struct pipeline *p)
 			: cpu_count > PIPELINE_THREADS_MAX
 				? PIPELINE_THREADS_MAX
 				: (unsigned)cpu_count;
-	sigset_t all, old;
 
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
 	while (p->thread_count < want &&
-	       pthread_create(&p->threads[p->thread_count].thread, NULL,
-			      thread_main, &p->threads[p->thread_count]) == 0)
+	       thread_start(&p->threads[p->thread_count].thread, thread_main,
+			    &p->threads[p->thread_count]) == 0)
 		p->thread_count++;
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
 void pipeline_offer(struct pipeline *p, uint64_t size)

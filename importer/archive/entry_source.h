@@ -5,7 +5,10 @@
  * that is how the pipeline reads. A new start opens the entry again. All bytes
  * are verified before the last of them are given out.
  *
- * Memory:  as much as the longest read.
+ * A large entry is unpacked ahead of its reader by a thread of its own. What
+ * reads give, and where they fail, is the same without one.
+ *
+ * Memory:  ENTRY_AHEAD_MAX, or as much as the longest read if that is more.
  * Threads: not locked.
  */
 #ifndef CVX_IMPORTER_ARCHIVE_ENTRY_SOURCE_H
@@ -14,6 +17,9 @@
 #include <stdint.h>
 
 #include "importer/source.h"
+
+/* So far the thread may be ahead. Entries of half of it need no thread. */
+#define ENTRY_AHEAD_MAX ((uint64_t)4 << 20)
 
 struct archive;
 struct cvx_err;

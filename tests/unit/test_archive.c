@@ -358,72 +358,149 @@ TEST(archive_source_that_fails_keeps_its_errno)
 		    "the disk is broken");
 }
 
-/* Reads as the pipeline does: blocks that overlap, then from the start. */
-TEST(entry_source_reads_on_from_where_the_last_read_began)
+/* Rows of that many bytes and a few more; the last one is whole. */
+static struct cvx_buf make_rows(size_t size)
 {
-	struct cvx_buf text = CVX_BUF_INIT(4 * MIB);
-	struct archive *a = NULL;
-	struct entry_source *s = NULL;
-	struct import_source source;
-	struct cvx_err err = CVX_ERR_INIT;
+	struct cvx_buf text = CVX_BUF_INIT(64 * MIB);
+	int i;
+
+	for (i = 0; text.size < size; i++)
+		EXPECT_INT(cvx_buf_printf(&text, "{\"n\":%d}\n", i), 0);
+	return text;
+}
+
+struct opened {
+	struct cvx_buf text;
 	struct zip_maker z;
-	char buf[70000];
+	struct archive *a;
+	struct entry_source *s;
+	struct import_source source;
+};
+
+static void open_entry(struct opened *o, size_t size, const struct zip_lie *lie)
+{
+	struct cvx_err err = CVX_ERR_INIT;
+
+	o->text = make_rows(size);
+	zip_maker_init(&o->z);
+	zip_add(&o->z, "t/documents.jsonl", o->text.data, o->text.size, lie);
+	zip_end(&o->z, "");
+	EXPECT_OK(open_zip(&o->z.file, &o->a, &err), &err);
+	EXPECT_OK(entry_source_new(o->a, 0, &o->s, &err), &err);
+	EXPECT_INT(entry_source_size(o->s), o->text.size);
+	o->source = entry_source_get(o->s);
+}
+
+static void close_entry(struct opened *o)
+{
+	entry_source_free(o->s);
+	archive_free(o->a);
+	zip_maker_fini(&o->z);
+	cvx_buf_fini(&o->text);
+}
+
+/* Without a thread, and with one that is ahead. */
+static const size_t entry_sizes[] = {1 * MIB, 9 * MIB};
+
+/* Reads as the pipeline does: blocks that overlap, then from the start. */
+static void expect_reads(const struct opened *o, size_t step, size_t size)
+{
+	struct cvx_err err = CVX_ERR_INIT;
+	char *buf = malloc(size);
 	uint64_t off;
 	size_t n;
-	int i, round;
 
-	for (i = 0; i < 100000; i++)
-		EXPECT_INT(cvx_buf_printf(&text, "{\"n\":%d}\n", i), 0);
-	zip_maker_init(&z);
-	zip_add(&z, "t/documents.jsonl", text.data, text.size, NULL);
-	zip_end(&z, "");
-	EXPECT_OK(open_zip(&z.file, &a, &err), &err);
-	EXPECT_OK(entry_source_new(a, 0, &s, &err), &err);
-	EXPECT_INT(entry_source_size(s), text.size);
-	source = entry_source_get(s);
-	for (round = 0; round < 2; round++) {
-		for (off = 0; off < text.size; off += 60000) {
-			EXPECT_OK(source.read(source.ctx, off, buf, sizeof(buf),
-					      &n, &err),
-				  &err);
-			EXPECT_INT(n, text.size - off < sizeof(buf)
-					      ? text.size - off
-					      : sizeof(buf));
-			assert_memory_equal(buf, text.data + off, n);
-		}
+	assert_non_null(buf);
+	for (off = 0; off < o->text.size; off += step) {
+		EXPECT_OK(
+			o->source.read(o->source.ctx, off, buf, size, &n, &err),
+			&err);
+		EXPECT_INT(n, o->text.size - off < size ? o->text.size - off
+							: size);
+		assert_memory_equal(buf, o->text.data + off, n);
 	}
-	EXPECT_OK(source.read(source.ctx, text.size, buf, 1, &n, &err), &err);
+	EXPECT_OK(o->source.read(o->source.ctx, o->text.size, buf, 1, &n, &err),
+		  &err);
 	EXPECT_INT(n, 0);
-	entry_source_free(s);
-	archive_free(a);
-	zip_maker_fini(&z);
-	cvx_buf_fini(&text);
+	free(buf);
+}
+
+TEST(entry_source_reads_on_from_where_the_last_read_began)
+{
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		struct opened o;
+
+		open_entry(&o, entry_sizes[i], NULL);
+		expect_reads(&o, 60000, 70000);
+		expect_reads(&o, 6 * MIB, 7 * MIB);
+		expect_reads(&o, 300000, 300000);
+		expect_reads(&o, SIZE_MAX / 2, 10 * MIB);
+		close_entry(&o);
+	}
+}
+
+TEST(entry_source_does_not_skip)
+{
+	struct cvx_err err = CVX_ERR_INIT;
+	struct opened o;
+	char buf[10];
+	size_t n;
+
+	open_entry(&o, MIB, NULL);
+	EXPECT_FAIL(o.source.read(o.source.ctx, 5, buf, 5, &n, &err), &err,
+		    -ESPIPE, "t/documents.jsonl: a part was not read");
+	EXPECT_OK(o.source.read(o.source.ctx, 0, buf, 5, &n, &err), &err);
+	EXPECT_OK(o.source.read(o.source.ctx, 5, buf, 5, &n, &err), &err);
+	EXPECT_FAIL(o.source.read(o.source.ctx, 11, buf, 5, &n, &err), &err,
+		    -ESPIPE, "a part was not read");
+	close_entry(&o);
 }
 
 /* The last bytes are given out only when the checksum is right. */
 TEST(entry_source_verifies_before_the_last_byte)
 {
 	const struct zip_lie wrong = {.crc_xor = 7};
-	struct archive *a = NULL;
-	struct entry_source *s = NULL;
-	struct import_source source;
 	struct cvx_err err = CVX_ERR_INIT;
-	struct zip_maker z;
-	char buf[16];
-	size_t n;
+	size_t i, n;
 
-	zip_maker_init(&z);
-	zip_add(&z, "t/documents.jsonl", "{\"n\":1}\n", 8, &wrong);
-	zip_end(&z, "");
-	EXPECT_OK(open_zip(&z.file, &a, &err), &err);
-	EXPECT_OK(entry_source_new(a, 0, &s, &err), &err);
-	source = entry_source_get(s);
-	EXPECT_OK(source.read(source.ctx, 0, buf, 7, &n, &err), &err);
-	EXPECT_FAIL(source.read(source.ctx, 0, buf, 8, &n, &err), &err, -EINVAL,
-		    "checksum");
-	entry_source_free(s);
-	archive_free(a);
-	zip_maker_fini(&z);
+	for (i = 0; i < 2; i++) {
+		struct opened o;
+		char *buf = malloc(10 * MIB);
+
+		assert_non_null(buf);
+		open_entry(&o, entry_sizes[i], &wrong);
+		EXPECT_OK(
+			o.source.read(o.source.ctx, 0, buf, MIB / 2, &n, &err),
+			&err);
+		EXPECT_FAIL(o.source.read(o.source.ctx, 1, buf, o.text.size - 1,
+					  &n, &err),
+			    &err, -EINVAL,
+			    "t/documents.jsonl: its checksum is wrong");
+		EXPECT_FAIL(o.source.read(o.source.ctx, o.text.size, buf, 1, &n,
+					  &err),
+			    &err, -EINVAL, "checksum");
+		close_entry(&o);
+		free(buf);
+	}
+}
+
+/* Nobody waits for what was unpacked ahead. */
+TEST(entry_source_may_go_before_it_was_read)
+{
+	struct cvx_err err = CVX_ERR_INIT;
+	struct opened o;
+	char byte;
+	size_t n;
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		open_entry(&o, 3 * MIB, NULL);
+		EXPECT_OK(o.source.read(o.source.ctx, 0, &byte, 1, &n, &err),
+			  &err);
+		close_entry(&o);
+	}
 }
 
 UNIT_MAIN(UNIT_CASE(archive_entries_come_in_the_order_of_the_directory),
@@ -439,4 +516,6 @@ UNIT_MAIN(UNIT_CASE(archive_entries_come_in_the_order_of_the_directory),
 	  UNIT_CASE(archive_of_70000_entries_lists_them_all),
 	  UNIT_CASE(archive_source_that_fails_keeps_its_errno),
 	  UNIT_CASE(entry_source_reads_on_from_where_the_last_read_began),
-	  UNIT_CASE(entry_source_verifies_before_the_last_byte), )
+	  UNIT_CASE(entry_source_does_not_skip),
+	  UNIT_CASE(entry_source_verifies_before_the_last_byte),
+	  UNIT_CASE(entry_source_may_go_before_it_was_read), )
