@@ -299,6 +299,21 @@ int catalog_begin(struct catalog *c, struct cvx_err *err)
 	return run_sql(c, "BEGIN IMMEDIATE", err);
 }
 
+int catalog_begin_read(struct catalog *c, struct cvx_err *err)
+{
+	return run_sql(c, "BEGIN", err);
+}
+
+int catalog_version(struct catalog *c, uint64_t *ret, struct cvx_err *err)
+{
+	int64_t version;
+	int r = ask_int(c, "PRAGMA data_version", &version, err);
+
+	if (r == 0)
+		*ret = (uint64_t)version;
+	return r;
+}
+
 int catalog_commit(struct catalog *c, struct cvx_err *err)
 {
 	int r = run_sql(c, "COMMIT", err);

@@ -53,6 +53,16 @@ void catalog_close(struct catalog *c);
 int catalog_begin(struct catalog *c, struct cvx_err *err);
 
 /*
+ * Begins a transaction that only reads: all statements until catalog_rollback()
+ * see the same commits. Never waits.
+ */
+int catalog_begin_read(struct catalog *c, struct cvx_err *err);
+
+/* Another number after every commit that was made on another connection, of
+ * whichever process; means something to this connection only. */
+int catalog_version(struct catalog *c, uint64_t *ret, struct cvx_err *err);
+
+/*
  * After a failure nothing of the transaction is visible. But its pages may
  * stand in the write-ahead log, and come back to life if every process dies
  * before the next commit (catalog_settle).

@@ -38,6 +38,11 @@ void deployment_close(struct deployment *d);
 const char *deployment_name(const struct deployment *d);
 const char *deployment_dir(const struct deployment *d);
 
+/* Another number after every commit, of whichever process; means something to
+ * this struct only. */
+int deployment_version(struct deployment *d, uint64_t *ret,
+		       struct cvx_err *err);
+
 /* Whether the component exists: 0 or -ENOENT. */
 int deployment_find_component(struct deployment *d, const char *component,
 			      struct cvx_err *err);

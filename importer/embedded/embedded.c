@@ -439,3 +439,11 @@ const char *deployment_dir(const struct deployment *d)
 {
 	return d->dir;
 }
+
+int deployment_version(struct deployment *d, uint64_t *ret, struct cvx_err *err)
+{
+	int r = catalog_version(embedded_lock_reads(d), ret, err);
+
+	embedded_unlock_reads(d);
+	return r;
+}
