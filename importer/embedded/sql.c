@@ -171,6 +171,15 @@ const char *const sql_statements[SQL_COUNT] = {
 	/* id of a table, which gets a number that no table can have */
 	[SQL_SET_ASIDE] = "UPDATE tables SET number = -id WHERE id = ?1",
 
+	/* -> id, path; in the order of their making */
+	[SQL_SNAPSHOT_COMPONENTS] = "SELECT id, path FROM components"
+				    "  ORDER BY id",
+
+	/* -> component id, id, name, number, revision, committed, rows, size */
+	[SQL_SNAPSHOT_TABLES] =
+		"SELECT component, id, name, number, revision, committed_ns,"
+		"  row_count, size FROM tables ORDER BY component, number",
+
 	/* component path, name -> number, revision, committed, rows, size;
 	 * segment id, size (NULL: the table has none) */
 	[SQL_OPEN_TABLE] =
