@@ -1,0 +1,652 @@
+#include "importer/remote/http.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include <cjson/cJSON.h>
+
+#include "cache/base/cleanup.h"
+#include "cache/base/err.h"
+#include "importer/remote/http_error.h"
+#include "importer/remote/http_lane.h"
+#include "importer/remote/secret.h"
+#include "importer/remote/stop.h"
+
+#define CLIENT_NAME "convexfs-" CONVEXFS_VERSION
+#define IDLE_LANES_MAX 8
+#define ERROR_BODY_MAX ((size_t)64 << 10)
+#define REDIRECTS_MAX 5
+#define REPETITIONS_MAX 6
+#define BACKOFF_MS 500
+#define BACKOFF_MAX_MS 16000
+
+struct http {
+	char *origin;
+	char *authorization; /* "Authorization: …"; NULL: none */
+	char *key;	     /* the secret in it; NULL: none */
+	char *secret;
+	uint64_t idle_ms;
+	uint64_t backoff_ms;
+	pthread_mutex_t lock;	 /* guards lanes and lane_count */
+	struct http_lane *lanes; /* idle ones */
+	size_t lane_count;
+};
+
+/* One request under way. */
+struct request {
+	struct http *http;
+	struct http_lane *lane;
+	const struct http_call *call;
+	struct http_answer *answer;
+	struct cvx_err *err;
+	struct curl_slist *headers;
+	uint64_t progress;
+	uint64_t body_off; /* how much of the body libcurl has taken */
+	int sink_error;	   /* of read or write; 0: none */
+	bool body_too_large;
+};
+
+const char *http_get_origin(const struct http *h)
+{
+	return h->origin;
+}
+
+static void *memory(void *p, bool *failed)
+{
+	*failed |= p == NULL;
+	return p;
+}
+
+int http_new(const struct http_settings *settings, struct http **ret,
+	     struct cvx_err *err)
+{
+	struct http *h = calloc(1, sizeof(*h));
+	const char *key = settings->authorization;
+	bool failed = false;
+
+	if (!h)
+		return cvx_fail_memory(err);
+	(void)pthread_mutex_init(&h->lock, NULL);
+	h->idle_ms = settings->idle_ms ? settings->idle_ms : HTTP_IDLE_MS;
+	h->backoff_ms =
+		settings->backoff_ms ? settings->backoff_ms : BACKOFF_MS;
+	h->origin = memory(strdup(settings->origin), &failed);
+	if (key) {
+		h->authorization = memory(
+			secret_join("Authorization: ", key, ""), &failed);
+		key = strchr(key, ' ') ? strchr(key, ' ') + 1 : key;
+		h->key = memory(secret_copy_text(key), &failed);
+	}
+	if (settings->secret)
+		h->secret = memory(secret_copy_text(settings->secret), &failed);
+	if (failed) {
+		http_free(h);
+		return cvx_fail_memory(err);
+	}
+	*ret = h;
+	return 0;
+}
+
+void http_free(struct http *h)
+{
+	struct http_lane *lane;
+
+	if (!h)
+		return;
+	while ((lane = h->lanes) != NULL) {
+		h->lanes = lane->next;
+		http_lane_free(lane);
+	}
+	(void)pthread_mutex_destroy(&h->lock);
+	free(h->origin);
+	secret_free(h->authorization);
+	secret_free(h->key);
+	secret_free(h->secret);
+	free(h);
+}
+
+static struct http_lane *take_lane(struct http *h)
+{
+	struct http_lane *lane;
+
+	(void)pthread_mutex_lock(&h->lock);
+	lane = h->lanes;
+	if (lane) {
+		h->lanes = lane->next;
+		h->lane_count--;
+	}
+	(void)pthread_mutex_unlock(&h->lock);
+	return lane ? lane : http_lane_new();
+}
+
+static void give_lane(struct http *h, struct http_lane *lane)
+{
+	curl_easy_reset(lane->easy);
+	(void)pthread_mutex_lock(&h->lock);
+	if (h->lane_count < IDLE_LANES_MAX) {
+		lane->next = h->lanes;
+		h->lanes = lane;
+		h->lane_count++;
+		lane = NULL;
+	}
+	(void)pthread_mutex_unlock(&h->lock);
+	http_lane_free(lane);
+}
+
+static size_t on_read(char *bytes, size_t one, size_t size, void *ctx)
+{
+	struct request *q = ctx;
+	uint64_t left = q->call->body_size - q->body_off;
+
+	size *= one;
+	if (size > left)
+		size = (size_t)left;
+	if (size == 0)
+		return 0;
+	if (q->call->read)
+		q->sink_error =
+			q->call->read(q->call->ctx, q->body_off, bytes, size);
+	else
+		memcpy(bytes, (const char *)q->call->body + q->body_off, size);
+	if (q->sink_error < 0)
+		return CURL_READFUNC_ABORT;
+	q->body_off += size;
+	q->progress += size;
+	return size;
+}
+
+/* libcurl would like to send the body again, on another connection: only if
+ * the other side has seen nothing of it. */
+static int on_seek(void *ctx, curl_off_t off, int origin)
+{
+	const struct request *q = ctx;
+
+	return origin == SEEK_SET && off == 0 && q->body_off == 0
+		       ? CURL_SEEKFUNC_OK
+		       : CURL_SEEKFUNC_FAIL;
+}
+
+static size_t keep(struct request *q, const char *bytes, size_t size,
+		   bool is_error)
+{
+	struct cvx_buf *body = &q->answer->body;
+	size_t room;
+
+	if (is_error) { /* its beginning is enough */
+		room = body->limit < ERROR_BODY_MAX ? body->limit
+						    : ERROR_BODY_MAX;
+		room -= body->size;
+		q->sink_error =
+			cvx_buf_append(body, bytes, size < room ? size : room);
+	} else {
+		q->sink_error = cvx_buf_append(body, bytes, size);
+		q->body_too_large = q->sink_error == -EFBIG;
+	}
+	return q->sink_error < 0 ? 0 : size;
+}
+
+static size_t on_write(char *bytes, size_t one, size_t size, void *ctx)
+{
+	struct request *q = ctx;
+	long status = 0;
+
+	size *= one;
+	q->progress += size;
+	(void)curl_easy_getinfo(q->lane->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (status < 200 || status >= 300)
+		return keep(q, bytes, size, status != 560);
+	if (!q->call->write)
+		return keep(q, bytes, size, false);
+	q->sink_error = q->call->write(q->call->ctx, bytes, size, q->err);
+	return q->sink_error < 0 ? 0 : size;
+}
+
+/* A copy of the text behind the name, if the line is that header. */
+static void take_header(const char *line, size_t size, const char *name,
+			char **ret)
+{
+	size_t skip = strlen(name);
+
+	if (size <= skip || line[skip] != ':' ||
+	    strncasecmp(line, name, skip) != 0)
+		return;
+	line += skip + 1;
+	size -= skip + 1;
+	while (size > 0 && isspace((unsigned char)line[size - 1]))
+		size--;
+	while (size > 0 && isspace((unsigned char)*line)) {
+		line++;
+		size--;
+	}
+	free(*ret);
+	*ret = strndup(line, size); /* without memory it was not sent */
+}
+
+static size_t on_header(char *line, size_t one, size_t size, void *ctx)
+{
+	CVX_AUTO(cvx_freep) char *state = NULL;
+	struct request *q = ctx;
+
+	size *= one;
+	q->progress += size;
+	take_header(line, size, "content-disposition", &q->answer->disposition);
+	take_header(line, size, "x-convex-deprecation-message",
+		    &q->answer->deprecation);
+	take_header(line, size, "x-convex-deprecation-state", &state);
+	if (state)
+		q->answer->is_deprecated = strcmp(state, "Deprecated") == 0;
+	return size;
+}
+
+static int add_header(struct request *q, const char *line)
+{
+	struct curl_slist *more = curl_slist_append(q->headers, line);
+
+	if (!more)
+		return -ENOMEM;
+	q->headers = more;
+	return 0;
+}
+
+/* The header list holds a copy of the key. */
+static void wipe_headers(struct curl_slist *headers)
+{
+	struct curl_slist *h;
+
+	for (h = headers; h; h = h->next)
+		explicit_bzero(h->data, strlen(h->data));
+	curl_slist_free_all(headers);
+}
+
+static int make_headers(struct request *q)
+{
+	char type[128];
+	int r;
+
+	r = add_header(q, "Convex-Client: " CLIENT_NAME);
+	if (r == 0)
+		r = add_header(q, "Expect:");
+	if (r == 0 && q->call->content_type) {
+		(void)snprintf(type, sizeof(type), "Content-Type: %s",
+			       q->call->content_type);
+		r = add_header(q, type);
+	} else if (r == 0) {
+		r = add_header(q, "Content-Type:");
+	}
+	if (r == 0 && q->http->authorization && !q->call->no_authorization)
+		r = add_header(q, q->http->authorization);
+	return r;
+}
+
+/* Variables that libcurl itself does not look at. */
+static void set_environment(CURL *easy, const char *origin)
+{
+	const char *certificates = getenv("SSL_CERT_FILE");
+	const char *proxy = getenv("HTTP_PROXY");
+
+	if (certificates && certificates[0])
+		(void)curl_easy_setopt(easy, CURLOPT_CAINFO, certificates);
+	if (proxy && proxy[0] && !getenv("http_proxy") &&
+	    strncmp(origin, "http:", 5) == 0)
+		(void)curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
+}
+
+static void set_limits(struct request *q)
+{
+	CURL *easy = q->lane->easy;
+	const char *schemes = strncmp(q->http->origin, "https:", 6) == 0
+				      ? "https"
+				      : "http,https";
+
+	(void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	(void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+	(void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+			       (long)HTTP_CONNECT_MS);
+	(void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
+			       (long)q->call->total_ms);
+	(void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, schemes);
+	(void)curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, schemes);
+	(void)curl_easy_setopt(easy, CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX);
+	(void)curl_easy_setopt(easy, CURLOPT_SSLVERSION,
+			       (long)CURL_SSLVERSION_TLSv1_2);
+}
+
+static void set_method(struct request *q)
+{
+	CURL *easy = q->lane->easy;
+
+	if (strcmp(q->call->method, "GET") == 0) {
+		(void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
+		if (q->call->range)
+			(void)curl_easy_setopt(easy, CURLOPT_RANGE,
+					       q->call->range);
+		return;
+	}
+	(void)curl_easy_setopt(easy, CURLOPT_POST, 1L);
+	if (strcmp(q->call->method, "POST") != 0)
+		(void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST,
+				       q->call->method);
+	(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+			       (curl_off_t)q->call->body_size);
+	(void)curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
+	(void)curl_easy_setopt(easy, CURLOPT_READDATA, q);
+	(void)curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
+	(void)curl_easy_setopt(easy, CURLOPT_SEEKDATA, q);
+	/* Without a body libcurl repeats on a new connection what was lost on
+	 * a kept one, without asking on_seek. */
+	if (q->call->body_size == 0)
+		(void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+}
+
+static int set_up(struct request *q)
+{
+	CURL *easy = q->lane->easy;
+	CVX_AUTO(cvx_freep) char *url = NULL;
+	int r;
+
+	if (asprintf(&url, "%s%s", q->http->origin, q->call->path) < 0) {
+		url = NULL;
+		return -ENOMEM;
+	}
+	r = make_headers(q);
+	if (r < 0)
+		return r;
+	if (curl_easy_setopt(easy, CURLOPT_URL, url) != CURLE_OK ||
+	    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, q->headers) != CURLE_OK)
+		return -ENOMEM;
+	(void)curl_easy_setopt(easy, CURLOPT_USERAGENT,
+			       "convexfs/" CONVEXFS_VERSION);
+	if (!q->call->write) /* whose sizes are checked */
+		(void)curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+	(void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_write);
+	(void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, q);
+	(void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	(void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, q);
+	set_limits(q);
+	set_method(q);
+	set_environment(easy, q->http->origin);
+	return 0;
+}
+
+/* Puts stars over every place of the secret. */
+static void cut_out(char *text, const char *secret)
+{
+	size_t size = secret ? strlen(secret) : 0;
+	char *at;
+
+	if (size < 4)
+		return;
+	while ((at = strstr(text, secret)) != NULL)
+		memset(at, '*', size);
+}
+
+/* A key, and also what is secret in it alone. */
+static void cut_out_key(char *text, const char *key)
+{
+	const char *bar = key ? strchr(key, '|') : NULL;
+
+	cut_out(text, key);
+	if (bar)
+		cut_out(text, bar + 1);
+}
+
+/* "POST /api/query", without its query. */
+static void print_place(const struct http_call *call, char *out, size_t size)
+{
+	(void)snprintf(out, size, "%s %.*s", call->method,
+		       (int)strcspn(call->path, "?"), call->path);
+}
+
+static int fail_transport(struct request *q, CURLcode code)
+{
+	const char *what = curl_easy_strerror(code);
+	long os_error = 0;
+	char place[300];
+	int r;
+
+	(void)curl_easy_getinfo(q->lane->easy, CURLINFO_OS_ERRNO, &os_error);
+	r = http_error_of_curl((int)code, (int)os_error);
+	print_place(q->call, place, sizeof(place));
+	if (code == CURLE_COULDNT_CONNECT && os_error > 0)
+		what = strerror((int)os_error);
+	if (r == -ECANCELED)
+		return cvx_fail(q->err, r, "%s: interrupted", place);
+	if (r == -ETIMEDOUT)
+		return cvx_fail(q->err, r, "%s: no answer from %s in time",
+				place, q->http->origin);
+	return cvx_fail(q->err, r, "%s: %s: %s", place, q->http->origin, what);
+}
+
+/* What the deployment's own error object says. */
+static int fail_status(struct request *q)
+{
+	struct http_answer *a = q->answer;
+	cJSON *json = cJSON_ParseWithLength(a->body.data, a->body.size);
+	const char *code = cJSON_GetStringValue(
+		cJSON_GetObjectItemCaseSensitive(json, "code"));
+	const char *message = cJSON_GetStringValue(
+		cJSON_GetObjectItemCaseSensitive(json, "message"));
+	CVX_AUTO(cvx_freep) char *text = NULL;
+	char place[300];
+	int r;
+
+	(void)snprintf(a->code, sizeof(a->code), "%s", code ? code : "");
+	if (message)
+		text = strdup(message); /* without memory there is none */
+	secret_delete_json(json);
+	if (text) {
+		cut_out_key(text, q->http->key);
+		cut_out_key(text, q->http->secret);
+	}
+	print_place(q->call, place, sizeof(place));
+	r = http_error_of_status(a->status, a->code);
+	if (a->is_deprecated && a->deprecation)
+		return cvx_fail(q->err, r, "%s: %s", place, a->deprecation);
+	if (!a->code[0] && !text)
+		return cvx_fail(q->err, r, "%s: %s answered %d %s", place,
+				q->http->origin, a->status,
+				http_reason(a->status));
+	return cvx_fail(q->err, r, "%s: %d %s: %s", place, a->status,
+			a->code[0] ? a->code : http_reason(a->status),
+			text ? text : "");
+}
+
+/* Whether the other side cannot have acted on the request. */
+static bool is_unsent(const struct request *q, CURLcode code)
+{
+	long size = 0;
+
+	switch (code) {
+	case CURLE_COULDNT_RESOLVE_PROXY:
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_PROXY:
+		return true;
+	default: /* the codes of libcurl are not ours to list */
+		break;
+	}
+	if (q->call->body_size > 0)
+		return q->body_off == 0;
+	(void)curl_easy_getinfo(q->lane->easy, CURLINFO_REQUEST_SIZE, &size);
+	return size == 0;
+}
+
+static enum http_outcome outcome_of_failure(const struct request *q,
+					    CURLcode code, int error)
+{
+	if (q->sink_error < 0 || error == -ENOMEM || error == -ECANCELED)
+		return HTTP_LOCAL;
+	switch (code) {
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CIPHER:
+	case CURLE_TOO_MANY_REDIRECTS:
+	case CURLE_URL_MALFORMAT:
+		return HTTP_REFUSED; /* it would be the same again */
+	default:
+		break;
+	}
+	return is_unsent(q, code) ? HTTP_NOT_SENT : HTTP_AMBIGUOUS;
+}
+
+static int fail_sink(struct request *q)
+{
+	char place[300];
+
+	print_place(q->call, place, sizeof(place));
+	q->answer->outcome = q->body_too_large ? HTTP_REFUSED : HTTP_LOCAL;
+	if (q->body_too_large)
+		return cvx_fail(q->err, -EMSGSIZE,
+				"%s: the answer is larger than %zu bytes",
+				place, q->answer->body.limit);
+	if (q->sink_error == -ENOMEM)
+		return cvx_fail_memory(q->err);
+	if (q->err && q->err->code == q->sink_error)
+		return q->sink_error; /* the sink said why */
+	return cvx_fail(q->err, q->sink_error, "%s: %s", place,
+			strerror(-q->sink_error));
+}
+
+static int conclude(struct request *q, CURLcode code)
+{
+	struct http_answer *a = q->answer;
+	curl_off_t retry_after = 0;
+	long status = 0;
+	int r;
+
+	if (q->sink_error < 0)
+		return fail_sink(q);
+	if (code != CURLE_OK) {
+		r = fail_transport(q, code);
+		a->outcome = outcome_of_failure(q, code, r);
+		return r;
+	}
+	(void)curl_easy_getinfo(q->lane->easy, CURLINFO_RESPONSE_CODE, &status);
+	(void)curl_easy_getinfo(q->lane->easy, CURLINFO_RETRY_AFTER,
+				&retry_after);
+	a->status = (int)status;
+	if (retry_after > 0 && retry_after < 3600)
+		a->retry_after_ms = (uint64_t)retry_after * 1000;
+	a->outcome = http_outcome_of_status(a->status);
+	if (a->status == 560 && q->call->accept_560)
+		a->outcome = HTTP_DONE;
+	return a->outcome == HTTP_DONE ? 0 : fail_status(q);
+}
+
+int http_perform(struct http *h, const struct http_call *call,
+		 struct http_answer *ret, struct cvx_err *err)
+{
+	struct request q = {.http = h, .call = call, .answer = ret, .err = err};
+	CURLcode code;
+	int r;
+
+	assert(call->path[0] == '/');
+	*ret = (struct http_answer){.outcome = HTTP_LOCAL};
+	cvx_buf_init(&ret->body,
+		     call->answer_limit ? call->answer_limit : HTTP_JSON_MAX);
+	q.lane = take_lane(h);
+	if (!q.lane)
+		return cvx_fail_memory(err);
+	r = set_up(&q);
+	if (r == 0) {
+		code = http_lane_run(q.lane, call->stop, h->idle_ms,
+				     &q.progress);
+		r = conclude(&q, code);
+	} else {
+		(void)cvx_fail_memory(err);
+	}
+	wipe_headers(q.headers);
+	give_lane(h, q.lane);
+	return r;
+}
+
+void http_answer_fini(struct http_answer *a)
+{
+	secret_buf_fini(&a->body);
+	free(a->disposition);
+	free(a->deprecation);
+	a->disposition = a->deprecation = NULL;
+}
+
+int http_parse(const struct http_call *call, const struct http_answer *answer,
+	       struct cJSON **ret, struct cvx_err *err)
+{
+	const char *text = answer->body.data, *end = NULL;
+	size_t size = answer->body.size;
+	char place[300];
+	cJSON *json;
+
+	json = size ? cJSON_ParseWithLengthOpts(text, size, &end, 0) : NULL;
+	while (json && end < text + size && isspace((unsigned char)*end))
+		end++;
+	if (json && end == text + size) {
+		*ret = json;
+		return 0;
+	}
+	secret_delete_json(json);
+	print_place(call, place, sizeof(place));
+	return cvx_fail(err, -EPROTO, "%s: %d, but the answer is not JSON",
+			place, answer->status);
+}
+
+/* Of 0 to limit - 1. */
+static uint64_t random_below(uint64_t limit)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_nsec / 1000 % limit;
+}
+
+bool http_wait_to_repeat(struct http *h, unsigned number,
+			 const struct http_answer *answer,
+			 const struct stop *stop)
+{
+	uint64_t ms = h->backoff_ms;
+	unsigned i;
+
+	if (number > REPETITIONS_MAX)
+		return false;
+	for (i = 1; i < number; i++)
+		ms *= 2;
+	if (ms > BACKOFF_MAX_MS)
+		ms = BACKOFF_MAX_MS;
+	ms = random_below(ms) + 1;
+	if (answer->retry_after_ms > ms)
+		ms = answer->retry_after_ms < HTTP_IDLE_MS
+			     ? answer->retry_after_ms
+			     : HTTP_IDLE_MS;
+	return stop_sleep(stop, ms);
+}
+
+int http_perform_repeated(struct http *h, const struct http_call *call,
+			  bool ambiguous, struct http_answer *ret,
+			  struct cvx_err *err)
+{
+	unsigned number;
+	int r;
+
+	for (number = 1;; number++) {
+		r = http_perform(h, call, ret, err);
+		if (r == 0 || (ret->outcome != HTTP_NOT_SENT &&
+			       !(ambiguous && ret->outcome == HTTP_AMBIGUOUS)))
+			return r;
+		if (!http_wait_to_repeat(h, number, ret, call->stop)) {
+			if (stop_is_requested(call->stop)) {
+				ret->outcome = HTTP_LOCAL;
+				return cvx_fail(err, -ECANCELED, "interrupted");
+			}
+			return r;
+		}
+		http_answer_fini(ret);
+	}
+}
