@@ -7,8 +7,8 @@
 
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
+#include "importer/schema/json_tree.h"
 #include "importer/schema/schema_inside.h"
-#include "importer/schema/tree.h"
 #include "importer/schema/validator.h"
 #include "importer/schema/validator_inside.h"
 #include "importer/value/refusal.h"
@@ -32,13 +32,13 @@ void schema_free(struct schema *s)
 
 CVX_DEFINE_CLEANUP(struct schema, schema_free)
 
-static int read_name(const struct tree_node *json, struct schema_table *t,
+static int read_name(const struct json_tree_node *json, struct schema_table *t,
 		     struct cvx_err *err)
 {
-	const struct tree_node *name = tree_field(json, "tableName");
-	const struct tree_string *s;
+	const struct json_tree_node *name = json_tree_field(json, "tableName");
+	const struct json_tree_string *s;
 
-	if (!name || name->kind != TREE_STRING)
+	if (!name || name->kind != JSON_TREE_STRING)
 		return cvx_fail(err, -EINVAL, "a table without \"tableName\"");
 	s = &name->string;
 	if (!name_is_identifier(s->text, s->size))
@@ -56,17 +56,18 @@ static int read_name(const struct tree_node *json, struct schema_table *t,
 	return 0;
 }
 
-static int read_table(const struct tree_node *json,
+static int read_table(const struct json_tree_node *json,
 		      struct value_reader *literals, struct schema_table *t,
 		      struct cvx_err *err)
 {
-	const struct tree_node *type = tree_field(json, "documentType");
+	const struct json_tree_node *type =
+		json_tree_field(json, "documentType");
 	int r = read_name(json, t, err);
 
 	if (r < 0)
 		return r;
 	r = schema_read_indexes(json, t, err);
-	if (r == 0 && type && type->kind != TREE_NULL)
+	if (r == 0 && type && type->kind != JSON_TREE_NULL)
 		r = validator_compile(type, VALIDATOR_DOCUMENT, literals,
 				      &t->validator, err);
 	if (r < 0 && r != -ENOMEM && err)
@@ -81,19 +82,19 @@ static int compare_tables(const void *a, const void *b)
 	return strcmp(left->name, right->name);
 }
 
-static int read_tables(const struct tree_node *json,
+static int read_tables(const struct json_tree_node *json,
 		       struct value_reader *literals, struct schema *s,
 		       struct cvx_err *err)
 {
-	const struct tree_node *tables = tree_field(json, "tables");
+	const struct json_tree_node *tables = json_tree_field(json, "tables");
 	int r = 0;
 
-	if (!tables || tables->kind != TREE_ARRAY)
+	if (!tables || tables->kind != JSON_TREE_ARRAY)
 		return cvx_fail(err, -EINVAL, "\"tables\" must be an array");
 	s->tables = calloc(tables->count + 1, sizeof(*s->tables));
 	if (!s->tables)
 		return cvx_fail_memory(err);
-	for (const struct tree_node *n = tables->first; r == 0 && n;
+	for (const struct json_tree_node *n = tables->first; r == 0 && n;
 	     n = n->next)
 		r = read_table(n, literals, &s->tables[s->table_count++], err);
 	if (r < 0)
@@ -106,21 +107,22 @@ static int read_tables(const struct tree_node *json,
 	return 0;
 }
 
-static int read_validates(const struct tree_node *json, struct schema *s,
+static int read_validates(const struct json_tree_node *json, struct schema *s,
 			  struct cvx_err *err)
 {
-	const struct tree_node *n = tree_field(json, "schemaValidation");
+	const struct json_tree_node *n =
+		json_tree_field(json, "schemaValidation");
 
 	/* Absent in schemas older than the checks. */
-	if (n && n->kind != TREE_NULL && n->kind != TREE_FALSE &&
-	    n->kind != TREE_TRUE)
+	if (n && n->kind != JSON_TREE_NULL && n->kind != JSON_TREE_FALSE &&
+	    n->kind != JSON_TREE_TRUE)
 		return cvx_fail(err, -EINVAL,
 				"\"schemaValidation\" must be true or false");
-	s->validates = n && n->kind == TREE_TRUE;
+	s->validates = n && n->kind == JSON_TREE_TRUE;
 	return 0;
 }
 
-static int read_schema(const struct tree_node *json, struct schema **ret,
+static int read_schema(const struct json_tree_node *json, struct schema **ret,
 		       struct cvx_err *err)
 {
 	CVX_AUTO(schema_freep) struct schema *s = calloc(1, sizeof(*s));
@@ -143,14 +145,14 @@ static int read_schema(const struct tree_node *json, struct schema **ret,
 int schema_parse(const char *text, size_t size, struct schema **ret,
 		 struct cvx_err *err)
 {
-	struct tree *tree;
+	struct json_tree *tree;
 	int r;
 
 	assert((text || size == 0) && ret);
-	r = tree_parse(text, size, &tree, err);
+	r = json_tree_parse(text, size, &tree, err);
 	if (r == 0) {
-		r = read_schema(tree_root(tree), ret, err);
-		tree_free(tree);
+		r = read_schema(json_tree_root(tree), ret, err);
+		json_tree_free(tree);
 	}
 	if (r < 0 && r != -ENOMEM && err)
 		return cvx_err_prefix(err, "schema");

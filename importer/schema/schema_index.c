@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "cache/base/err.h"
+#include "importer/schema/json_tree.h"
 #include "importer/schema/schema_inside.h"
-#include "importer/schema/tree.h"
 
 const struct schema_index_list schema_index_lists[SCHEMA_INDEX_LISTS] = {
 	{"indexes", SCHEMA_INDEX_DATABASE, false},
@@ -46,12 +46,12 @@ static bool is_path(const char *path, size_t size)
 }
 
 /* *ret becomes a copy. */
-static int read_path(const struct tree_node *json, const char **ret,
+static int read_path(const struct json_tree_node *json, const char **ret,
 		     struct cvx_err *err)
 {
 	char *copy;
 
-	if (json->kind != TREE_STRING)
+	if (json->kind != JSON_TREE_STRING)
 		return cvx_fail_named(err, -EINVAL, "InvalidIndexField",
 				      "a field must be a string");
 	if (!is_path(json->string.text, json->string.size))
@@ -67,12 +67,12 @@ static int read_path(const struct tree_node *json, const char **ret,
 	return 0;
 }
 
-static int read_fields(const struct tree_node *json, struct schema_index *index,
-		       struct cvx_err *err)
+static int read_fields(const struct json_tree_node *json,
+		       struct schema_index *index, struct cvx_err *err)
 {
-	const struct tree_node *fields = tree_field(json, "fields");
+	const struct json_tree_node *fields = json_tree_field(json, "fields");
 
-	if (!fields || fields->kind != TREE_ARRAY)
+	if (!fields || fields->kind != JSON_TREE_ARRAY)
 		return cvx_fail(err, -EINVAL, "\"fields\" must be an array");
 	if (fields->count == 0)
 		return cvx_fail_named(err, -EINVAL, "EmptyIndex",
@@ -81,7 +81,7 @@ static int read_fields(const struct tree_node *json, struct schema_index *index,
 		return cvx_fail_named(err, -EINVAL, "IndexTooManyFields",
 				      "more than %d fields",
 				      SCHEMA_INDEX_FIELDS_MAX);
-	for (const struct tree_node *n = fields->first; n; n = n->next) {
+	for (const struct json_tree_node *n = fields->first; n; n = n->next) {
 		const char *path;
 		int r = read_path(n, &path, err);
 
@@ -122,24 +122,25 @@ static void insert_filter(struct schema_index *index, const char *path)
 }
 
 static bool has_filter(const struct schema_index *index,
-		       const struct tree_node *json)
+		       const struct json_tree_node *json)
 {
 	for (size_t i = 0; i < index->filter_count; i++)
-		if (json->kind == TREE_STRING &&
-		    tree_string_is(&json->string, index->filters[i]))
+		if (json->kind == JSON_TREE_STRING &&
+		    json_tree_string_is(&json->string, index->filters[i]))
 			return true;
 	return false;
 }
 
-static int read_filters(const struct tree_node *json,
+static int read_filters(const struct json_tree_node *json,
 			struct schema_index *index, struct cvx_err *err)
 {
-	const struct tree_node *filters = tree_field(json, "filterFields");
+	const struct json_tree_node *filters =
+		json_tree_field(json, "filterFields");
 
-	if (!filters || filters->kind != TREE_ARRAY)
+	if (!filters || filters->kind != JSON_TREE_ARRAY)
 		return cvx_fail(err, -EINVAL,
 				"\"filterFields\" must be an array");
-	for (const struct tree_node *n = filters->first; n; n = n->next) {
+	for (const struct json_tree_node *n = filters->first; n; n = n->next) {
 		const char *path;
 		int r;
 
@@ -159,10 +160,10 @@ static int read_filters(const struct tree_node *json,
 }
 
 /* The field that the index is of, and those it is filtered by. */
-static int read_subject(const struct tree_node *json, const char *name,
+static int read_subject(const struct json_tree_node *json, const char *name,
 			struct schema_index *index, struct cvx_err *err)
 {
-	const struct tree_node *field = tree_field(json, name);
+	const struct json_tree_node *field = json_tree_field(json, name);
 	int r;
 
 	if (!field)
@@ -175,15 +176,15 @@ static int read_subject(const struct tree_node *json, const char *name,
 }
 
 /* "dimensions", or "dimension" of the first releases. */
-static int read_dimensions(const struct tree_node *json,
+static int read_dimensions(const struct json_tree_node *json,
 			   struct schema_index *index, struct cvx_err *err)
 {
-	const struct tree_node *n = tree_field(json, "dimensions");
+	const struct json_tree_node *n = json_tree_field(json, "dimensions");
 	uint32_t value = 0;
 
-	if (!n || n->kind == TREE_NULL)
-		n = tree_field(json, "dimension");
-	if (!n || n->kind != TREE_NUMBER)
+	if (!n || n->kind == JSON_TREE_NULL)
+		n = json_tree_field(json, "dimension");
+	if (!n || n->kind != JSON_TREE_NUMBER)
 		return cvx_fail(err, -EINVAL, "no \"dimensions\"");
 	for (size_t i = 0; i < n->raw.size; i++) {
 		char c = n->raw.text[i];
@@ -203,12 +204,13 @@ static int read_dimensions(const struct tree_node *json,
 	return 0;
 }
 
-static int read_name(const struct tree_node *json, struct schema_index *index,
-		     struct cvx_err *err)
+static int read_name(const struct json_tree_node *json,
+		     struct schema_index *index, struct cvx_err *err)
 {
-	const struct tree_node *name = tree_field(json, "indexDescriptor");
+	const struct json_tree_node *name =
+		json_tree_field(json, "indexDescriptor");
 
-	if (!name || name->kind != TREE_STRING)
+	if (!name || name->kind != JSON_TREE_STRING)
 		return cvx_fail(err, -EINVAL,
 				"an index without \"indexDescriptor\"");
 	switch (name_check_index(name->string.text, name->string.size)) {
@@ -231,8 +233,8 @@ static int read_name(const struct tree_node *json, struct schema_index *index,
 	return 0;
 }
 
-static int read_index(const struct tree_node *json, struct schema_index *index,
-		      struct cvx_err *err)
+static int read_index(const struct json_tree_node *json,
+		      struct schema_index *index, struct cvx_err *err)
 {
 	int r = read_name(json, index, err);
 
@@ -257,15 +259,15 @@ static int read_index(const struct tree_node *json, struct schema_index *index,
 }
 
 /* The array of the list; *ret is NULL if it is absent or null. */
-static int find_list(const struct tree_node *json,
+static int find_list(const struct json_tree_node *json,
 		     const struct schema_index_list *list,
-		     const struct tree_node **ret, struct cvx_err *err)
+		     const struct json_tree_node **ret, struct cvx_err *err)
 {
-	const struct tree_node *n = tree_field(json, list->name);
+	const struct json_tree_node *n = json_tree_field(json, list->name);
 
-	if (n && n->kind == TREE_NULL)
+	if (n && n->kind == JSON_TREE_NULL)
 		n = NULL;
-	if (n && n->kind != TREE_ARRAY)
+	if (n && n->kind != JSON_TREE_ARRAY)
 		return cvx_fail(err, -EINVAL, "\"%s\" must be an array",
 				list->name);
 	if (!n && list == &schema_index_lists[0])
@@ -317,13 +319,13 @@ static int compare_indexes(const void *a, const void *b)
 	return strcmp(left->name, right->name);
 }
 
-static int read_list(const struct tree_node *indexes,
+static int read_list(const struct json_tree_node *indexes,
 		     const struct schema_index_list *list,
 		     struct schema_table *t, struct cvx_err *err)
 {
 	int r = 0;
 
-	for (const struct tree_node *n = indexes->first; r == 0 && n;
+	for (const struct json_tree_node *n = indexes->first; r == 0 && n;
 	     n = n->next) {
 		struct schema_index *index = &t->indexes[t->index_count++];
 
@@ -335,8 +337,8 @@ static int read_list(const struct tree_node *indexes,
 }
 
 /* Finds the lists and makes room for what is in them. */
-static int find_lists(const struct tree_node *json,
-		      const struct tree_node *lists[SCHEMA_INDEX_LISTS],
+static int find_lists(const struct json_tree_node *json,
+		      const struct json_tree_node *lists[SCHEMA_INDEX_LISTS],
 		      struct schema_table *t, struct cvx_err *err)
 {
 	size_t count = 0;
@@ -356,10 +358,10 @@ static int find_lists(const struct tree_node *json,
 	return t->indexes ? 0 : cvx_fail_memory(err);
 }
 
-int schema_read_indexes(const struct tree_node *json, struct schema_table *t,
-			struct cvx_err *err)
+int schema_read_indexes(const struct json_tree_node *json,
+			struct schema_table *t, struct cvx_err *err)
 {
-	const struct tree_node *lists[SCHEMA_INDEX_LISTS];
+	const struct json_tree_node *lists[SCHEMA_INDEX_LISTS];
 	int r = find_lists(json, lists, t, err);
 
 	for (size_t i = 0; r == 0 && i < SCHEMA_INDEX_LISTS; i++)

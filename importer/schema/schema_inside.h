@@ -6,7 +6,7 @@
 
 #include "importer/schema/schema.h"
 
-struct tree_node;
+struct json_tree_node;
 
 struct schema_table {
 	char name[NAME_MAX_SIZE + 1];
@@ -37,8 +37,8 @@ extern const struct schema_index_list schema_index_lists[SCHEMA_INDEX_LISTS];
  * Reads the indexes of the table's JSON into t, whose name is set. Messages
  * name the index, not the table.
  */
-int schema_read_indexes(const struct tree_node *json, struct schema_table *t,
-			struct cvx_err *err);
+int schema_read_indexes(const struct json_tree_node *json,
+			struct schema_table *t, struct cvx_err *err);
 
 /* Frees what schema_read_indexes has made. */
 void schema_index_fini(struct schema_index *index);

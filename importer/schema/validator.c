@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "importer/schema/tree.h"
+#include "importer/schema/json_tree.h"
 #include "importer/schema/validator_inside.h"
 #include "importer/value/value.h"
 
@@ -12,17 +12,17 @@ int validator_new(const char *text, size_t size, enum validator_scope scope,
 		  struct validator **ret, struct cvx_err *err)
 {
 	struct value_reader *literals = NULL;
-	struct tree *tree = NULL;
+	struct json_tree *tree = NULL;
 	int r;
 
-	r = tree_parse(text, size, &tree, err);
+	r = json_tree_parse(text, size, &tree, err);
 	if (r == 0)
 		r = value_reader_new(VALUE_INTERNAL, &literals, err);
 	if (r == 0)
-		r = validator_compile(tree_root(tree), scope, literals, ret,
-				      err);
+		r = validator_compile(json_tree_root(tree), scope, literals,
+				      ret, err);
 	value_reader_free(literals);
-	tree_free(tree);
+	json_tree_free(tree);
 	return r;
 }
 
@@ -55,13 +55,13 @@ static bool has_name(const struct validator *v, const uint32_t *names,
 		     size_t count, const char *name, size_t size)
 {
 	size_t low = 0, high = count;
-	const struct tree_string want = {name, size};
+	const struct json_tree_string want = {name, size};
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 		const char *text = v->pool + names[middle];
-		const struct tree_string here = {text, strlen(text)};
-		int order = tree_string_compare(&want, &here);
+		const struct json_tree_string here = {text, strlen(text)};
+		int order = json_tree_string_compare(&want, &here);
 
 		if (order == 0)
 			return true;

@@ -7,7 +7,7 @@
 #include "cache/base/buf.h"
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
-#include "importer/schema/tree.h"
+#include "importer/schema/json_tree.h"
 #include "importer/schema/validator_inside.h"
 #include "importer/value/name.h"
 #include "importer/value/value.h"
@@ -123,40 +123,44 @@ static int add_text(struct compiler *c, const char *text, size_t size,
 	return 0;
 }
 
-static int compile(struct compiler *c, const struct tree_node *json,
+static int compile(struct compiler *c, const struct json_tree_node *json,
 		   const struct place *place);
 
-static bool type_is(const struct tree_node *json, const char *type)
+static bool type_is(const struct json_tree_node *json, const char *type)
 {
-	const struct tree_node *t = tree_field(json, "type");
+	const struct json_tree_node *t = json_tree_field(json, "type");
 
-	return t && t->kind == TREE_STRING && tree_string_is(&t->string, type);
+	return t && t->kind == JSON_TREE_STRING &&
+	       json_tree_string_is(&t->string, type);
 }
 
 /* "fieldType" and "optional" of a field or of a record's values. */
-static int read_field(const struct compiler *c, const struct tree_node *json,
+static int read_field(const struct compiler *c,
+		      const struct json_tree_node *json,
 		      const struct place *place,
-		      const struct tree_node **ret_type, bool *ret_optional)
+		      const struct json_tree_node **ret_type,
+		      bool *ret_optional)
 {
-	const struct tree_node *type = tree_field(json, "fieldType");
-	const struct tree_node *optional = tree_field(json, "optional");
+	const struct json_tree_node *type = json_tree_field(json, "fieldType");
+	const struct json_tree_node *optional =
+		json_tree_field(json, "optional");
 
 	if (!type)
 		return fail_at(c, place, NULL, "no \"fieldType\"");
-	if (!optional ||
-	    (optional->kind != TREE_TRUE && optional->kind != TREE_FALSE))
+	if (!optional || (optional->kind != JSON_TREE_TRUE &&
+			  optional->kind != JSON_TREE_FALSE))
 		return fail_at(c, place, NULL,
 			       "\"optional\" must be true or false");
 	*ret_type = type;
-	*ret_optional = optional->kind == TREE_TRUE;
+	*ret_optional = optional->kind == JSON_TREE_TRUE;
 	return 0;
 }
 
 /* import.md 4.4, internal; the text is left in c->scratch. */
-static int read_literal(struct compiler *c, const struct tree_node *json,
+static int read_literal(struct compiler *c, const struct json_tree_node *json,
 			const struct place *place)
 {
-	const struct tree_node *value = tree_field(json, "value");
+	const struct json_tree_node *value = json_tree_field(json, "value");
 	struct cvx_err err = CVX_ERR_INIT;
 	const char *text, *end;
 
@@ -193,7 +197,7 @@ static int read_literal(struct compiler *c, const struct tree_node *json,
 		       "boolean");
 }
 
-static int add_literal(struct compiler *c, const struct tree_node *json,
+static int add_literal(struct compiler *c, const struct json_tree_node *json,
 		       const struct place *place, uint8_t *kinds)
 {
 	struct validator_literal literal;
@@ -214,10 +218,10 @@ static int add_literal(struct compiler *c, const struct tree_node *json,
 static int compare_literals(const void *a, const void *b, void *pool)
 {
 	const struct validator_literal *left = a, *right = b;
-	struct tree_string l = {(char *)pool + left->text, left->size};
-	struct tree_string r = {(char *)pool + right->text, right->size};
+	struct json_tree_string l = {(char *)pool + left->text, left->size};
+	struct json_tree_string r = {(char *)pool + right->text, right->size};
 
-	return tree_string_compare(&l, &r);
+	return json_tree_string_compare(&l, &r);
 }
 
 /* Sorts the literals added since first and adds their node. */
@@ -245,7 +249,8 @@ static uint32_t literal_count(const struct compiler *c)
 	return (uint32_t)(c->literals.size / sizeof(struct validator_literal));
 }
 
-static int compile_literal(struct compiler *c, const struct tree_node *json,
+static int compile_literal(struct compiler *c,
+			   const struct json_tree_node *json,
 			   const struct place *place)
 {
 	uint32_t first = literal_count(c);
@@ -255,14 +260,14 @@ static int compile_literal(struct compiler *c, const struct tree_node *json,
 	return r < 0 ? r : add_literals(c, first, kinds);
 }
 
-static int compile_id(struct compiler *c, const struct tree_node *json,
+static int compile_id(struct compiler *c, const struct json_tree_node *json,
 		      const struct place *place)
 {
-	const struct tree_node *table = tree_field(json, "tableName");
+	const struct json_tree_node *table = json_tree_field(json, "tableName");
 	uint32_t n = 0, name = 0;
 	int r;
 
-	if (!table || table->kind != TREE_STRING)
+	if (!table || table->kind != JSON_TREE_STRING)
 		return fail_at(c, place, NULL, "an id without \"tableName\"");
 	if (!name_is_identifier(table->string.text, table->string.size))
 		return fail_at(c, place, "InvalidTableName",
@@ -277,10 +282,10 @@ static int compile_id(struct compiler *c, const struct tree_node *json,
 	return append(c, &c->references, &name, sizeof(name), NULL);
 }
 
-static int compile_array(struct compiler *c, const struct tree_node *json,
+static int compile_array(struct compiler *c, const struct json_tree_node *json,
 			 const struct place *place)
 {
-	const struct tree_node *value = tree_field(json, "value");
+	const struct json_tree_node *value = json_tree_field(json, "value");
 	const struct place inside = {place, "[]", 2};
 	uint32_t n = 0;
 	int r;
@@ -297,25 +302,26 @@ static int compile_array(struct compiler *c, const struct tree_node *json,
 
 /* Whether what a record has for keys accepts strings only and no literal; the
  * empty union does. */
-static bool accepts_keys(const struct tree_node *json)
+static bool accepts_keys(const struct json_tree_node *json)
 {
-	const struct tree_node *value = tree_field(json, "value");
+	const struct json_tree_node *value = json_tree_field(json, "value");
 
 	if (type_is(json, "string") || type_is(json, "id"))
 		return true;
 	if (!type_is(json, "union"))
 		return false;
-	for (const struct tree_node *n = value->first; n; n = n->next)
+	for (const struct json_tree_node *n = value->first; n; n = n->next)
 		if (!accepts_keys(n))
 			return false;
 	return true;
 }
 
-static int compile_record(struct compiler *c, const struct tree_node *json,
+static int compile_record(struct compiler *c, const struct json_tree_node *json,
 			  const struct place *place)
 {
-	const struct tree_node *keys = tree_field(json, "keys"), *type = NULL;
-	const struct tree_node *values = tree_field(json, "values");
+	const struct json_tree_node *keys = json_tree_field(json, "keys"),
+				    *type = NULL;
+	const struct json_tree_node *values = json_tree_field(json, "values");
 	const struct place in_keys = {place, "keys()", 6};
 	const struct place in_values = {place, "values()", 8};
 	bool optional = false;
@@ -360,16 +366,16 @@ static int add_fields(struct compiler *c, uint32_t count, uint32_t *ret_first)
 	return 0;
 }
 
-static bool is_system_field(const struct tree_node *field)
+static bool is_system_field(const struct json_tree_node *field)
 {
 	return field->key.size > 0 && field->key.text[0] == '_';
 }
 
-static int compile_field(struct compiler *c, const struct tree_node *json,
+static int compile_field(struct compiler *c, const struct json_tree_node *json,
 			 const struct place *place, bool root, uint32_t slot)
 {
 	struct validator_field field = {.node = node_count(c)};
-	const struct tree_node *type = NULL;
+	const struct json_tree_node *type = NULL;
 	int r;
 
 	r = read_field(c, json, place, &type, &field.optional);
@@ -389,11 +395,11 @@ static int compile_field(struct compiler *c, const struct tree_node *json,
 
 /* Fields of a document that begin with '_' are left out, but must be valid. */
 static int compile_system_field(struct compiler *c,
-				const struct tree_node *json,
+				const struct json_tree_node *json,
 				const struct place *place)
 {
 	const struct compiler before = *c;
-	const struct tree_node *type = NULL;
+	const struct json_tree_node *type = NULL;
 	bool optional = false;
 	int r;
 
@@ -407,15 +413,15 @@ static int compile_system_field(struct compiler *c,
 	return r;
 }
 
-static int compile_object(struct compiler *c, const struct tree_node *json,
+static int compile_object(struct compiler *c, const struct json_tree_node *json,
 			  const struct place *place, bool root)
 {
-	CVX_AUTO(cvx_freep) const struct tree_node **fields = NULL;
-	const struct tree_node *value = tree_field(json, "value");
+	CVX_AUTO(cvx_freep) const struct json_tree_node **fields = NULL;
+	const struct json_tree_node *value = json_tree_field(json, "value");
 	uint32_t n = 0, first = 0, count = 0;
 	int r;
 
-	if (!value || value->kind != TREE_OBJECT)
+	if (!value || value->kind != JSON_TREE_OBJECT)
 		return fail_at(c, place, NULL,
 			       "\"value\" of an object must be an object");
 	r = add_node(c, root ? VALIDATOR_ROOT_OBJECT : VALIDATOR_OBJECT,
@@ -423,9 +429,9 @@ static int compile_object(struct compiler *c, const struct tree_node *json,
 	if (r == 0)
 		r = add_fields(c, value->count, &first);
 	if (r == 0)
-		r = tree_sorted(value, &fields, c->err);
+		r = json_tree_sorted(value, &fields, c->err);
 	for (uint32_t i = 0; r == 0 && i < value->count; i++) {
-		const struct tree_node *f = fields[i];
+		const struct json_tree_node *f = fields[i];
 		const struct place inside = {place, f->key.text, f->key.size};
 
 		if (!name_is_identifier_field(f->key.text, f->key.size))
@@ -448,33 +454,34 @@ static int compile_object(struct compiler *c, const struct tree_node *json,
 }
 
 /* What is done with the members of a union, those of unions in it included. */
-typedef int member_step(struct compiler *c, const struct tree_node *json,
+typedef int member_step(struct compiler *c, const struct json_tree_node *json,
 			const struct place *place, uint8_t *kinds);
 
-static int each_member(struct compiler *c, const struct tree_node *json,
+static int each_member(struct compiler *c, const struct json_tree_node *json,
 		       const struct place *place, uint8_t *kinds,
 		       member_step *step)
 {
-	const struct tree_node *value = tree_field(json, "value");
+	const struct json_tree_node *value = json_tree_field(json, "value");
 	int r = 0;
 
-	if (!value || value->kind != TREE_ARRAY)
+	if (!value || value->kind != JSON_TREE_ARRAY)
 		return fail_at(c, place, NULL,
 			       "\"value\" of a union must be an array");
-	for (const struct tree_node *n = value->first; r == 0 && n; n = n->next)
+	for (const struct json_tree_node *n = value->first; r == 0 && n;
+	     n = n->next)
 		r = type_is(n, "union") ? each_member(c, n, place, kinds, step)
 					: step(c, n, place, kinds);
 	return r;
 }
 
-static int add_if_literal(struct compiler *c, const struct tree_node *json,
+static int add_if_literal(struct compiler *c, const struct json_tree_node *json,
 			  const struct place *place, uint8_t *kinds)
 {
 	return type_is(json, "literal") ? add_literal(c, json, place, kinds)
 					: 0;
 }
 
-static int compile_member(struct compiler *c, const struct tree_node *json,
+static int compile_member(struct compiler *c, const struct json_tree_node *json,
 			  const struct place *place, uint8_t *kinds)
 {
 	uint32_t n = node_count(c);
@@ -488,7 +495,7 @@ static int compile_member(struct compiler *c, const struct tree_node *json,
 	return r;
 }
 
-static int compile_union(struct compiler *c, const struct tree_node *json,
+static int compile_union(struct compiler *c, const struct json_tree_node *json,
 			 const struct place *place)
 {
 	uint32_t first = literal_count(c), n = 0;
@@ -526,39 +533,39 @@ static const struct {
 	{"set", VALIDATOR_ANY, EVERY_KIND},
 };
 
-static int compile(struct compiler *c, const struct tree_node *json,
+static int compile(struct compiler *c, const struct json_tree_node *json,
 		   const struct place *place)
 {
-	const struct tree_node *type = tree_field(json, "type");
+	const struct json_tree_node *type = json_tree_field(json, "type");
 	const size_t count = sizeof(simple_types) / sizeof(simple_types[0]);
 
-	if (!type || type->kind != TREE_STRING)
+	if (!type || type->kind != JSON_TREE_STRING)
 		return fail_at(c, place, NULL,
 			       "a validator must be an object with a \"type\"");
 	for (size_t i = 0; i < count; i++)
-		if (tree_string_is(&type->string, simple_types[i].type))
+		if (json_tree_string_is(&type->string, simple_types[i].type))
 			return add_node(c, simple_types[i].op,
 					simple_types[i].kinds, NULL);
-	if (tree_string_is(&type->string, "literal"))
+	if (json_tree_string_is(&type->string, "literal"))
 		return compile_literal(c, json, place);
-	if (tree_string_is(&type->string, "id"))
+	if (json_tree_string_is(&type->string, "id"))
 		return compile_id(c, json, place);
-	if (tree_string_is(&type->string, "array"))
+	if (json_tree_string_is(&type->string, "array"))
 		return compile_array(c, json, place);
-	if (tree_string_is(&type->string, "record"))
+	if (json_tree_string_is(&type->string, "record"))
 		return compile_record(c, json, place);
-	if (tree_string_is(&type->string, "object"))
+	if (json_tree_string_is(&type->string, "object"))
 		return compile_object(c, json, place, false);
-	if (tree_string_is(&type->string, "union"))
+	if (json_tree_string_is(&type->string, "union"))
 		return compile_union(c, json, place);
 	return fail_at(c, place, NULL, "unknown type \"%.*s\" of a validator",
 		       (int)type->string.size, type->string.text);
 }
 
-static int fail_root(struct compiler *c, const struct tree_node *json,
+static int fail_root(struct compiler *c, const struct json_tree_node *json,
 		     const struct place *place)
 {
-	const struct tree_node *type = tree_field(json, "type");
+	const struct json_tree_node *type = json_tree_field(json, "type");
 	int r = compile(c, json, place); /* its own faults come first */
 
 	if (r < 0)
@@ -569,18 +576,20 @@ static int fail_root(struct compiler *c, const struct tree_node *json,
 		       (int)type->string.size, type->string.text);
 }
 
-static int compile_root_union(struct compiler *c, const struct tree_node *json,
+static int compile_root_union(struct compiler *c,
+			      const struct json_tree_node *json,
 			      const struct place *place)
 {
-	const struct tree_node *value = tree_field(json, "value");
+	const struct json_tree_node *value = json_tree_field(json, "value");
 	uint32_t n = 0;
 	int r;
 
-	if (!value || value->kind != TREE_ARRAY)
+	if (!value || value->kind != JSON_TREE_ARRAY)
 		return fail_at(c, place, NULL,
 			       "\"value\" of a union must be an array");
 	r = add_node(c, VALIDATOR_UNION, KIND(WALK_OBJECT), &n);
-	for (const struct tree_node *m = value->first; r == 0 && m; m = m->next)
+	for (const struct json_tree_node *m = value->first; r == 0 && m;
+	     m = m->next)
 		r = type_is(m, "object") ? compile_object(c, m, place, true)
 					 : fail_root(c, m, place);
 	if (r == 0)
@@ -588,7 +597,7 @@ static int compile_root_union(struct compiler *c, const struct tree_node *json,
 	return r;
 }
 
-static int compile_root(struct compiler *c, const struct tree_node *json,
+static int compile_root(struct compiler *c, const struct json_tree_node *json,
 			const struct place *place)
 {
 	if (type_is(json, "object"))
@@ -623,7 +632,7 @@ static size_t sort_names(struct cvx_buf *names, const char *pool)
 	return kept;
 }
 
-static int finish(struct compiler *c, const struct tree_node *json,
+static int finish(struct compiler *c, const struct json_tree_node *json,
 		  enum validator_scope scope, struct validator **ret)
 {
 	CVX_AUTO(cvx_freep) struct validator *v = calloc(1, sizeof(*v));
@@ -653,9 +662,9 @@ static int finish(struct compiler *c, const struct tree_node *json,
 	return 0;
 }
 
-int validator_compile(const struct tree_node *json, enum validator_scope scope,
-		      struct value_reader *literals, struct validator **ret,
-		      struct cvx_err *err)
+int validator_compile(const struct json_tree_node *json,
+		      enum validator_scope scope, struct value_reader *literals,
+		      struct validator **ret, struct cvx_err *err)
 {
 	struct compiler c = {
 		.nodes = CVX_BUF_INIT(PART_MAX),

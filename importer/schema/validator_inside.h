@@ -11,7 +11,7 @@
 #include "importer/schema/validator.h"
 
 struct cvx_buf;
-struct tree_node;
+struct json_tree_node;
 struct value_reader;
 
 enum validator_op {
@@ -72,14 +72,14 @@ struct validator {
 
 /* As validator_new, from JSON that is read already. literals reads internal
  * encoding. */
-int validator_compile(const struct tree_node *json, enum validator_scope scope,
-		      struct value_reader *literals, struct validator **ret,
-		      struct cvx_err *err);
+int validator_compile(const struct json_tree_node *json,
+		      enum validator_scope scope, struct value_reader *literals,
+		      struct validator **ret, struct cvx_err *err);
 
 /* Appends the canonical JSON of what validator_compile has accepted. */
-int validator_print(const struct tree_node *json, enum validator_scope scope,
-		    struct value_reader *literals, struct cvx_buf *out,
-		    struct cvx_err *err);
+int validator_print(const struct json_tree_node *json,
+		    enum validator_scope scope, struct value_reader *literals,
+		    struct cvx_buf *out, struct cvx_err *err);
 
 /* What failed in a check. */
 enum validator_fault {

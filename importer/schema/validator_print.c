@@ -4,7 +4,7 @@
 #include "cache/base/buf.h"
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
-#include "importer/schema/tree.h"
+#include "importer/schema/json_tree.h"
 #include "importer/schema/validator_inside.h"
 #include "importer/value/value.h"
 
@@ -17,7 +17,7 @@ struct printer {
 	struct cvx_err *err;
 };
 
-static int print(const struct printer *p, const struct tree_node *json);
+static int print(const struct printer *p, const struct json_tree_node *json);
 
 static int put(const struct printer *p, const char *text, size_t size)
 {
@@ -33,17 +33,20 @@ static int puts_(const struct printer *p, const char *text)
 	return r < 0 ? cvx_fail(p->err, r, "no room for the schema") : 0;
 }
 
-static bool type_is(const struct tree_node *json, const char *type)
+static bool type_is(const struct json_tree_node *json, const char *type)
 {
-	return tree_string_is(&tree_field(json, "type")->string, type);
+	return json_tree_string_is(&json_tree_field(json, "type")->string,
+				   type);
 }
 
 /* Internal encoding of what may stand there in other ways, too. */
-static int print_literal(const struct printer *p, const struct tree_node *json)
+static int print_literal(const struct printer *p,
+			 const struct json_tree_node *json)
 {
-	const struct tree_string *raw = &tree_field(json, "value")->raw;
+	const struct json_tree_string *raw =
+		&json_tree_field(json, "value")->raw;
 	CVX_AUTO(cvx_buf_fini)
-	struct cvx_buf text = CVX_BUF_INIT(TREE_TEXT_MAX);
+	struct cvx_buf text = CVX_BUF_INIT(JSON_TREE_TEXT_MAX);
 	int r = puts_(p, "{\"type\":\"literal\",\"value\":");
 
 	if (r == 0)
@@ -57,44 +60,46 @@ static int print_literal(const struct printer *p, const struct tree_node *json)
 }
 
 static int print_field_type(const struct printer *p,
-			    const struct tree_node *json)
+			    const struct json_tree_node *json)
 {
-	bool optional = tree_field(json, "optional")->kind == TREE_TRUE;
+	bool optional =
+		json_tree_field(json, "optional")->kind == JSON_TREE_TRUE;
 	int r = puts_(p, "{\"fieldType\":");
 
 	if (r == 0)
-		r = print(p, tree_field(json, "fieldType"));
+		r = print(p, json_tree_field(json, "fieldType"));
 	if (r == 0)
 		r = puts_(p, optional ? ",\"optional\":true}"
 				      : ",\"optional\":false}");
 	return r;
 }
 
-static int print_record(const struct printer *p, const struct tree_node *json)
+static int print_record(const struct printer *p,
+			const struct json_tree_node *json)
 {
 	int r = puts_(p, "{\"type\":\"record\",\"keys\":");
 
 	if (r == 0)
-		r = print(p, tree_field(json, "keys"));
+		r = print(p, json_tree_field(json, "keys"));
 	if (r == 0)
 		r = puts_(p, ",\"values\":");
 	if (r == 0)
-		r = print_field_type(p, tree_field(json, "values"));
+		r = print_field_type(p, json_tree_field(json, "values"));
 	return r < 0 ? r : puts_(p, "}");
 }
 
-static int print_object(const struct printer *p, const struct tree_node *json,
-			bool root)
+static int print_object(const struct printer *p,
+			const struct json_tree_node *json, bool root)
 {
-	CVX_AUTO(cvx_freep) const struct tree_node **fields = NULL;
-	const struct tree_node *value = tree_field(json, "value");
+	CVX_AUTO(cvx_freep) const struct json_tree_node **fields = NULL;
+	const struct json_tree_node *value = json_tree_field(json, "value");
 	const char *comma = "";
 	int r = puts_(p, "{\"type\":\"object\",\"value\":{");
 
 	if (r == 0)
-		r = tree_sorted(value, &fields, p->err);
+		r = json_tree_sorted(value, &fields, p->err);
 	for (uint32_t i = 0; r == 0 && i < value->count; i++) {
-		const struct tree_string *key = &fields[i]->key;
+		const struct json_tree_string *key = &fields[i]->key;
 
 		if (root && key->size > 0 && key->text[0] == '_')
 			continue;
@@ -112,13 +117,13 @@ static int print_object(const struct printer *p, const struct tree_node *json,
 	return r < 0 ? r : puts_(p, "}}");
 }
 
-static int print_union(const struct printer *p, const struct tree_node *json,
-		       bool root)
+static int print_union(const struct printer *p,
+		       const struct json_tree_node *json, bool root)
 {
-	const struct tree_node *value = tree_field(json, "value");
+	const struct json_tree_node *value = json_tree_field(json, "value");
 	int r = puts_(p, "{\"type\":\"union\",\"value\":[");
 
-	for (const struct tree_node *m = value->first; r == 0 && m;
+	for (const struct json_tree_node *m = value->first; r == 0 && m;
 	     m = m->next) {
 		if (m != value->first)
 			r = puts_(p, ",");
@@ -129,13 +134,14 @@ static int print_union(const struct printer *p, const struct tree_node *json,
 }
 
 /* {"type":"array","value":…} and {"type":"id","tableName":…} */
-static int print_with(const struct printer *p, const struct tree_node *json,
-		      const char *start, const char *name)
+static int print_with(const struct printer *p,
+		      const struct json_tree_node *json, const char *start,
+		      const char *name)
 {
-	const struct tree_node *value = tree_field(json, name);
+	const struct json_tree_node *value = json_tree_field(json, name);
 	int r = puts_(p, start);
 
-	if (r == 0 && value->kind == TREE_STRING) {
+	if (r == 0 && value->kind == JSON_TREE_STRING) {
 		/* An identifier, which needs no escapes. */
 		r = puts_(p, "\"");
 		if (r == 0)
@@ -148,21 +154,24 @@ static int print_with(const struct printer *p, const struct tree_node *json,
 	return r < 0 ? r : puts_(p, "}");
 }
 
-static int print_simple(const struct printer *p, const struct tree_node *json)
+static int print_simple(const struct printer *p,
+			const struct json_tree_node *json)
 {
-	const struct tree_string *type = &tree_field(json, "type")->string;
+	const struct json_tree_string *type =
+		&json_tree_field(json, "type")->string;
 	int r = puts_(p, "{\"type\":\"");
 
 	if (r < 0)
 		return r;
-	if (tree_string_is(type, "map") || tree_string_is(type, "set"))
+	if (json_tree_string_is(type, "map") ||
+	    json_tree_string_is(type, "set"))
 		r = puts_(p, "any");
 	else
 		r = put(p, type->text, type->size);
 	return r < 0 ? r : puts_(p, "\"}");
 }
 
-static int print(const struct printer *p, const struct tree_node *json)
+static int print(const struct printer *p, const struct json_tree_node *json)
 {
 	if (type_is(json, "literal"))
 		return print_literal(p, json);
@@ -181,9 +190,9 @@ static int print(const struct printer *p, const struct tree_node *json)
 	return print_simple(p, json);
 }
 
-int validator_print(const struct tree_node *json, enum validator_scope scope,
-		    struct value_reader *literals, struct cvx_buf *out,
-		    struct cvx_err *err)
+int validator_print(const struct json_tree_node *json,
+		    enum validator_scope scope, struct value_reader *literals,
+		    struct cvx_buf *out, struct cvx_err *err)
 {
 	const struct printer p = {literals, out, err};
 
@@ -193,7 +202,8 @@ int validator_print(const struct tree_node *json, enum validator_scope scope,
 		return print_object(&p, json, true);
 	if (!type_is(json, "union"))
 		return print(&p, json);
-	if (tree_field(json, "value")->count == 1)
-		return print_object(&p, tree_field(json, "value")->first, true);
+	if (json_tree_field(json, "value")->count == 1)
+		return print_object(&p, json_tree_field(json, "value")->first,
+				    true);
 	return print_union(&p, json, true);
 }

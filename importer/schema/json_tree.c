@@ -1,4 +1,4 @@
-#include "importer/schema/tree.h"
+#include "importer/schema/json_tree.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -9,24 +9,24 @@
 #include "cache/base/err.h"
 #include "importer/value/json.h"
 
-struct tree {
-	struct tree_node *nodes; /* in the order of the text */
-	char *decoded;		 /* strings with escapes */
+struct json_tree {
+	struct json_tree_node *nodes; /* in the order of the text */
+	char *decoded;		      /* strings with escapes */
 };
 
 struct parser {
 	struct json json;
-	struct tree *tree;
+	struct json_tree *tree;
 	size_t node_count;
 	size_t decoded_size;
-	struct tree_string key; /* of the value to come */
+	struct json_tree_string key; /* of the value to come */
 
 	/* Of each open bracket: its node, and where its next child is linked */
-	struct tree_node *open[JSON_DEPTH_MAX];
-	const struct tree_node **link[JSON_DEPTH_MAX];
+	struct json_tree_node *open[JSON_DEPTH_MAX];
+	const struct json_tree_node **link[JSON_DEPTH_MAX];
 };
 
-void tree_free(struct tree *t)
+void json_tree_free(struct json_tree *t)
 {
 	if (!t)
 		return;
@@ -35,43 +35,44 @@ void tree_free(struct tree *t)
 	free(t);
 }
 
-CVX_DEFINE_CLEANUP(struct tree, tree_free)
+CVX_DEFINE_CLEANUP(struct json_tree, json_tree_free)
 
-const struct tree_node *tree_root(const struct tree *t)
+const struct json_tree_node *json_tree_root(const struct json_tree *t)
 {
 	return t->nodes;
 }
 
-static struct tree_string token_text(const struct parser *p)
+static struct json_tree_string token_text(const struct parser *p)
 {
-	return (struct tree_string){p->json.text + p->json.start,
-				    p->json.end - p->json.start};
+	return (struct json_tree_string){p->json.text + p->json.start,
+					 p->json.end - p->json.start};
 }
 
-static struct tree_string token_string(struct parser *p)
+static struct json_tree_string token_string(struct parser *p)
 {
-	struct tree_string raw = token_text(p);
+	struct json_tree_string raw = token_text(p);
 	char *out = p->tree->decoded + p->decoded_size;
 
 	if (!memchr(raw.text, '\\', raw.size))
-		return (struct tree_string){raw.text + 1, raw.size - 2};
+		return (struct json_tree_string){raw.text + 1, raw.size - 2};
 	raw.size = json_decode_string(raw.text, raw.size, out);
 	raw.text = out;
 	p->decoded_size += raw.size;
 	return raw;
 }
 
-static enum tree_kind kind_of(const struct parser *p, enum json_token token)
+static enum json_tree_kind kind_of(const struct parser *p,
+				   enum json_token token)
 {
 	switch (token) {
 	case JSON_OBJECT:
-		return TREE_OBJECT;
+		return JSON_TREE_OBJECT;
 	case JSON_ARRAY:
-		return TREE_ARRAY;
+		return JSON_TREE_ARRAY;
 	case JSON_STRING:
-		return TREE_STRING;
+		return JSON_TREE_STRING;
 	case JSON_NUMBER:
-		return TREE_NUMBER;
+		return JSON_TREE_NUMBER;
 	case JSON_LITERAL:
 	case JSON_KEY:
 	case JSON_CLOSE:
@@ -81,46 +82,46 @@ static enum tree_kind kind_of(const struct parser *p, enum json_token token)
 	}
 	switch (*token_text(p).text) {
 	case 't':
-		return TREE_TRUE;
+		return JSON_TREE_TRUE;
 	case 'f':
-		return TREE_FALSE;
+		return JSON_TREE_FALSE;
 	default:
-		return TREE_NULL;
+		return JSON_TREE_NULL;
 	}
 }
 
 /* depth: of the brackets around the value */
 static void add_value(struct parser *p, enum json_token token, unsigned depth)
 {
-	struct tree_node *node = &p->tree->nodes[p->node_count++];
+	struct json_tree_node *node = &p->tree->nodes[p->node_count++];
 
-	*node = (struct tree_node){
+	*node = (struct json_tree_node){
 		.kind = kind_of(p, token),
 		.key = p->key,
 		.raw = token_text(p),
 	};
-	p->key = (struct tree_string){NULL, 0};
-	if (node->kind == TREE_STRING)
+	p->key = (struct json_tree_string){NULL, 0};
+	if (node->kind == JSON_TREE_STRING)
 		node->string = token_string(p);
 	if (depth > 0) {
 		*p->link[depth - 1] = node;
 		p->link[depth - 1] = &node->next;
 		p->open[depth - 1]->count++;
 	}
-	if (node->kind == TREE_OBJECT || node->kind == TREE_ARRAY) {
+	if (node->kind == JSON_TREE_OBJECT || node->kind == JSON_TREE_ARRAY) {
 		p->open[depth] = node;
 		p->link[depth] = &node->first;
 	}
 }
 
-static int check_keys(const struct tree_node *object, struct cvx_err *err)
+static int check_keys(const struct json_tree_node *object, struct cvx_err *err)
 {
-	CVX_AUTO(cvx_freep) const struct tree_node **fields = NULL;
-	int r = tree_sorted(object, &fields, err);
+	CVX_AUTO(cvx_freep) const struct json_tree_node **fields = NULL;
+	int r = json_tree_sorted(object, &fields, err);
 
 	for (uint32_t i = 1; r == 0 && i < object->count; i++)
-		if (tree_string_compare(&fields[i - 1]->key, &fields[i]->key) ==
-		    0)
+		if (json_tree_string_compare(&fields[i - 1]->key,
+					     &fields[i]->key) == 0)
 			return cvx_fail(err, -EINVAL,
 					"an object has the name \"%.*s\" twice",
 					(int)fields[i]->key.size,
@@ -130,10 +131,10 @@ static int check_keys(const struct tree_node *object, struct cvx_err *err)
 
 static int close_bracket(struct parser *p, struct cvx_err *err)
 {
-	struct tree_node *node = p->open[p->json.depth];
+	struct json_tree_node *node = p->open[p->json.depth];
 
 	node->raw.size = (size_t)(p->json.text + p->json.end - node->raw.text);
-	return node->kind == TREE_OBJECT ? check_keys(node, err) : 0;
+	return node->kind == JSON_TREE_OBJECT ? check_keys(node, err) : 0;
 }
 
 static int fail_syntax(const struct parser *p, struct cvx_err *err)
@@ -186,17 +187,17 @@ static size_t most_values(const char *text, size_t size)
 	return n;
 }
 
-int tree_parse(const char *text, size_t size, struct tree **ret,
-	       struct cvx_err *err)
+int json_tree_parse(const char *text, size_t size, struct json_tree **ret,
+		    struct cvx_err *err)
 {
-	CVX_AUTO(tree_freep) struct tree *t = NULL;
+	CVX_AUTO(json_tree_freep) struct json_tree *t = NULL;
 	CVX_AUTO(cvx_freep) struct parser *p = NULL;
 	int r;
 
 	assert(text || size == 0);
-	if (size > TREE_TEXT_MAX)
+	if (size > JSON_TREE_TEXT_MAX)
 		return cvx_fail(err, -EFBIG, "more than %zu bytes",
-				TREE_TEXT_MAX);
+				JSON_TREE_TEXT_MAX);
 	t = calloc(1, sizeof(*t));
 	p = calloc(1, sizeof(*p));
 	if (!t || !p)
@@ -213,24 +214,24 @@ int tree_parse(const char *text, size_t size, struct tree **ret,
 	return r;
 }
 
-bool tree_string_is(const struct tree_string *s, const char *text)
+bool json_tree_string_is(const struct json_tree_string *s, const char *text)
 {
 	return s->size == strlen(text) && memcmp(s->text, text, s->size) == 0;
 }
 
-const struct tree_node *tree_field(const struct tree_node *node,
-				   const char *key)
+const struct json_tree_node *json_tree_field(const struct json_tree_node *node,
+					     const char *key)
 {
-	if (node->kind != TREE_OBJECT)
+	if (node->kind != JSON_TREE_OBJECT)
 		return NULL;
-	for (const struct tree_node *n = node->first; n; n = n->next)
-		if (tree_string_is(&n->key, key))
+	for (const struct json_tree_node *n = node->first; n; n = n->next)
+		if (json_tree_string_is(&n->key, key))
 			return n;
 	return NULL;
 }
 
-int tree_string_compare(const struct tree_string *a,
-			const struct tree_string *b)
+int json_tree_string_compare(const struct json_tree_string *a,
+			     const struct json_tree_string *b)
 {
 	size_t common = a->size < b->size ? a->size : b->size;
 	int order = common > 0 ? memcmp(a->text, b->text, common) : 0;
@@ -242,22 +243,23 @@ int tree_string_compare(const struct tree_string *a,
 
 static int compare_keys(const void *a, const void *b)
 {
-	const struct tree_node *const *left = a, *const *right = b;
+	const struct json_tree_node *const *left = a, *const *right = b;
 
-	return tree_string_compare(&(*left)->key, &(*right)->key);
+	return json_tree_string_compare(&(*left)->key, &(*right)->key);
 }
 
-int tree_sorted(const struct tree_node *object, const struct tree_node ***ret,
-		struct cvx_err *err)
+int json_tree_sorted(const struct json_tree_node *object,
+		     const struct json_tree_node ***ret, struct cvx_err *err)
 {
-	const struct tree_node **fields = NULL;
+	const struct json_tree_node **fields = NULL;
 	uint32_t n = 0;
 
 	if (object->count > 0) {
 		fields = calloc(object->count, sizeof(const void *));
 		if (!fields)
 			return cvx_fail_memory(err);
-		for (const struct tree_node *f = object->first; f; f = f->next)
+		for (const struct json_tree_node *f = object->first; f;
+		     f = f->next)
 			fields[n++] = f;
 		qsort(fields, n, sizeof(const void *), compare_keys);
 	}
