@@ -164,15 +164,19 @@ static int plan(struct pipeline *p, const char *text, size_t size,
 {
 	enum document_encoding encoding;
 	struct document_stamp stamp;
+	struct format_rules rules;
 	struct plan_facts facts;
 	int r;
 
 	look_at_first(p, text, size, &facts);
-	r = p->hooks.plan(p->hooks.ctx, &facts, &encoding, &stamp, err);
+	r = p->hooks.plan(p->hooks.ctx, &facts, &encoding, &stamp, &rules, err);
 	if (r == 0)
 		r = format_plan(p->format, encoding, &stamp, err);
-	p->is_planned = r == 0;
-	return r;
+	if (r < 0)
+		return r;
+	format_set_rules(p->format, &rules);
+	p->is_planned = true;
+	return 0;
 }
 
 static void note_end_used(struct pipeline *p)

@@ -83,14 +83,16 @@ int deployment_list_tables(struct deployment *d, const char *component,
 int deployment_create_table(struct deployment *d, const char *component,
 			    const char *table, struct cvx_err *err);
 
-/* -ENOTEMPTY when it has documents. */
+/* -ENOTEMPTY when it has documents; SchemaEnforcementError when the schema
+ * needs it (import.md 7.6.2). */
 int deployment_delete_table(struct deployment *d, const char *component,
 			    const char *table, struct cvx_err *err);
 
 /*
  * The tables listed in the lines of a backup's _tables/documents.jsonl
  * (import.md 6.7): absent ones are made with their number, empty ones get it,
- * and ones with documents must have it already. All or nothing.
+ * and ones with documents must have it already. All or nothing. As with an
+ * import, no document may lose the table that its ids name (7.6.4).
  */
 int deployment_register_tables(struct deployment *d, const char *component,
 			       const char *text, size_t size,

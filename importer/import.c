@@ -35,10 +35,13 @@ struct import {
 	struct commit_rows rows;
 
 	/* What the pipeline's rows were made with: set by its plan hook. */
-	struct plan_facts facts;
-	struct plan plan;
-	/* Under the write lock: the plan that rows must be made with. */
-	const struct plan *locked_plan;
+	struct plan_item item;
+	struct plan_set set; /* of the item */
+	/* The same under the write lock, and whether rows must be made so. */
+	struct plan_item now_item;
+	struct plan_set now;
+	bool is_locked;
+	struct plan plan; /* of either set */
 
 	struct places places;	/* of faults that the pipeline cannot see */
 	struct cvx_err refusal; /* found by the preview */
@@ -47,25 +50,38 @@ struct import {
 
 CVX_DEFINE_CLEANUP(struct import, import_free)
 
+static struct plan_set set_of(const struct import *imp, struct plan_item *item)
+{
+	return (struct plan_set){
+		.items = item,
+		.count = 1,
+		.drops_rest = imp->target.mode == IMPORT_REPLACE_ALL,
+	};
+}
+
 static int hook_plan(void *ctx, const struct plan_facts *facts,
 		     enum document_encoding *ret_encoding,
-		     struct document_stamp *ret_stamp, struct cvx_err *err)
+		     struct document_stamp *ret_stamp,
+		     struct format_rules *ret_rules, struct cvx_err *err)
 {
 	struct import *imp = ctx;
-	struct plan_item item = {.target = &imp->target, .facts = *facts};
-	const struct plan_item *failed;
 	int r = 0;
 
-	imp->facts = *facts;
-	if (imp->locked_plan)
-		item.plan = *imp->locked_plan;
-	else
-		r = commit_plan(imp->d, &item, 1, &failed, err);
+	if (imp->is_locked) {
+		imp->plan = imp->now_item.plan;
+	} else {
+		plan_set_fini(&imp->set);
+		imp->item = (struct plan_item){.target = &imp->target,
+					       .facts = *facts};
+		imp->set = set_of(imp, &imp->item);
+		r = commit_plan(imp->d, &imp->set, err);
+		imp->plan = imp->item.plan;
+	}
 	if (r < 0)
 		return r;
-	imp->plan = item.plan;
 	*ret_encoding = imp->plan.encoding;
 	*ret_stamp = imp->plan.stamp;
+	*ret_rules = row_rules_format(&imp->plan.rules);
 	return 0;
 }
 
@@ -122,9 +138,12 @@ int import_new(struct deployment *d, const struct import_target *target,
 	return 0;
 }
 
-/* The import runs no more, so it is not listed as running. */
+/* The import runs no more, so it is not listed as running, and the deployment
+ * may be closed. */
 static void stop_running(struct import *imp)
 {
+	plan_set_fini(&imp->set);
+	plan_set_fini(&imp->now);
 	if (imp->d)
 		running_remove(imp->d, &imp->running);
 	imp->d = NULL;
@@ -179,7 +198,7 @@ int import_check(struct import *imp, uint64_t size, struct cvx_err *err)
 /* The bytes of the source become rows that are ready to be committed. */
 static int convert(struct import *imp, uint64_t size, struct cvx_err *err)
 {
-	return load_finish(imp->d, imp->pipeline, size, &imp->plan.stamp,
+	return load_finish(imp->d, imp->pipeline, size, &imp->plan,
 			   imp->target.table, &imp->places, &imp->rows, err);
 }
 
@@ -212,20 +231,20 @@ static struct import_record make_record(const struct import *imp, uint64_t size)
 }
 
 /* The one part of the transaction. */
-static int finish(struct import *imp, uint64_t size, const struct plan *now,
-		  struct import_result *ret, struct cvx_err *err)
+static int finish(struct import *imp, uint64_t size, struct import_result *ret,
+		  struct cvx_err *err)
 {
 	struct import_record record = make_record(imp, size);
 	struct commit_part part = {
 		.target = &imp->target,
-		.plan = now,
+		.plan = &imp->now_item.plan,
 		.stamp = imp->plan.stamp,
 		.rows = &imp->rows,
 	};
 	const struct commit_request request = {
 		.parts = &part,
 		.part_count = 1,
-		.drops_rest = imp->target.mode == IMPORT_REPLACE_ALL,
+		.set = &imp->now,
 		.record = &record,
 	};
 	const struct commit_part *failed;
@@ -247,17 +266,16 @@ static int finish(struct import *imp, uint64_t size, const struct plan *now,
 
 /* Under the write lock: what was guessed is made sure, then committed. */
 static int commit_locked(struct import *imp, uint64_t size,
-			 const struct plan *now, struct import_result *ret,
-			 struct cvx_err *err)
+			 struct import_result *ret, struct cvx_err *err)
 {
 	int r = 0;
 
-	if (plan_is_stale(&imp->plan, now, &imp->target)) {
+	if (plan_is_stale(&imp->plan, &imp->now_item.plan, &imp->target)) {
 		segment_stage_free(CVX_TAKE(imp->rows.keys_stage));
-		imp->locked_plan = now;
+		imp->is_locked = true;
 		pipeline_reset(imp->pipeline);
 		r = convert(imp, size, err);
-		imp->locked_plan = NULL;
+		imp->is_locked = false;
 	}
 	if (r == 0)
 		r = check_canceled(imp, err);
@@ -265,24 +283,44 @@ static int commit_locked(struct import *imp, uint64_t size,
 		commit_abort(imp->d);
 		return r;
 	}
-	return finish(imp, size, now, ret, err);
+	return finish(imp, size, ret, err);
+}
+
+/* What was converted while bytes arrived, under a schema that is no more, was
+ * converted too early: only now the import begins (import.md 7.2). */
+static int forget_old_schema(struct import *imp, struct cvx_err *err)
+{
+	bool changed = false;
+	int r = 0;
+
+	if (imp->set.count == 0)
+		return 0;
+	r = commit_check_schemas(imp->d, &imp->set, &changed, err);
+	if (r < 0 || !changed)
+		return r;
+	segment_stage_free(CVX_TAKE(imp->rows.keys_stage));
+	imp->was_previewed = false;
+	imp->refusal = (struct cvx_err)CVX_ERR_INIT;
+	pipeline_reset(imp->pipeline);
+	return 0;
 }
 
 static int commit(struct import *imp, uint64_t size, struct import_result *ret,
 		  struct cvx_err *err)
 {
-	struct plan_item item = {.target = &imp->target};
-	const struct plan_item *failed;
-	int r = convert_once(imp, size, err);
+	int r = forget_old_schema(imp, err);
 
 	if (r == 0)
+		r = convert_once(imp, size, err);
+	if (r == 0)
 		r = check_canceled(imp, err);
-	item.facts = imp->facts;
-	if (r == 0)
-		r = commit_begin(imp->d, &item, 1, &failed, err);
-	if (r == 0)
-		r = commit_locked(imp, size, &item.plan, ret, err);
-	return r;
+	if (r < 0)
+		return r;
+	imp->now_item = (struct plan_item){.target = &imp->target,
+					   .facts = imp->item.facts};
+	imp->now = set_of(imp, &imp->now_item);
+	r = commit_begin(imp->d, &imp->set, &imp->now, err);
+	return r < 0 ? r : commit_locked(imp, size, ret, err);
 }
 
 /* Every place of a fault if the rows are to blame, else the cause. */

@@ -59,7 +59,7 @@ static int sort_keys(const struct pipeline_output *out, uint32_t table_number,
 }
 
 int load_finish(struct deployment *d, struct pipeline *p, uint64_t size,
-		const struct document_stamp *stamp, const char *table,
+		const struct plan *plan, const char *table,
 		struct places *places, struct commit_rows *rows,
 		struct cvx_err *err)
 {
@@ -85,8 +85,8 @@ int load_finish(struct deployment *d, struct pipeline *p, uint64_t size,
 		.keys = out.keys,
 	};
 	if (out.keys) {
-		r = sort_keys(&out, stamp->table_number, table, places, rows,
-			      err);
+		r = sort_keys(&out, plan->stamp.table_number, table, places,
+			      rows, err);
 		if (r < 0)
 			return r;
 	}

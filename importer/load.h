@@ -12,18 +12,18 @@
 struct commit_rows;
 struct cvx_err;
 struct deployment;
-struct document_stamp;
 struct duplicates;
 struct pipeline;
 struct places;
+struct plan;
 
 /*
  * Converts all of the source's bytes [0, size) and prepares the rows, which
- * stay the pipeline's. stamp is filled by the pipeline's plan hook by then.
+ * stay the pipeline's. plan is filled by the pipeline's plan hook by then.
  * Rows of equal ids go to places.
  */
 int load_finish(struct deployment *d, struct pipeline *p, uint64_t size,
-		const struct document_stamp *stamp, const char *table,
+		const struct plan *plan, const char *table,
 		struct places *places, struct commit_rows *rows,
 		struct cvx_err *err);
 

@@ -48,7 +48,8 @@ struct pipeline_hooks {
 	/* Called once, when the first row is known or there is none. */
 	int (*plan)(void *ctx, const struct plan_facts *facts,
 		    enum document_encoding *ret_encoding,
-		    struct document_stamp *ret_stamp, struct cvx_err *err);
+		    struct document_stamp *ret_stamp,
+		    struct format_rules *ret_rules, struct cvx_err *err);
 	int (*new_stage)(void *ctx, struct segment_stage **ret,
 			 struct cvx_err *err);
 	/* Bytes read and rows converted so far. */

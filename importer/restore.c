@@ -44,6 +44,7 @@ struct restore {
 	struct restore_work work;
 	struct restore_table *tables; /* one for each of the contents' */
 	struct plan_item *items;      /* likewise */
+	struct plan_set set, now;     /* of the items; under the write lock */
 	struct commit_part *parts;    /* likewise */
 	size_t count;
 
@@ -93,6 +94,8 @@ static void forget_archive(struct restore *r)
 
 	for (i = 0; r->tables && i < r->count; i++)
 		restore_table_fini(&r->tables[i]);
+	plan_set_fini(&r->set);
+	plan_set_fini(&r->now);
 	free(r->tables);
 	free(r->items);
 	free(r->parts);
@@ -332,7 +335,7 @@ static int finish(struct restore *r, struct restore_result *ret,
 		.part_count = r->count,
 		.components = r->contents->components,
 		.component_count = r->contents->component_count,
-		.drops_rest = r->mode == IMPORT_REPLACE_ALL,
+		.set = &r->now,
 		.record = &record,
 	};
 	const struct commit_part *failed;
@@ -377,13 +380,23 @@ static int commit_locked(struct restore *r, struct restore_result *ret,
 	return finish(r, ret, err);
 }
 
+static struct plan_set set_of(const struct restore *r)
+{
+	return (struct plan_set){
+		.items = r->items,
+		.count = r->count,
+		.drops_rest = r->mode == IMPORT_REPLACE_ALL,
+	};
+}
+
 /* All tables as they would be written now. */
 static int convert(struct restore *r, struct cvx_err *err)
 {
-	const struct plan_item *failed = NULL;
-	int result = commit_plan(r->d, r->items, r->count, &failed, err);
+	int result;
 
-	return result < 0 ? fail_plan(failed, result, err)
+	r->set = set_of(r);
+	result = commit_plan(r->d, &r->set, err);
+	return result < 0 ? fail_plan(r->set.failed, result, err)
 			  : convert_all(r, err);
 }
 
@@ -400,19 +413,38 @@ static int convert_once(struct restore *r, struct cvx_err *err)
 	return result < 0 ? result : convert(r, err);
 }
 
+/* What the preview has converted under a schema that is no more is converted
+ * again: only now the import begins (import.md 7.2). */
+static int forget_old_schema(struct restore *r, struct cvx_err *err)
+{
+	bool changed = false;
+	int result = 0;
+
+	if (r->was_previewed)
+		result = commit_check_schemas(r->d, &r->set, &changed, err);
+	if (result == 0 && changed) {
+		forget_archive(r);
+		r->was_previewed = false;
+		r->refusal = (struct cvx_err)CVX_ERR_INIT;
+	}
+	return result;
+}
+
 static int commit(struct restore *r, struct restore_result *ret,
 		  struct cvx_err *err)
 {
-	const struct plan_item *failed = NULL;
-	int result = convert_once(r, err);
+	int result = forget_old_schema(r, err);
 
+	if (result == 0)
+		result = convert_once(r, err);
 	if (result == 0)
 		result = check_canceled(r, err);
 	if (result < 0)
 		return result;
-	result = commit_begin(r->d, r->items, r->count, &failed, err);
+	r->now = set_of(r);
+	result = commit_begin(r->d, &r->set, &r->now, err);
 	if (result < 0)
-		return fail_plan(failed, result, err);
+		return fail_plan(r->now.failed, result, err);
 	return commit_locked(r, ret, err);
 }
 

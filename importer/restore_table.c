@@ -316,19 +316,21 @@ static int open_rows(struct rows_source *s, const struct contents_table *t,
 struct hooks_ctx {
 	struct restore_work *w;
 	enum document_encoding encoding;
-	struct document_stamp stamp;
+	const struct plan *plan;
 };
 
 static int hook_plan(void *ctx,
 		     const struct plan_facts *facts __attribute__((unused)),
 		     enum document_encoding *ret_encoding,
 		     struct document_stamp *ret_stamp,
+		     struct format_rules *ret_rules,
 		     struct cvx_err *err __attribute__((unused)))
 {
 	const struct hooks_ctx *hooks = ctx;
 
 	*ret_encoding = hooks->encoding;
-	*ret_stamp = hooks->stamp;
+	*ret_stamp = hooks->plan->stamp;
+	*ret_rules = row_rules_format(&hooks->plan->rules);
 	return 0;
 }
 
@@ -380,7 +382,7 @@ static int convert(struct restore_work *w, struct restore_table *t,
 {
 	CVX_AUTO(pipeline_freep) struct pipeline *p = NULL;
 	_Atomic uint64_t consumed_size = 0;
-	struct hooks_ctx ctx = {w, source->encoding, t->plan.stamp};
+	struct hooks_ctx ctx = {w, source->encoding, &t->plan};
 	const struct pipeline_hooks hooks = {
 		.ctx = &ctx,
 		.plan = hook_plan,
@@ -397,7 +399,7 @@ static int convert(struct restore_work *w, struct restore_table *t,
 	/* Threads are worth it for a few blocks. */
 	if (source->size > 2 * PIPELINE_BLOCK_SIZE)
 		pipeline_offer(p, source->size);
-	r = load_finish(w->d, p, source->size, &t->plan.stamp, t->target.table,
+	r = load_finish(w->d, p, source->size, &t->plan, t->target.table,
 			&places, &t->rows, err);
 	if (r < 0 && pipeline_places(p)->count > 0)
 		explain_places(w, t, pipeline_places(p), err);

@@ -47,6 +47,7 @@
 #include "cache/base/file.h"
 #include "cache/catalog.h"
 #include "cache/segment.h"
+#include "importer/archive/contents.h"
 #include "importer/embedded/compact.h"
 #include "importer/embedded/dropped.h"
 #include "importer/embedded/duplicates.h"
@@ -78,16 +79,26 @@ struct commit {
 	struct counters_row counters;
 	struct work *works;
 	size_t count;
+	struct commit_part *kept; /* of the set's tables that are kept */
 	struct dropped dropped;
 };
 
-int commit_plan(struct deployment *d, struct plan_item *items, size_t count,
-		const struct plan_item **ret_failed, struct cvx_err *err)
+int commit_plan(struct deployment *d, struct plan_set *set, struct cvx_err *err)
 {
-	int r = plan_make(embedded_lock_reads(d), items, count, ret_failed,
-			  err);
+	int r = plan_make(d, embedded_lock_reads(d), set, err);
 
 	embedded_unlock_reads(d);
+	return r;
+}
+
+int commit_check_schemas(struct deployment *d, const struct plan_set *set,
+			 bool *ret_changed, struct cvx_err *err)
+{
+	uint64_t version = 0;
+	int r = schemas_version(embedded_lock_reads(d), &version, err);
+
+	embedded_unlock_reads(d);
+	*ret_changed = version != set->outlook.schemas_version;
 	return r;
 }
 
@@ -109,15 +120,19 @@ int commit_prepare(struct deployment *d, struct commit_rows *rows,
 				  &rows->keys_stage, err);
 }
 
-int commit_begin(struct deployment *d, struct plan_item *items, size_t count,
-		 const struct plan_item **ret_failed, struct cvx_err *err)
+int commit_begin(struct deployment *d, const struct plan_set *made_with,
+		 struct plan_set *now, struct cvx_err *err)
 {
 	int r = embedded_begin(d, err);
 
-	*ret_failed = NULL;
 	if (r < 0)
 		return r;
-	r = plan_make(d->writes, items, count, ret_failed, err);
+	r = plan_make(d, d->writes, now, err);
+	if (r == 0 &&
+	    now->outlook.schemas_version != made_with->outlook.schemas_version)
+		r = refuse(err, "ImportSchemaChanged",
+			   "a schema was changed while the import ran; import "
+			   "again");
 	if (r < 0)
 		embedded_rollback(d);
 	return r;
@@ -426,6 +441,22 @@ static int write_tables(struct commit *commit, struct duplicates *existing,
 	return r < 0 || !has_made ? r : publish_sync(commit->d, err); /* I2 */
 }
 
+/* replace-all: what is no part goes. */
+static int drop_rest(struct commit *commit, struct cvx_err *err)
+{
+	CVX_AUTO(cvx_freep)
+	const struct import_target **stay =
+		reallocarray(NULL, commit->count + 1, sizeof(*stay));
+	size_t i;
+
+	if (!stay)
+		return cvx_fail_memory(err);
+	for (i = 0; i < commit->count; i++)
+		stay[i] = commit->works[i].part->target;
+	return dropped_delete(&commit->dropped, commit->c, stay, commit->count,
+			      err);
+}
+
 static int run(struct commit *commit, const struct commit_request *request,
 	       struct duplicates *existing,
 	       const struct commit_part **ret_failed, struct cvx_err *err)
@@ -435,9 +466,8 @@ static int run(struct commit *commit, const struct commit_request *request,
 
 	for (i = 0; r == 0 && i < request->component_count; i++)
 		r = component_make(commit->c, request->components[i], err);
-	if (r == 0 && request->drops_rest)
-		r = dropped_delete(&commit->dropped, commit->c, request->parts,
-				   request->part_count, err);
+	if (r == 0 && request->set->drops_rest)
+		r = drop_rest(commit, err);
 	if (r == 0)
 		r = write_tables(commit, existing, ret_failed, err);
 	if (r == 0)
@@ -505,6 +535,48 @@ static int finish(struct commit *commit, const struct commit_request *request,
 	return 0;
 }
 
+static int compare_works(const void *a, const void *b)
+{
+	const struct import_target *x = ((const struct work *)a)->part->target;
+	const struct import_target *y = ((const struct work *)b)->part->target;
+
+	return contents_compare(x->component, x->table, y->component, y->table);
+}
+
+/* All parts, and the tables that are kept as parts without rows. */
+static int make_works(struct commit *commit,
+		      const struct commit_request *request, struct cvx_err *err)
+{
+	static struct commit_rows none = {.ascending = true};
+	const struct plan_set *set = request->set;
+	const struct plan_item *item;
+	size_t i;
+
+	commit->count = request->part_count + set->kept_count;
+	commit->works = calloc(commit->count + 1, sizeof(*commit->works));
+	commit->kept = calloc(set->kept_count + 1, sizeof(*commit->kept));
+	if (!commit->works || !commit->kept)
+		return cvx_fail_memory(err);
+	for (i = 0; i < request->part_count; i++)
+		commit->works[i].part = &request->parts[i];
+	for (i = 0; i < set->kept_count; i++) {
+		item = &set->kept[i];
+		commit->kept[i] = (struct commit_part){
+			.target = item->target,
+			.plan = &item->plan,
+			.stamp = item->plan.stamp,
+			.rows = &none,
+		};
+		commit->works[request->part_count + i].part = &commit->kept[i];
+	}
+	for (i = 0; i < commit->count; i++)
+		commit->works[i].commit = commit;
+	if (set->kept_count > 0)
+		qsort(commit->works, commit->count, sizeof(*commit->works),
+		      compare_works);
+	return 0;
+}
+
 int commit_finish(struct deployment *d, const struct commit_request *request,
 		  struct duplicates *existing,
 		  const struct commit_part **ret_failed, struct cvx_err *err)
@@ -516,20 +588,15 @@ int commit_finish(struct deployment *d, const struct commit_request *request,
 
 	existing->count = 0;
 	*ret_failed = NULL;
-	commit.works = calloc(request->part_count + 1, sizeof(*commit.works));
-	if (!commit.works) {
+	r = make_works(&commit, request, err);
+	if (r < 0)
 		embedded_rollback(d);
-		return cvx_fail_memory(err);
-	}
-	commit.count = request->part_count;
-	for (i = 0; i < commit.count; i++) {
-		commit.works[i].commit = &commit;
-		commit.works[i].part = &request->parts[i];
-	}
-	r = finish(&commit, request, existing, ret_failed, err);
-	for (i = 0; i < commit.count; i++)
+	else
+		r = finish(&commit, request, existing, ret_failed, err);
+	for (i = 0; commit.works && i < commit.count; i++)
 		free(commit.works[i].segments);
 	free(commit.works);
+	free(commit.kept);
 	dropped_fini(&commit.dropped);
 	return r;
 }

@@ -51,14 +51,22 @@ int commit_new_stage(struct deployment *d, struct segment_stage **ret,
 		     struct cvx_err *err);
 
 /* The first plans, from what is committed now (plan_make). */
-int commit_plan(struct deployment *d, struct plan_item *items, size_t count,
-		const struct plan_item **ret_failed, struct cvx_err *err);
+int commit_plan(struct deployment *d, struct plan_set *set,
+		struct cvx_err *err);
+
+/* Whether a schema was changed since the set was planned. */
+int commit_check_schemas(struct deployment *d, const struct plan_set *set,
+			 bool *ret_changed, struct cvx_err *err);
 
 int commit_prepare(struct deployment *d, struct commit_rows *rows,
 		   struct cvx_err *err);
 
-int commit_begin(struct deployment *d, struct plan_item *items, size_t count,
-		 const struct plan_item **ret_failed, struct cvx_err *err);
+/*
+ * now is planned anew. made_with is the set that the rows were made with: if
+ * schemas have changed since, it is ImportSchemaChanged (import.md 7.6.3).
+ */
+int commit_begin(struct deployment *d, const struct plan_set *made_with,
+		 struct plan_set *now, struct cvx_err *err);
 void commit_abort(struct deployment *d);
 
 /* What becomes of one table. */
@@ -76,13 +84,15 @@ struct commit_request {
 	size_t part_count;
 	char *const *components; /* are made if they are missing */
 	size_t component_count;
-	bool drops_rest; /* replace-all */
+	const struct plan_set *set; /* made by commit_begin */
 	const struct import_record *record;
 };
 
 /*
- * Ends the transaction in any case. When the failure is DocumentExists, whose
- * text the caller makes, *existing is filled and *ret_failed is the part.
+ * Ends the transaction in any case. Tables that the set keeps are emptied, or
+ * made, and with replace-all all others but the parts are removed. When the
+ * failure is DocumentExists, whose text the caller makes, *existing is filled
+ * and *ret_failed is the part.
  */
 int commit_finish(struct deployment *d, const struct commit_request *request,
 		  struct duplicates *existing,

@@ -8,7 +8,6 @@
 #include "cache/base/err.h"
 #include "cache/catalog.h"
 #include "importer/archive/contents.h"
-#include "importer/embedded/commit.h"
 #include "importer/embedded/publish.h"
 #include "importer/embedded/sql.h"
 #include "importer/embedded/tables.h"
@@ -37,11 +36,11 @@ struct place {
 	const char *component, *table;
 };
 
-static int compare_to_part(const void *key, const void *part)
+static int compare_to_target(const void *key, const void *element)
 {
 	const struct place *place = key;
 	const struct import_target *target =
-		((const struct commit_part *)part)->target;
+		*(const struct import_target *const *)element;
 
 	return contents_compare(place->component, place->table,
 				target->component, target->table);
@@ -77,7 +76,7 @@ static int add(struct dropped *d, char *component, struct catalog_query *q,
 
 /* 1: the row's table is dropped, and its component text taken over. */
 static int look_at(struct dropped *d, struct catalog_query *q, char *component,
-		   const struct commit_part *parts, size_t count,
+		   const struct import_target *const *stay, size_t count,
 		   struct cvx_err *err)
 {
 	CVX_AUTO(cvx_freep) char *table = copy_column(q, 1);
@@ -86,13 +85,13 @@ static int look_at(struct dropped *d, struct catalog_query *q, char *component,
 	if (!component || !table)
 		return cvx_fail_memory(err);
 	if (count > 0 &&
-	    bsearch(&place, parts, count, sizeof(*parts), compare_to_part))
+	    bsearch(&place, stay, count, sizeof(*stay), compare_to_target))
 		return 0;
 	return add(d, component, q, err);
 }
 
 static int find(struct dropped *d, struct catalog *c,
-		const struct commit_part *parts, size_t count,
+		const struct import_target *const *stay, size_t count,
 		struct cvx_err *err)
 {
 	CVX_AUTO(catalog_endp) struct catalog_query *q = NULL;
@@ -101,7 +100,7 @@ static int find(struct dropped *d, struct catalog *c,
 
 	while (r == 0 && (r = catalog_next(q, err)) == 1) {
 		component = copy_column(q, 0);
-		r = look_at(d, q, component, parts, count, err);
+		r = look_at(d, q, component, stay, count, err);
 		if (r != 1)
 			free(component);
 		if (r > 0)
@@ -111,12 +110,12 @@ static int find(struct dropped *d, struct catalog *c,
 }
 
 int dropped_delete(struct dropped *d, struct catalog *c,
-		   const struct commit_part *parts, size_t count,
+		   const struct import_target *const *stay, size_t count,
 		   struct cvx_err *err)
 {
 	struct dropped_table *t;
 	size_t i, j;
-	int r = find(d, c, parts, count, err);
+	int r = find(d, c, stay, count, err);
 
 	for (i = 0; r == 0 && i < d->count; i++) {
 		t = &d->tables[i];

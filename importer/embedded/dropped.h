@@ -10,10 +10,10 @@
 #include <stdint.h>
 
 struct catalog;
-struct commit_part;
 struct cvx_err;
 struct deployment;
 struct dropped_table;
+struct import_target;
 
 struct dropped {
 	struct dropped_table *tables;
@@ -27,9 +27,9 @@ struct dropped {
 
 void dropped_fini(struct dropped *d);
 
-/* Deletes every table that is none of the sorted parts. */
+/* Deletes every table that is none of the sorted targets. */
 int dropped_delete(struct dropped *d, struct catalog *c,
-		   const struct commit_part *parts, size_t count,
+		   const struct import_target *const *stay, size_t count,
 		   struct cvx_err *err);
 
 /* After the commit: unlinks their segments (I4 in commit.c). */

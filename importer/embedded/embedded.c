@@ -22,6 +22,7 @@
 #include "cache/catalog.h"
 #include "importer/deployment.h"
 #include "importer/embedded/recovery.h"
+#include "importer/embedded/schemas.h"
 #include "importer/embedded/sql.h"
 
 #define SECRET_SIZE 32
@@ -372,6 +373,7 @@ int deployment_open(const struct deployment_settings *settings,
 	(void)pthread_mutex_init(&d->write_lock, NULL);
 	(void)pthread_mutex_init(&d->read_lock, NULL);
 	(void)pthread_mutex_init(&d->files_lock, NULL);
+	(void)pthread_mutex_init(&d->schemas_lock, NULL);
 	(void)pthread_mutex_init(&d->running_lock, NULL);
 
 	r = open_folder(d, settings->dir, err);
@@ -421,7 +423,9 @@ void deployment_close(struct deployment *d)
 	cvx_closep(&d->stored_fd);
 	cvx_closep(&d->segments_fd);
 	cvx_closep(&d->dir_fd);
+	schemas_forget_all(d);
 	(void)pthread_mutex_destroy(&d->running_lock);
+	(void)pthread_mutex_destroy(&d->schemas_lock);
 	(void)pthread_mutex_destroy(&d->files_lock);
 	(void)pthread_mutex_destroy(&d->read_lock);
 	(void)pthread_mutex_destroy(&d->write_lock);

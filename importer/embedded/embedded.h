@@ -12,7 +12,7 @@
  *
  * Threads: locked inside, as each field says. Locks are taken in this order:
  *   import's cut_lock, import's lock, write_lock, read_lock, files_lock,
- *   running_lock.
+ *   schemas_lock, running_lock.
  * Only write_lock is held while anything is synced.
  */
 #ifndef CVX_IMPORTER_EMBEDDED_EMBEDDED_H
@@ -26,6 +26,7 @@
 
 struct catalog;
 struct cvx_err;
+struct kept_schema;
 struct running_import;
 struct segment_file;
 
@@ -51,6 +52,9 @@ struct deployment {
 
 	pthread_mutex_t files_lock; /* guards files */
 	struct segment_file *files[SEGMENT_FILE_BUCKETS];
+
+	pthread_mutex_t schemas_lock; /* guards schemas */
+	struct kept_schema *schemas;  /* the last compiled of each component */
 
 	pthread_mutex_t running_lock; /* guards running */
 	struct running_import *running;

@@ -5,6 +5,7 @@
 
 #include "cache/base/err.h"
 #include "cache/base/file.h"
+#include "importer/deployment.h"
 #include "importer/value/document.h"
 
 #define READ_SIZE ((size_t)256 << 10)
@@ -29,6 +30,14 @@ static int fail_damaged(const struct lines *l, struct cvx_err *err)
 {
 	return cvx_fail(err, -EIO, "stored rows are damaged at byte %llu",
 			(unsigned long long)l->off);
+}
+
+static int read_place(const struct lines_place *place, uint64_t off, char *buf,
+		      size_t size, size_t *ret_n)
+{
+	return place->table ? table_reader_read(place->table, off, buf, size,
+						ret_n, NULL)
+			    : file_pread(place->fd, buf, size, off, ret_n);
 }
 
 /* Reads on behind buf, or anew at off if that is not in buf. */
@@ -56,8 +65,8 @@ static int read_more(struct lines *l, struct cvx_err *err)
 	if (r == -ENOMEM)
 		return cvx_fail_memory(err);
 	if (r == 0)
-		r = file_pread(l->place.fd, l->buf.data + l->buf.size, want,
-			       end, &n);
+		r = read_place(&l->place, end, l->buf.data + l->buf.size, want,
+			       &n);
 	if (r < 0 || n != want)
 		return fail_damaged(l, err);
 	l->buf.size += n;

@@ -1,5 +1,5 @@
 /*
- * lines: walks over canonical lines, in memory or in a file.
+ * lines: walks over canonical lines, in memory, in a table or in a file.
  *
  * Threads: not locked.
  */
@@ -13,10 +13,13 @@
 #include "importer/value/id.h"
 
 struct cvx_err;
+struct table_reader;
 
-/* Where lines lie: size bytes of text, or of the file if text is NULL. */
+/* Where lines lie: size bytes of text, of a table, or of a file if both are
+ * NULL. */
 struct lines_place {
 	const char *text;
+	struct table_reader *table;
 	int fd;
 	uint64_t size;
 };

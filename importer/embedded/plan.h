@@ -15,11 +15,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "importer/embedded/outlook.h"
 #include "importer/embedded/tables.h"
 #include "importer/value/document.h"
 
 struct catalog;
 struct cvx_err;
+struct deployment;
 struct import_target;
 
 /* What is known of a table's rows before they are converted. */
@@ -34,6 +36,7 @@ struct plan_facts {
 struct plan {
 	enum document_encoding encoding;
 	struct document_stamp stamp;
+	struct row_rules rules; /* of the set's outlook */
 
 	/* What the plan was made from. */
 	bool table_found;
@@ -49,14 +52,30 @@ struct plan_item {
 	struct plan plan;
 };
 
+/* All tables of one import. The items are the caller's. */
+struct plan_set {
+	struct plan_item *items; /* by component and table, of one mode */
+	size_t count;
+	bool drops_rest; /* replace-all */
+
+	/* Filled by plan_make(). */
+	struct outlook outlook;
+	/* replace-all: tables of schemas that are none of the items, and are
+	 * to be empty (import.md 7.1). */
+	struct plan_item *kept;
+	size_t kept_count;
+	const struct plan_item *failed; /* the item to blame, if it is one */
+};
+
+/* Frees what plan_make() has made, and leaves the set as it was before. */
+void plan_set_fini(struct plan_set *set);
+
 /*
- * Makes the plans of all items, which are sorted by component and table, and
- * have one mode.
- * Fails with the refusals of import.md 7 and with -ESTALE (W-8); *ret_failed
- * is the item to blame, if it is one.
+ * Makes the plans of all items. Fails with the refusals of import.md 7 and
+ * with -ESTALE (W-8); plan_set_fini() may be called all the same.
  */
-int plan_make(struct catalog *c, struct plan_item *items, size_t count,
-	      const struct plan_item **ret_failed, struct cvx_err *err);
+int plan_make(struct deployment *d, struct catalog *c, struct plan_set *set,
+	      struct cvx_err *err);
 
 /* Whether rows converted by old cannot be committed where now holds. */
 bool plan_is_stale(const struct plan *old, const struct plan *now,

@@ -9,6 +9,7 @@
 #include "importer/archive/tables_list.h"
 #include "importer/deployment.h"
 #include "importer/embedded/embedded.h"
+#include "importer/embedded/outlook.h"
 #include "importer/embedded/tables.h"
 #include "importer/value/refusal.h"
 
@@ -68,6 +69,31 @@ static bool changes(const struct entry *entry)
 	       entry->table.info.number != entry->listed->number;
 }
 
+static bool never(const void *ctx __attribute__((unused)),
+		  const char *table __attribute__((unused)))
+{
+	return false;
+}
+
+/* import.md 7.6.4: listed tables keep their documents, so none is exempt. */
+static int check_foreign_ids(struct catalog *c, const struct schema *schema,
+			     const char *path, const struct entry *entry,
+			     struct cvx_err *err)
+{
+	const struct renumbered_table table = {
+		.component = path,
+		.name = entry->listed->name,
+		.old_number = entry->table.info.number,
+		.new_number = entry->listed->number,
+		.is_exempt = never,
+	};
+	int r = 0;
+
+	if (schema && changes(entry))
+		r = foreign_ids_check(c, schema, &table, err);
+	return r < 0 ? cvx_err_prefix(err, "row %u", entry->listed->row) : 0;
+}
+
 static int register_entry(struct catalog *c, struct component_row *component,
 			  struct entry *entry, struct counters_row *counters,
 			  struct cvx_err *err)
@@ -88,8 +114,9 @@ static int register_entry(struct catalog *c, struct component_row *component,
 	return table_insert(c, component, table, err);
 }
 
-static int register_entries(struct catalog *c, const char *path,
-			    struct entries *entries, struct cvx_err *err)
+static int register_entries(struct catalog *c, const struct schema *schema,
+			    const char *path, struct entries *entries,
+			    struct cvx_err *err)
 {
 	struct component_row component;
 	struct counters_row counters;
@@ -101,6 +128,8 @@ static int register_entries(struct catalog *c, const char *path,
 	for (i = 0; r == 0 && i < entries->count; i++)
 		r = check_entry(c, &component, path, entries, &entries->list[i],
 				err);
+	for (i = 0; r == 0 && i < entries->count; i++)
+		r = check_foreign_ids(c, schema, path, &entries->list[i], err);
 	/* Tables that exchange numbers must not meet half-way. */
 	for (i = 0; r == 0 && i < entries->count; i++)
 		if (changes(&entries->list[i]))
@@ -117,6 +146,7 @@ int deployment_register_tables(struct deployment *d, const char *component,
 {
 	CVX_AUTO(tables_list_fini) struct tables_list list = TABLES_LIST_INIT;
 	CVX_AUTO(cvx_freep) struct entry *entries = NULL;
+	struct active_schema *active;
 	struct entries all;
 	bool in_doubt;
 	size_t i;
@@ -133,7 +163,11 @@ int deployment_register_tables(struct deployment *d, const char *component,
 	r = embedded_begin(d, err);
 	if (r < 0)
 		return r;
-	r = register_entries(d->writes, component, &all, err);
+	r = schemas_get(d, d->writes, component, &active, err);
+	if (r == 0)
+		r = register_entries(d->writes, active ? active->schema : NULL,
+				     component, &all, err);
+	schemas_unref(d, active);
 	if (r == 0)
 		return embedded_commit(d, &in_doubt, err);
 	embedded_rollback(d);

@@ -26,6 +26,27 @@
 	"  internal_id TEXT NOT NULL,"                                         \
 	"  UNIQUE (component, key));"
 
+/*
+ * schemas: the active schema of a component, as canonical JSON; without bytes
+ * there is none. revision is the last of the counters when it was set.
+ * index_runs: sorted pieces of the indexes that the schema names (runs.h).
+ * start and size: the bytes of the table whose rows the run has. Numbers are
+ * taken from those of segments.
+ */
+#define MIGRATE_SCHEMAS                                                        \
+	"CREATE TABLE schemas("                                                \
+	"  component INTEGER PRIMARY KEY REFERENCES components(id),"           \
+	"  revision INTEGER NOT NULL,"                                         \
+	"  text BLOB NOT NULL);"                                               \
+	"CREATE TABLE index_runs("                                             \
+	"  id INTEGER PRIMARY KEY,"                                            \
+	"  table_id INTEGER NOT NULL REFERENCES tables(id),"                   \
+	"  index_name TEXT NOT NULL,"                                          \
+	"  start INTEGER NOT NULL,"                                            \
+	"  size INTEGER NOT NULL,"                                             \
+	"  row_count INTEGER NOT NULL,"                                        \
+	"  UNIQUE (table_id, index_name, start));"
+
 const char *const sql_migrations[SQL_VERSION] = {
 	/*
 	 * Numbers below 10001 that tables of a system would have are reserved
@@ -97,7 +118,7 @@ const char *const sql_migrations[SQL_VERSION] = {
 	"CREATE INDEX imports_by_table ON imports(component, table_name);"
 	"CREATE INDEX failed_imports ON imports(id) WHERE error_code <> '';",
 
-	MIGRATE_STORAGE,
+	MIGRATE_STORAGE MIGRATE_SCHEMAS,
 };
 
 const char *const sql_statements[SQL_COUNT] = {
@@ -257,6 +278,40 @@ const char *const sql_statements[SQL_COUNT] = {
 
 	/* component id */
 	[SQL_DELETE_FILES_OF] = "DELETE FROM stored_files WHERE component = ?1",
+
+	/* component path -> revision, text */
+	[SQL_FIND_SCHEMA] =
+		"SELECT s.revision, s.text"
+		"  FROM components c JOIN schemas s ON s.component = c.id"
+		"  WHERE c.path = ?1 AND length(s.text) > 0",
+
+	/* -> path of each component that has one */
+	[SQL_LIST_SCHEMAS] =
+		"SELECT c.path"
+		"  FROM components c JOIN schemas s ON s.component = c.id"
+		"  WHERE length(s.text) > 0 ORDER BY c.path",
+
+	/* -> a number that is another one after every change */
+	[SQL_SCHEMAS_VERSION] =
+		"SELECT coalesce(max(revision), 0) FROM schemas",
+
+	/* component id, revision, text */
+	[SQL_PUT_SCHEMA] = "INSERT OR REPLACE INTO schemas VALUES (?1, ?2, ?3)",
+
+	/* table id -> id, index name, start, size, rows */
+	[SQL_INDEX_RUNS] = "SELECT id, index_name, start, size, row_count"
+			   "  FROM index_runs WHERE table_id = ?1"
+			   "  ORDER BY index_name, start",
+
+	/* -> id; of all of them */
+	[SQL_LIST_RUN_IDS] = "SELECT id FROM index_runs ORDER BY id",
+
+	/* id, table id, index name, start, size, rows */
+	[SQL_INSERT_RUN] =
+		"INSERT INTO index_runs VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+
+	/* id */
+	[SQL_DELETE_RUN] = "DELETE FROM index_runs WHERE id = ?1",
 
 	/* -> revision, segment, stamp: ms, counter, time */
 	[SQL_GET_COUNTERS] = "SELECT revision, segment, stamp_ms,"

@@ -11,7 +11,9 @@
 #include "cache/catalog.h"
 #include "importer/embedded/embedded.h"
 #include "importer/embedded/files.h"
+#include "importer/embedded/schemas.h"
 #include "importer/embedded/sql.h"
+#include "importer/schema/schema.h"
 #include "importer/value/refusal.h"
 
 #define FIRST_USER_NUMBER 10001
@@ -271,31 +273,36 @@ int table_fresh_number(struct catalog *c, struct component_row *component,
 	return r;
 }
 
+const char *table_reserved_name(uint32_t number, bool in_root)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(reserved_numbers) / sizeof(*reserved_numbers);
+	     i++)
+		if (reserved_numbers[i].number == number &&
+		    (in_root || reserved_numbers[i].in_child))
+			return reserved_numbers[i].name;
+	return NULL;
+}
+
 int table_find_number(struct catalog *c, const struct component_row *component,
 		      uint32_t number, char name[NAME_MAX_SIZE + 1],
 		      struct cvx_err *err)
 {
+	const char *reserved =
+		table_reserved_name(number, component->id == ROOT_COMPONENT);
 	struct storage_info storage;
-	size_t i;
 	int r = storage_find(c, component->id, &storage, err);
 
 	if (r < 0)
 		return r;
-	if (number == storage.number) {
-		(void)snprintf(name, NAME_MAX_SIZE + 1, "%s", STORAGE_NAME);
-		return 1;
-	}
-	for (i = 0; i < sizeof(reserved_numbers) / sizeof(*reserved_numbers);
-	     i++) {
-		if (reserved_numbers[i].number != number ||
-		    (component->id != ROOT_COMPONENT &&
-		     !reserved_numbers[i].in_child))
-			continue;
-		(void)snprintf(name, NAME_MAX_SIZE + 1, "%s",
-			       reserved_numbers[i].name);
-		return 1;
-	}
-	return table_find_user_number(c, component->id, number, name, err);
+	if (number == storage.number)
+		reserved = STORAGE_NAME;
+	if (!reserved)
+		return table_find_user_number(c, component->id, number, name,
+					      err);
+	(void)snprintf(name, NAME_MAX_SIZE + 1, "%s", reserved);
+	return 1;
 }
 
 int table_insert(struct catalog *c, struct component_row *component,
@@ -655,9 +662,22 @@ int deployment_create_table(struct deployment *d, const char *component,
 	return r < 0 ? r : 0; /* 1: it was there */
 }
 
-static int delete_table(struct catalog *c, const char *component,
+static int check_deletion(struct deployment *d, const char *component,
+			  const char *table, struct cvx_err *err)
+{
+	struct active_schema *active;
+	int r = schemas_get(d, d->writes, component, &active, err);
+
+	if (r == 0 && active)
+		r = schema_check_deletion(active->schema, table, err);
+	schemas_unref(d, active);
+	return r;
+}
+
+static int delete_table(struct deployment *d, const char *component,
 			const char *table, struct cvx_err *err)
 {
+	struct catalog *c = d->writes;
 	struct table_row row;
 	int r = table_find(c, component, table, &row, err);
 
@@ -669,7 +689,9 @@ static int delete_table(struct catalog *c, const char *component,
 		return cvx_fail(err, -ENOTEMPTY,
 				"table %s has documents; empty it first",
 				table);
-	return table_delete(c, component, row.id, row.info.number, err);
+	r = check_deletion(d, component, table, err);
+	return r < 0 ? r
+		     : table_delete(c, component, row.id, row.info.number, err);
 }
 
 int deployment_delete_table(struct deployment *d, const char *component,
@@ -680,7 +702,7 @@ int deployment_delete_table(struct deployment *d, const char *component,
 
 	if (r < 0)
 		return r;
-	r = delete_table(d->writes, component, table, err);
+	r = delete_table(d, component, table, err);
 	if (r == 0)
 		return embedded_commit(d, &in_doubt, err);
 	embedded_rollback(d);

@@ -96,6 +96,10 @@ int table_fail_too_many(struct cvx_err *err);
 int table_fresh_number(struct catalog *c, struct component_row *component,
 		       uint32_t *ret, struct cvx_err *err);
 
+/* The stored name of the system table that has the number in every deployment
+ * (import.md 2.4), in the root component or below it; else NULL. */
+const char *table_reserved_name(uint32_t number, bool in_root);
+
 /*
  * 1 and the name of the table that has the number, which may be one that
  * every deployment reserves (import.md 2.4), or "_storage"; 0 if none has it.

@@ -367,6 +367,19 @@ int csv_header_read(const char *text, size_t size, bool at_end,
 	return 0;
 }
 
+void csv_header_mark_optional(struct csv_header *h,
+			      bool (*is_optional)(const void *ctx,
+						  const char *field,
+						  size_t size),
+			      const void *ctx)
+{
+	for (size_t i = 0; i < h->slot_count; i++)
+		h->slots[i].optional =
+			h->slots[i].kind == CSV_SLOT_VALUE &&
+			is_optional(ctx, h->names + h->slots[i].name_off,
+				    h->slots[i].name_size);
+}
+
 static int csv_begin(struct format *f, const char *text, size_t size,
 		     bool at_end, size_t *ret_used, struct cvx_err *err)
 {

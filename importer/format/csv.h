@@ -39,6 +39,7 @@ struct csv_slot {
 	size_t name_size;
 	size_t key_off; /* of ,"name": or {"name": in header->keys */
 	size_t key_size;
+	bool optional; /* the empty cell is no field (import.md 6.2) */
 };
 
 struct csv_header {
@@ -69,6 +70,13 @@ int csv_header_read(const char *text, size_t size, bool at_end,
 		    struct csv_header **ret, size_t *ret_used,
 		    struct cvx_err *err);
 void csv_header_free(struct csv_header *h);
+
+/* Asks about each field that comes from a column. */
+void csv_header_mark_optional(struct csv_header *h,
+			      bool (*is_optional)(const void *ctx,
+						  const char *field,
+						  size_t size),
+			      const void *ctx);
 
 struct csv_converter;
 

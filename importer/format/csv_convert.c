@@ -268,7 +268,8 @@ static int refuse_large(const struct csv_slot *slot, struct cvx_err *err)
 
 /*
  * Prints a cell that is not simple, or could break the document's limit: that
- * must be known before it is printed, so that the room taken is enough.
+ * must be known before it is printed, so that the room taken is enough. With a
+ * check there is room for all.
  */
 static int print_odd_cell(struct csv_converter *c, const struct record *record,
 			  const struct csv_slot *slot, char **out,
@@ -282,7 +283,7 @@ static int print_odd_cell(struct csv_converter *c, const struct record *record,
 	r = cell_value(c, record, slot, &cell, &readable_end, err);
 	if (r < 0)
 		return r;
-	if (cell.size > DOCUMENT_SIZE_MAX &&
+	if (!c->format->check.run && cell.size > DOCUMENT_SIZE_MAX &&
 	    csv_cell_type(cell.text, cell.size, &number) == CSV_CELL_STRING)
 		return refuse_large(slot, err);
 	*out = csv_cell_print(*out, cell.text, cell.size, readable_end,
@@ -328,32 +329,48 @@ static char *print_system_value(char *out, const struct csv_converter *c,
 
 /* What the line needs at most. Cells that do not fit a document are refused
  * when one of them has passed the limit, and none alone is above it. */
-static size_t line_room(const struct csv_header *h, const struct record *record)
+static size_t line_room(const struct csv_converter *c,
+			const struct record *record)
 {
-	size_t cells = record->size < 2 * DOCUMENT_SIZE_MAX
-			       ? record->size
-			       : 2 * DOCUMENT_SIZE_MAX;
+	const struct csv_header *h = c->header;
+	size_t cells =
+		c->format->check.run || record->size < 2 * DOCUMENT_SIZE_MAX
+			? record->size
+			: 2 * DOCUMENT_SIZE_MAX;
 
 	return h->keys_size + h->slot_count * CSV_CELL_ROOM(0) +
 	       CSV_CELL_ROOM(cells) + CSV_KEY_STEP;
+}
+
+/* Exactly empty, quoted or not; a raw cell of one byte is a quote that the end
+ * of the file closes. */
+static bool is_empty(const struct csv_cell *cell)
+{
+	return cell->size == 0 || (cell->raw && cell->size == 1);
 }
 
 static int print_document(struct csv_converter *c, const struct record *record,
 			  const struct document *document, struct cvx_buf *text,
 			  struct cvx_err *err)
 {
+	const struct document_check *check = &c->format->check;
 	const struct csv_header *h = c->header;
+	const struct csv_slot *large = NULL; /* where the limit is passed */
 	uint64_t value_size = h->names_value_size;
-	char *out;
+	char *line, *out;
+	int r = 0;
 
-	if (cvx_buf_reserve(text, line_room(h, record)) < 0)
+	if (cvx_buf_reserve(text, line_room(c, record)) < 0)
 		return cvx_fail_memory(err);
-	out = text->data + text->size;
+	line = out = text->data + text->size;
 	for (size_t i = 0; i < h->slot_count; i++) {
 		const struct csv_slot *slot = &h->slots[i];
 		const struct csv_cell *cell = &c->cells[i];
-		int r = 0;
 
+		if (slot->optional && is_empty(cell)) {
+			value_size -= slot->name_size + 1;
+			continue;
+		}
 		out = print_key(out, h, slot);
 		if (slot->kind != CSV_SLOT_VALUE &&
 		    slot->kind != CSV_SLOT_CREATION_TIME)
@@ -365,12 +382,23 @@ static int print_document(struct csv_converter *c, const struct record *record,
 		else
 			out = csv_cell_print(out, cell->text, cell->size,
 					     record->readable_end, &value_size);
-		if (r == 0 && value_size > DOCUMENT_SIZE_MAX)
-			r = refuse_large(slot, err);
 		if (r < 0)
 			return r;
+		if (value_size > DOCUMENT_SIZE_MAX && !large)
+			large = slot;
+		/* import.md 5.6 comes before 5.7. */
+		if (large && !check->run)
+			break;
 	}
 	*out++ = '}';
+	/* The field that stands first may have been left out. */
+	*line = '{';
+	if (check->run)
+		r = check->run(check->ctx, line, (size_t)(out - line), err);
+	if (r == 0 && large)
+		r = refuse_large(large, err);
+	if (r < 0)
+		return r;
 	*out++ = '\n';
 	text->size = (size_t)(out - text->data);
 	return 0;

@@ -90,6 +90,14 @@ int format_plan(struct format *f, enum document_encoding encoding,
 	return 0;
 }
 
+void format_set_rules(struct format *f, const struct format_rules *rules)
+{
+	f->check = rules->check;
+	if (f->header && rules->is_optional)
+		csv_header_mark_optional(f->header, rules->is_optional,
+					 rules->check.ctx);
+}
+
 size_t format_cut(const struct format *f, const char *text, size_t size,
 		  bool at_end, uint64_t *ret_row_bound)
 {
@@ -131,8 +139,12 @@ int format_worker_new(const struct format *f, struct format_worker **ret,
 
 int json_worker_init(struct format_worker *w, struct cvx_err *err)
 {
-	return document_reader_new(w->format->encoding, &w->format->stamp,
-				   &w->reader, err);
+	int r = document_reader_new(w->format->encoding, &w->format->stamp,
+				    &w->reader, err);
+
+	if (r == 0)
+		document_reader_set_check(w->reader, &w->format->check);
+	return r;
 }
 
 void format_worker_free(struct format_worker *w)

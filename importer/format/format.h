@@ -69,6 +69,17 @@ bool format_first_number(const struct format *f, const char *text, size_t size,
 int format_plan(struct format *f, enum document_encoding encoding,
 		const struct document_stamp *stamp, struct cvx_err *err);
 
+/* What rows are held to besides (import.md 6.2 and 5.6). */
+struct format_rules {
+	struct document_check check;
+	/* Whether the empty cell of a CSV file is no field; with check.ctx.
+	 * NULL: it always is one. */
+	bool (*is_optional)(const void *ctx, const char *field, size_t size);
+};
+
+/* Before any block is converted. Copies rules. */
+void format_set_rules(struct format *f, const struct format_rules *rules);
+
 /*
  * text starts at a row. Returns how many bytes the whole rows in it have, and
  * in *ret_row_bound at least as many as there are rows in them. 0 means that

@@ -39,6 +39,7 @@ struct format {
 	const struct format_ops *ops;
 	enum document_encoding encoding;
 	struct document_stamp stamp;
+	struct document_check check;
 	struct csv_header *header; /* CSV: set by begin */
 };
 

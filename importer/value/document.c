@@ -32,6 +32,7 @@ _Static_assert(SYSTEM_TEXT_MAX <= DOCUMENT_ROOM, "document.h says too little");
 
 struct document_reader {
 	struct document_stamp stamp;
+	struct document_check check;
 	struct scanner *scanner;
 };
 
@@ -59,6 +60,12 @@ void document_reader_free(struct document_reader *r)
 		return;
 	scan_free(r->scanner);
 	free(r);
+}
+
+void document_reader_set_check(struct document_reader *r,
+			       const struct document_check *check)
+{
+	r->check = *check;
 }
 
 /* A row being checked: what of the system fields it brings. */
@@ -264,6 +271,8 @@ static int finish(struct document_reader *r, struct row *row, uint64_t nth,
 	struct scanner *s = r->scanner;
 	size_t written = (size_t)(s->row_end - s->row);
 	struct document doc = {.beyond_plain = s->beyond_plain};
+	size_t size;
+	char *line;
 	int code;
 
 	if (s->root_wrapper)
@@ -287,16 +296,19 @@ static int finish(struct document_reader *r, struct row *row, uint64_t nth,
 		if (code < 0)
 			return code;
 	}
-	/* A value takes at most 9 bytes where its text takes 2. */
-	if (written > (DOCUMENT_SIZE_MAX - SYSTEM_TEXT_MAX) / 5) {
-		code = check_size(r, row, &doc.id, err);
-		if (code < 0)
-			return code;
-	}
 	code = cvx_buf_reserve(out, written + SYSTEM_TEXT_MAX);
 	if (code < 0)
 		return cvx_fail(err, code, "no room for the document");
-	out->size += write_line(r, row, nth, &doc.id, out->data + out->size);
+	line = out->data + out->size;
+	size = write_line(r, row, nth, &doc.id, line);
+	if (r->check.run)
+		code = r->check.run(r->check.ctx, line, size - 1, err);
+	/* A value takes at most 9 bytes where its text takes 2. */
+	if (code == 0 && written > (DOCUMENT_SIZE_MAX - SYSTEM_TEXT_MAX) / 5)
+		code = check_size(r, row, &doc.id, err);
+	if (code < 0)
+		return code;
+	out->size += size;
 	*ret = doc;
 	return 0;
 }

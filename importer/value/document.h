@@ -52,12 +52,25 @@ struct document {
 			    */
 };
 
+/* What else a document must fulfil (import.md 5.6). */
+struct document_check {
+	const void *ctx;
+	/* Looks at the line without LF; 0, or a refusal. Any thread may call
+	 * it. NULL: there is nothing else. */
+	int (*run)(const void *ctx, const char *line, size_t size,
+		   struct cvx_err *err);
+};
+
 struct document_reader;
 
 int document_reader_new(enum document_encoding encoding,
 			const struct document_stamp *stamp,
 			struct document_reader **ret, struct cvx_err *err);
 void document_reader_free(struct document_reader *r);
+
+/* For all rows to come. Copies check; what it points to stays the caller's. */
+void document_reader_set_check(struct document_reader *r,
+			       const struct document_check *check);
 
 /*
  * Reads the row in text, which holds exactly one JSON value and white space,

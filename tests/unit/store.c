@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "importer/deployment_schema.h"
 #include "importer/embedded/embedded.h"
 #include "importer/value/id.h"
 #include "tests/unit/unit.h"
@@ -179,34 +180,48 @@ unsigned store_count_files(struct deployment *d, const char *folder)
 	return count;
 }
 
-void store_make_initial(struct deployment *d, const cJSON *tables)
+void store_set_schema(struct deployment *d, const char *text)
 {
 	struct cvx_err err = CVX_ERR_INIT;
-	const cJSON *table, *id;
 
-	cJSON_ArrayForEach(table, tables)
+	EXPECT_OK(deployment_set_schema(d, "", text, strlen(text), &err), &err);
+}
+
+void store_make_initial(struct deployment *d, const cJSON *initial)
+{
+	const cJSON *schema = cJSON_GetObjectItem(initial, "schema");
+	struct cvx_err err = CVX_ERR_INIT;
+	const cJSON *table, *id;
+	char *text;
+
+	cJSON_ArrayForEach(table, cJSON_GetObjectItem(initial, "tables"))
 	{
-		struct cvx_buf text = CVX_BUF_INIT(1 << 20);
+		struct cvx_buf rows = CVX_BUF_INIT(1 << 20);
 		const char *name = vector_string(table, "name");
 
 		EXPECT_INT(
 			cvx_buf_printf(
-				&text, "{\"name\":\"%s\",\"id\":%d}\n", name,
+				&rows, "{\"name\":\"%s\",\"id\":%d}\n", name,
 				cJSON_GetObjectItem(table, "number")->valueint),
 			0);
-		EXPECT_OK(deployment_register_tables(d, "", text.data,
-						     text.size, &err),
+		EXPECT_OK(deployment_register_tables(d, "", rows.data,
+						     rows.size, &err),
 			  &err);
-		cvx_buf_clear(&text);
+		cvx_buf_clear(&rows);
 		cJSON_ArrayForEach(id, cJSON_GetObjectItem(table, "ids"))
-			EXPECT_INT(cvx_buf_printf(&text, "{\"_id\":\"%s\"}\n",
+			EXPECT_INT(cvx_buf_printf(&rows, "{\"_id\":\"%s\"}\n",
 						  id->valuestring),
 				   0);
-		EXPECT_INT(cvx_buf_append(&text, "", 1), 0);
-		EXPECT_OK(store_import(d, name, IMPORT_APPEND, text.data, &err),
+		EXPECT_INT(cvx_buf_append(&rows, "", 1), 0);
+		EXPECT_OK(store_import(d, name, IMPORT_APPEND, rows.data, &err),
 			  &err);
-		cvx_buf_fini(&text);
+		cvx_buf_fini(&rows);
 	}
+	if (!schema)
+		return;
+	text = cJSON_PrintUnformatted(schema);
+	store_set_schema(d, text);
+	free(text);
 }
 
 void store_expect_tables(struct deployment *d, const cJSON *want,

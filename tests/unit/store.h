@@ -50,12 +50,15 @@ int store_import(struct deployment *d, const char *table, enum import_mode mode,
 /* count rows {"n":first}, {"n":first+1}, … with pad bytes of text each. */
 char *store_make_rows(uint64_t first, uint64_t count, size_t pad);
 
-/* The cases of modes.json: the tables that a deployment begins with, and those
- * that it must have in the end. */
+/* The cases of modes.json: the tables and the schema that a deployment begins
+ * with, and the tables that it must have in the end. */
 struct cJSON;
-void store_make_initial(struct deployment *d, const struct cJSON *tables);
+void store_make_initial(struct deployment *d, const struct cJSON *initial);
 void store_expect_tables(struct deployment *d, const struct cJSON *want,
 			 const char *what);
+
+/* The schema, which must be accepted. */
+void store_set_schema(struct deployment *d, const char *text);
 
 /* How many files the deployment's folder "segments" or "stage" holds. */
 unsigned store_count_files(struct deployment *d, const char *folder);
