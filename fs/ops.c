@@ -79,8 +79,7 @@ static void op_init(void *userdata __attribute__((unused)),
 
 /*
  * Not here on purpose: what the kernel does itself when told ENOSYS once
- * (access, lseek, copy_file_range, fallocate, ioctl, poll, locks), and
- * setxattr, which nobody may do.
+ * (access, lseek, copy_file_range, fallocate, ioctl, poll, locks).
  */
 const struct fuse_lowlevel_ops ops_table = {
 	.init = op_init,
@@ -92,6 +91,8 @@ const struct fuse_lowlevel_ops ops_table = {
 	.statfs = op_statfs,
 	.getxattr = op_getxattr,
 	.listxattr = op_listxattr,
+	.setxattr = op_setxattr,
+	.removexattr = op_removexattr,
 	.opendir = op_opendir,
 	.readdir = op_readdir,
 	.releasedir = op_releasedir,

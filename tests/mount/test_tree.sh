@@ -267,6 +267,52 @@ case_T6_attributes() {
 		grep -c '^user.convex')" 3
 }
 
+case_T6_attributes_are_not_set() {
+	start_mount
+	need setfattr rsync
+	seed t 1 2 3
+	expect_refused 'not supported' setfattr -n user.x -v 1 "$MNT/t"
+	expect_refused 'not supported' \
+		setfattr -n security.x -v 1 "$MNT/t/documents.jsonl"
+	setfattr -n user.convex.documents -v 7 "$MNT/t"
+	expect_text "documents" "$(xattr user.convex.documents "$MNT/t")" 3
+}
+
+# With or without the attributes, and over what is there.
+case_T6_attributes_do_not_hinder_copying() {
+	start_mount
+	need rsync
+	seed t 1 2 3
+	rsync -aX "$MNT/" with
+	rsync -a "$MNT/" without
+	cp -a "$MNT" copy
+	: >"$MNT/t/documents.jsonl"
+	rsync -aX with/ "$MNT"
+	expect_numbers t 1 2 3
+	rsync -aX without/ "$MNT"
+	cp -a copy/. "$MNT"
+	expect_numbers t 1 2 3
+}
+
+# The kernel asks for security.capability before each write to a cached file.
+case_T6_writing_asks_for_no_attributes() {
+	need dd
+	start_mount -d
+	make_inputs
+	mkdir "$MNT/t"
+	dd if=good.jsonl of="$MNT/t/documents.jsonl" bs=1k
+	dd if=good.jsonl of="$MNT/t/x.append.jsonl" bs=1k
+	dd if=good.jsonl of="$MNT/t/scratch" bs=1k
+	documents t >own.jsonl
+	dd if=own.jsonl of="$MNT/t/documents.jsonl" bs=1k conv=notrunc
+	cat good.jsonl >>"$MNT/t/documents.jsonl"
+	[ "$(grep -c 'opcode: WRITE' .log.1)" -gt 1000 ]
+	# One for a truncation that dd asks for.
+	[ "$(grep -c 'opcode: GETXATTR' .log.1)" -le 1 ]
+	xattr user.convex.documents "$MNT/t" >/dev/null
+	[ "$(grep -c 'opcode: GETXATTR' .log.1)" -gt 1 ]
+}
+
 case_T7_an_empty_table_is_listed() {
 	start_mount
 	mkdir "$MNT/t"

@@ -1,0 +1,188 @@
+/*
+ * ops_xattr: extended attributes (T-6).
+ *
+ * What we hand out for writing is FOPEN_DIRECT_IO, so the kernel does not ask
+ * for security.capability before each write (fuse-facts.md b); else these
+ * would cost a request a write.
+ *
+ * They say what is so, and are not set: cp -a and rsync -X, which bring back
+ * what they have copied, may set and remove them to no effect, like owners and
+ * modes. Others are refused.
+ */
+#include "fs/ops.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "cache/base/buf.h"
+#include "cache/base/cleanup.h"
+#include "cache/base/err.h"
+#include "importer/deployment.h"
+
+#define XATTR_PREFIX "user.convex."
+#define XATTR_SIZE_MAX ((size_t)64 << 10)
+
+/* One attribute. print puts out the value; -ENODATA: the node has none. */
+struct xattr {
+	const char *name;
+	int (*print)(struct session *s, const struct node *n,
+		     struct cvx_buf *out);
+};
+
+static int stat_table(struct session *s, const struct node *n,
+		      struct table_info *ret)
+{
+	return deployment_stat_table(s->settings.deployment, n->place.component,
+				     n->place.table, ret, NULL);
+}
+
+static int print_documents(struct session *s, const struct node *n,
+			   struct cvx_buf *out)
+{
+	struct table_info info;
+	int r = stat_table(s, n, &info);
+
+	return r < 0 ? r : cvx_buf_printf(out, "%" PRIu64, info.document_count);
+}
+
+static int print_number(struct session *s, const struct node *n,
+			struct cvx_buf *out)
+{
+	struct table_info info;
+	int r = stat_table(s, n, &info);
+
+	return r < 0 ? r : cvx_buf_printf(out, "%" PRIu32, info.number);
+}
+
+static int print_revision(struct session *s, const struct node *n,
+			  struct cvx_buf *out)
+{
+	struct table_info info;
+	int r = stat_table(s, n, &info);
+
+	return r < 0 ? r : cvx_buf_printf(out, "%" PRIu64, info.revision);
+}
+
+static int print_last_error(struct session *s, const struct node *n,
+			    struct cvx_buf *out)
+{
+	int r = deployment_print_last_error(s->settings.deployment,
+					    n->place.component, n->place.table,
+					    out, NULL);
+
+	while (out->size > 0 && out->data[out->size - 1] == '\n')
+		out->size--; /* it is a value, not a file */
+	return r == 0 && out->size == 0 ? -ENODATA : r;
+}
+
+static const struct xattr table_xattrs[] = {
+	{XATTR_PREFIX "documents", print_documents},
+	{XATTR_PREFIX "table_number", print_number},
+	{XATTR_PREFIX "revision", print_revision},
+	{XATTR_PREFIX "last_error", print_last_error},
+	{NULL, NULL},
+};
+
+static const struct xattr no_xattrs[] = {{NULL, NULL}};
+
+/* The attributes that the node may have, in the order of the list. */
+static const struct xattr *xattrs_of(const struct node *n)
+{
+	if (n->place.kind == TREE_TABLE ||
+	    (n->place.kind == TREE_DOCUMENTS && !n->stage))
+		return table_xattrs;
+	return no_xattrs;
+}
+
+/* The protocol of both calls: size 0 asks for the size. */
+static void reply_value(fuse_req_t req, const struct cvx_buf *value,
+			size_t size)
+{
+	if (size == 0)
+		fuse_reply_xattr(req, value->size);
+	else if (size < value->size)
+		fuse_reply_err(req, ERANGE);
+	else
+		fuse_reply_buf(req, value->data, value->size);
+}
+
+void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+	CVX_AUTO(cvx_buf_fini)
+	struct cvx_buf value = CVX_BUF_INIT(XATTR_SIZE_MAX);
+	struct session *s = ops_session(req);
+	struct node *n = nodes_find(s->nodes, ino);
+	const struct xattr *x = n ? xattrs_of(n) : no_xattrs;
+	int r = -ENODATA;
+
+	while (x->name && strcmp(x->name, name) != 0)
+		x++;
+	if (x->name) {
+		ops_settle(req);
+		r = x->print(s, n, &value);
+	}
+	node_unref(s->nodes, n);
+	if (r < 0)
+		fuse_reply_err(req, -r);
+	else
+		reply_value(req, &value, size);
+}
+
+/* Only what has a value is listed. */
+static int print_list(struct session *s, const struct node *n,
+		      struct cvx_buf *out)
+{
+	int r = 0;
+
+	for (const struct xattr *x = xattrs_of(n); r == 0 && x->name; x++) {
+		CVX_AUTO(cvx_buf_fini)
+		struct cvx_buf value = CVX_BUF_INIT(XATTR_SIZE_MAX);
+
+		r = x->print(s, n, &value);
+		if (r == 0)
+			r = cvx_buf_append(out, x->name, strlen(x->name) + 1);
+		else if (r == -ENODATA)
+			r = 0;
+	}
+	return r;
+}
+
+void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+	CVX_AUTO(cvx_buf_fini)
+	struct cvx_buf list = CVX_BUF_INIT(XATTR_SIZE_MAX);
+	struct session *s = ops_session(req);
+	struct node *n = nodes_find(s->nodes, ino);
+	int r = 0;
+
+	if (n && xattrs_of(n)->name) {
+		ops_settle(req);
+		r = print_list(s, n, &list);
+	}
+	node_unref(s->nodes, n);
+	if (r < 0)
+		fuse_reply_err(req, -r);
+	else
+		reply_value(req, &list, size);
+}
+
+static bool is_ours(const char *name)
+{
+	return strncmp(name, XATTR_PREFIX, strlen(XATTR_PREFIX)) == 0 ||
+	       strcmp(name, "user.mime_type") == 0;
+}
+
+void op_setxattr(fuse_req_t req, fuse_ino_t ino __attribute__((unused)),
+		 const char *name, const char *value __attribute__((unused)),
+		 size_t size __attribute__((unused)),
+		 int flags __attribute__((unused)))
+{
+	fuse_reply_err(req, is_ours(name) ? 0 : ENOTSUP);
+}
+
+void op_removexattr(fuse_req_t req, fuse_ino_t ino __attribute__((unused)),
+		    const char *name)
+{
+	fuse_reply_err(req, is_ours(name) ? 0 : ENOTSUP);
+}
