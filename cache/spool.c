@@ -342,6 +342,18 @@ int spool_sync(struct spool *s, struct cvx_err *err)
 	return r < 0 ? fail_write(err, r) : 0;
 }
 
+int spool_descriptor(struct spool *s, int *ret_fd, struct cvx_err *err)
+{
+	int r = 0;
+
+	(void)pthread_rwlock_wrlock(&s->lock);
+	if (s->fd < 0)
+		r = move_to_new_file(s);
+	*ret_fd = s->fd;
+	(void)pthread_rwlock_unlock(&s->lock);
+	return r < 0 ? fail_write(err, r) : 0;
+}
+
 /* Gives the spool's own file a name: no copy, and no room needed. */
 static int link_file(struct spool *s, int dir_fd, const char *name)
 {

@@ -42,6 +42,10 @@ uint64_t spool_size(struct spool *s);
 /* Makes the staged bytes durable (W-9). */
 int spool_sync(struct spool *s, struct cvx_err *err);
 
+/* A descriptor that reads the bytes from their beginning. It is the spool's,
+ * and good until the spool is changed or freed. */
+int spool_descriptor(struct spool *s, int *ret_fd, struct cvx_err *err);
+
 /*
  * Keeps the bytes as a new file of that name, durably (rejects, F-3); -EEXIST
  * if there is one. On the spool's own disk this gives the spool's file a name

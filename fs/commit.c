@@ -16,6 +16,7 @@
 #include "fs/names.h"
 #include "fs/report.h"
 #include "fs/stage-private.h"
+#include "fs/store.h"
 #include "importer/deployment.h"
 #include "importer/import.h"
 #include "importer/restore.h"
@@ -246,11 +247,16 @@ static int perform(struct commits *c, struct stage *s, struct cvx_err *err)
 		return replace_reject(c, s, err);
 	case TREE_ARCHIVE:
 		return restore(s, err);
+	case TREE_UPLOAD:
+	case TREE_FILE:
+	case TREE_FILE_LIST:
+		return store_commit(s, err);
 	case TREE_README:
 	case TREE_SCRATCH:
 	case TREE_ROOT:
 	case TREE_TABLE:
 	case TREE_REGISTRY_DIR:
+	case TREE_STORAGE_DIR:
 	case TREE_COMPONENTS_DIR:
 	case TREE_COMPONENT:
 	case TREE_CONTROL_DIR:
@@ -399,6 +405,20 @@ static int run(struct commits *c, struct stage *s, struct cvx_err *err)
 	return 0;
 }
 
+void commit_settle_name(struct commits *c, struct stage *s)
+{
+	struct name ghost = {
+		.size = stage_size(s),
+		.mtime_ns = stage_mtime(s),
+	};
+
+	stage_stored_id(s, ghost.stored_id);
+	if (s->stored_in_place)
+		(void)names_remove(c->env.names, s->path, s);
+	else
+		names_make_ghost(c->env.names, s->path, s, &ghost);
+}
+
 int commit_stage(struct commits *c, struct stage *s, struct cvx_err *err)
 {
 	int r = stage_begin_commit(s, false, err);
@@ -407,8 +427,7 @@ int commit_stage(struct commits *c, struct stage *s, struct cvx_err *err)
 		return r;
 	r = run(c, s, err);
 	if (r == 0)
-		names_make_ghost(c->env.names, s->path, s, spool_size(s->spool),
-				 s->mtime_ns);
+		commit_settle_name(c, s);
 	else
 		(void)names_remove(c->env.names, s->path, s);
 	stage_end_commit(s, err);

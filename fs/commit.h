@@ -5,6 +5,7 @@
  *   documents.jsonl, drops   imported
  *   _tables/documents.jsonl  the tables in it are made (import.md 6.7)
  *   generated_schema.jsonl   must say "uniform"
+ *   files of _storage        stored (store.h)
  *   README.md                nothing: it is generated
  *   FILE.rejected            kept in place of the reject
  *
@@ -53,6 +54,10 @@ int commit_stage(struct commits *c, struct stage *s, struct cvx_err *err);
 int commit_renamed(struct commits *c, struct stage *s,
 		   const struct tree_place *place, const char *path,
 		   struct cvx_err *err);
+
+/* Makes of the committed file's name what a drop leaves: a ghost (W-11), or
+ * nothing where what it has become shows under that very name. */
+void commit_settle_name(struct commits *c, struct stage *s);
 
 /* Replaces the table's documents by none (W-7, W-10). */
 int commit_empty(struct commits *c, const struct tree_place *place,

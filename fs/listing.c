@@ -10,7 +10,9 @@
 #include "cache/base/err.h"
 #include "cache/rejects.h"
 #include "fs/ops.h"
+#include "fs/stored.h"
 #include "importer/deployment.h"
+#include "importer/stored_file.h"
 
 /* All names of a folder together. */
 #define NAMES_SIZE_MAX ((size_t)256 << 20)
@@ -165,6 +167,42 @@ static int add_rejects(struct listing *l, struct session *s, const char *dir)
 	return r;
 }
 
+static int add_stored(struct listing *l, struct session *s,
+		      const struct tree_place *place, struct cvx_err *err)
+{
+	char name[TREE_NAME_MAX + 1];
+	struct stored_file *files;
+	size_t count;
+	int r = deployment_list_stored_files(
+		s->settings.deployment, place->component, &files, &count, err);
+
+	if (r < 0)
+		return r;
+	r = add(l, "documents.jsonl", false, 0);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		stored_name(&files[i], name);
+		r = add(l, name, false, 0);
+	}
+	stored_files_free(files, count);
+	return r < 0 ? cvx_fail_memory(err) : 0;
+}
+
+/* Only the folder. */
+static int add_storage(struct listing *l, struct session *s,
+		       const struct tree_place *place, const char *dir,
+		       struct cvx_err *err)
+{
+	struct storage_info info;
+	int r = deployment_stat_storage(s->settings.deployment,
+					place->component, &info, err);
+
+	if (r < 0)
+		return r;
+	if (info.file_count > 0 && add_folder(l, s, dir, "_storage") < 0)
+		return cvx_fail_memory(err);
+	return 0;
+}
+
 static int add_files(struct listing *l, const char *const *names)
 {
 	int r = 0;
@@ -187,6 +225,8 @@ static int fill_component(struct listing *l, struct session *s,
 	if (r < 0)
 		return cvx_fail_memory(err);
 	r = add_tables(l, s, place, dir, err);
+	if (r == 0)
+		r = add_storage(l, s, place, dir, err);
 	return r < 0 ? r : add_components(l, s, place, dir, err);
 }
 
@@ -213,6 +253,8 @@ static int fill_served(struct listing *l, struct session *s,
 	case TREE_ROOT:
 	case TREE_COMPONENT:
 		return fill_component(l, s, place, dir, err);
+	case TREE_STORAGE_DIR:
+		return add_stored(l, s, place, err);
 	case TREE_COMPONENTS_DIR:
 		return add_components(l, s, place, dir, err);
 	case TREE_TABLE:
@@ -229,6 +271,7 @@ static int fill_served(struct listing *l, struct session *s,
 	case TREE_DOCUMENTS:
 	case TREE_MARKER:
 	case TREE_REGISTRY:
+	case TREE_FILE_LIST:
 	case TREE_DEPLOYMENT:
 	case TREE_IMPORTS:
 	case TREE_LAST_ERROR:
@@ -236,6 +279,8 @@ static int fill_served(struct listing *l, struct session *s,
 	case TREE_ERROR:
 	case TREE_DROP:
 	case TREE_ARCHIVE:
+	case TREE_UPLOAD:
+	case TREE_FILE:
 	case TREE_SCRATCH:
 		break;
 	}

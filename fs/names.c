@@ -14,7 +14,8 @@
 struct named {
 	char *path;
 	struct name name;
-	int64_t until; /* NAME_GHOST */
+	struct name before; /* NAME_STAGED: a ghost that it replaced, if any */
+	int64_t until;	    /* NAME_GHOST */
 };
 
 struct names {
@@ -137,6 +138,8 @@ int names_put(struct names *ns, const char *path, struct stage *stage,
 		e = add(ns, path);
 	if (e) {
 		old = e->name.stage;
+		if (e->name.kind == NAME_GHOST)
+			e->before = e->name;
 		e->name.kind = NAME_STAGED;
 		e->name.stage = stage_ref(stage);
 	}
@@ -212,9 +215,28 @@ static void sweep(struct names *ns, struct sweep *s)
 		(void)take_out(ns, s->gone[i]);
 }
 
+void names_put_back(struct names *ns, const char *path,
+		    const struct stage *stage)
+{
+	struct stage *old = NULL;
+	struct named *e;
+	bool was_ghost;
+
+	pthread_mutex_lock(&ns->lock);
+	e = find(ns, path);
+	was_ghost = e && e->name.stage == stage && e->before.kind == NAME_GHOST;
+	if (was_ghost) {
+		old = e->name.stage;
+		e->name = e->before;
+	}
+	pthread_mutex_unlock(&ns->lock);
+	stage_unref(old);
+	if (!was_ghost)
+		(void)names_remove(ns, path, stage);
+}
+
 void names_make_ghost(struct names *ns, const char *path,
-		      const struct stage *stage, uint64_t size,
-		      int64_t mtime_ns)
+		      const struct stage *stage, const struct name *ghost)
 {
 	struct stage *old = NULL;
 	struct named *e;
@@ -225,12 +247,9 @@ void names_make_ghost(struct names *ns, const char *path,
 	e = find(ns, path);
 	if (e && e->name.stage == stage) {
 		old = CVX_TAKE(e->name.stage);
-		e->name = (struct name){
-			.kind = NAME_GHOST,
-			.serial = ns->next_serial++,
-			.size = size,
-			.mtime_ns = mtime_ns,
-		};
+		e->name = *ghost;
+		e->name.kind = NAME_GHOST;
+		e->name.serial = ns->next_serial++;
 		e->until = seconds_now() + NAMES_GHOST_SECONDS;
 	}
 	pthread_mutex_unlock(&ns->lock);

@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "importer/value/id.h"
+
 struct cvx_err;
 struct names;
 struct stage;
@@ -39,6 +41,8 @@ struct name {
 	uint64_t serial;     /* NAME_GHOST and NAME_FOLDER: which one */
 	uint64_t size;	     /* NAME_GHOST */
 	int64_t mtime_ns;    /* NAME_GHOST */
+	/* NAME_GHOST: of the stored file that it has become, or "" */
+	char stored_id[ID_TEXT_MAX + 1];
 };
 
 /* What the path is. */
@@ -57,11 +61,15 @@ int names_put_folder(struct names *ns, const char *path, struct cvx_err *err);
 bool names_remove(struct names *ns, const char *path,
 		  const struct stage *stage);
 
-/* If the name is that stage's, it becomes a ghost; without a name nothing
- * happens. */
+/* If the name is that stage's: it is again the ghost that it was before, or is
+ * taken away. */
+void names_put_back(struct names *ns, const char *path,
+		    const struct stage *stage);
+
+/* If the name is that stage's, it becomes a ghost like that one; without a name
+ * nothing happens. */
 void names_make_ghost(struct names *ns, const char *path,
-		      const struct stage *stage, uint64_t size,
-		      int64_t mtime_ns);
+		      const struct stage *stage, const struct name *ghost);
 
 /* Gives the entry another path; what was there is dropped. */
 int names_move(struct names *ns, const char *from, const char *to,

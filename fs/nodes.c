@@ -174,6 +174,7 @@ static struct node *make(struct nodes *ns, const struct node_key *key)
 	n->mtime_ns = key->mtime_ns;
 	n->text = key->text ? text_ref(key->text) : NULL;
 	n->stage = key->stage ? stage_ref(key->stage) : NULL;
+	n->ghost = key->ghost;
 	return n;
 }
 

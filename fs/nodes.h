@@ -18,6 +18,7 @@
 #ifndef CVX_FS_NODES_H
 #define CVX_FS_NODES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -41,6 +42,7 @@ struct node {
 	int64_t mtime_ns;    /* 0: the time of mounting */
 	struct text *text;   /* a generated file's, or NULL */
 	struct stage *stage; /* a staged file's, or NULL */
+	bool ghost;	     /* of a file that has been imported (names.h) */
 	_Atomic pid_t reader; /* the thread that opened it last to read it */
 
 	/* nodes.c's own */
@@ -66,6 +68,7 @@ struct node_key {
 	struct text *text;   /* borrowed; a new node takes a reference */
 	struct stage *stage; /* likewise */
 	uint64_t number;     /* the stage's; 0: any */
+	bool ghost;
 };
 
 /* The node of the key with one more look-up and one more reference. */

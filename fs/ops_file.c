@@ -203,7 +203,7 @@ void op_release(fuse_req_t req, fuse_ino_t ino __attribute__((unused)),
 		barrier_remove(s->barrier, h->stage);
 		if (stage_was_opened_for_nothing(h->stage)) {
 			(void)stage_place(h->stage, path);
-			(void)names_remove(s->names, path, h->stage);
+			names_put_back(s->names, path, h->stage);
 		}
 	}
 	log_debug("release %s: %d", h->node->path, r);

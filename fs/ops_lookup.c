@@ -11,8 +11,10 @@
 #include "cache/base/err.h"
 #include "cache/base/log.h"
 #include "cache/rejects.h"
+#include "fs/stored.h"
 #include "fs/text.h"
 #include "importer/deployment.h"
+#include "importer/stored_file.h"
 
 /* A name of a folder that is being looked up. */
 struct sought {
@@ -85,6 +87,7 @@ static int find_name(const struct sought *q, struct node **ret,
 		r = folder_node(q, &place, n.serial, 0, ret, err);
 		break;
 	case NAME_GHOST:
+		key.ghost = true;
 		r = tree_file(q->parent, q->name, &place, err);
 		if (r == 0)
 			r = nodes_look_up(q->s->nodes, &key, ret, err);
@@ -124,28 +127,57 @@ static int find_component(const struct sought *q, struct node **ret,
 	return folder_node(q, &place, 0, 0, ret, err);
 }
 
+/* What the thread was sent round for. 0: found; 1: it was not. */
+static int find_late(const struct sought *q, const struct tree_place *place,
+		     struct node **ret, struct cvx_err *err)
+{
+	struct node_key key = {.place = place, .path = q->path};
+	struct view_revision late;
+
+	if (!marks_find_view(q->s->marks, q->tid, q->path, &late))
+		return 1;
+	key.version = late.revision;
+	key.size = late.size;
+	key.mtime_ns = late.committed_ns;
+	return nodes_look_up(q->s->nodes, &key, ret, err);
+}
+
 static int find_documents(const struct sought *q,
 			  const struct tree_place *place, struct node **ret,
 			  struct cvx_err *err)
 {
 	struct node_key key = {.place = place, .path = q->path};
-	struct view_revision late;
 	struct table_info info;
-	int r;
-
-	if (marks_find_view(q->s->marks, q->tid, q->path, &late)) {
-		key.version = late.revision;
-		key.size = late.size;
-		key.mtime_ns = late.committed_ns;
-		return nodes_look_up(q->s->nodes, &key, ret, err);
-	}
-	r = deployment_stat_table(q->s->settings.deployment, place->component,
-				  place->table, &info, err);
+	int r = deployment_stat_table(q->s->settings.deployment,
+				      place->component, place->table, &info,
+				      err);
 	if (r < 0)
 		return r;
 	key.version = info.revision;
 	key.size = info.size;
 	key.mtime_ns = info.committed_ns;
+	return nodes_look_up(q->s->nodes, &key, ret, err);
+}
+
+static int find_stored(const struct sought *q, const struct tree_place *place,
+		       struct node **ret, struct cvx_err *err)
+{
+	struct node_key key = {.place = place, .path = q->path};
+	char name[TREE_NAME_MAX + 1];
+	struct stored_file f;
+	int r = deployment_find_stored_file(q->s->settings.deployment,
+					    place->component, place->id, &f,
+					    err);
+
+	if (r < 0)
+		return r;
+	stored_name(&f, name);
+	key.version = stored_version(&f);
+	key.size = f.size;
+	key.mtime_ns = stored_mtime_ns(&f);
+	stored_file_fini(&f);
+	if (strcmp(name, q->name) != 0)
+		return not_there(q, err);
 	return nodes_look_up(q->s->nodes, &key, ret, err);
 }
 
@@ -188,12 +220,19 @@ static int find_reject(const struct sought *q, const struct tree_place *place,
 static int find_file(const struct sought *q, const struct tree_place *place,
 		     struct node **ret, struct cvx_err *err)
 {
+	int r;
+
 	if (hidden_from(q->s->hidden, q->path, q->tid))
 		return not_there(q, err);
 	if (view_is_text(place->kind))
 		return find_text(q, place, ret, err);
+	r = find_late(q, place, ret, err);
+	if (r <= 0)
+		return r;
 	if (place->kind == TREE_DOCUMENTS)
 		return find_documents(q, place, ret, err);
+	if (place->kind == TREE_FILE)
+		return find_stored(q, place, ret, err);
 	if (place->kind == TREE_REJECTED || place->kind == TREE_ERROR)
 		return find_reject(q, place, ret, err);
 	return not_there(q, err);
@@ -209,6 +248,7 @@ static int find_folder(const struct sought *q, const struct tree_place *place,
 	if (place->kind == TREE_COMPONENT)
 		return find_component(q, ret, err);
 	if (place->kind == TREE_REGISTRY_DIR ||
+	    place->kind == TREE_STORAGE_DIR ||
 	    place->kind == TREE_COMPONENTS_DIR ||
 	    place->kind == TREE_CONTROL_DIR)
 		return folder_node(q, place, 0, 0, ret, err);

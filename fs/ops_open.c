@@ -65,7 +65,7 @@ static int open_view(const struct opening *o, struct handle **ret,
 		r = view_open(&o->s->view_env, o->n, &what.view, err);
 	if (r < 0)
 		return r;
-	if (o->n->place.kind == TREE_DOCUMENTS &&
+	if (view_revision(what.view).revision != 0 &&
 	    view_revision(what.view).revision != o->n->version) {
 		marks_put_view(o->s->marks, o->tid, o->path, what.view);
 		return cvx_fail(err, -ESTALE, "%s: has just changed", o->path);
@@ -81,7 +81,7 @@ static int set_contents(const struct opening *o, struct stage *stage,
 	struct stage_base base = STAGE_BASE_NONE;
 	bool append =
 		o->n->place.kind == TREE_DOCUMENTS && (o->flags & O_APPEND);
-	uint64_t revision = 0;
+	struct view_revision revision = {0};
 	int r = 0;
 
 	if (append && (o->flags & O_ACCMODE) == O_WRONLY)
@@ -95,7 +95,7 @@ static int set_contents(const struct opening *o, struct stage *stage,
 		stage_set_append(stage);
 		stage_set_before(stage, &base);
 	} else {
-		stage_set_contents(stage, &base, revision);
+		stage_set_contents(stage, &base, revision.revision);
 		/* Editors make sure that they opened the file they looked at.
 		 * Two that edit one revision at a time cannot be counted apart
 		 * then; the first to close is committed by RELEASE. */
@@ -116,7 +116,7 @@ static int make_stage(const struct opening *o, struct stage **ret,
 	if (r < 0)
 		return r;
 	stage_set_reopened(stage);
-	if (tree_is_drop(place->kind) && (o->flags & O_APPEND))
+	if (tree_can_append(place->kind) && (o->flags & O_APPEND))
 		stage_set_append(stage);
 	if (o->flags & O_TRUNC)
 		stage_set_truncated(stage);
@@ -166,7 +166,9 @@ static int open_staged(const struct opening *o, struct handle **ret,
 	int r;
 
 	if (marks_take_ticket(o->s->marks, o->tid, stage)) {
-		r = tree_is_drop(o->n->place.kind)
+		/* A stored file stays in sight. */
+		r = tree_is_drop(o->n->place.kind) &&
+				    o->n->place.kind != TREE_FILE
 			    ? names_put(o->s->names, o->path, stage, err)
 			    : 0;
 		return r < 0 ? r : open_stage(o, stage, ret, err);
@@ -186,7 +188,7 @@ static int open_staged(const struct opening *o, struct handle **ret,
 		if (o->n->place.kind != TREE_SCRATCH)
 			stage_set_truncated(stage);
 	}
-	if (tree_is_drop(o->n->place.kind) && (o->flags & O_APPEND))
+	if (tree_can_append(o->n->place.kind) && (o->flags & O_APPEND))
 		stage_set_append(stage);
 	return open_stage(o, stage, ret, err);
 }
@@ -204,6 +206,9 @@ static int open_for_writing(const struct opening *o, struct handle **ret,
 	if (!tree_is_target(o->n->place.kind) &&
 	    o->n->place.kind != TREE_REJECTED)
 		return cvx_fail(err, -EACCES, "%s: can only be read", o->path);
+	if (o->n->place.kind == TREE_FILE && !(o->flags & O_TRUNC))
+		return cvx_fail(err, -EPERM, "%s: stored files do not change",
+				o->path);
 	r = make_stage(o, &stage, err);
 	if (r < 0)
 		return r;
@@ -219,7 +224,7 @@ static int open_node(const struct opening *o, struct handle **ret,
 		return open_for_writing(o, ret, err);
 	if (o->n->stage)
 		return open_stage(o, o->n->stage, ret, err);
-	if (tree_is_drop(o->n->place.kind)) /* a ghost: it can be synced */
+	if (o->n->ghost) /* it can be synced */
 		return handle_new(o->s->handles, &(struct handle){.node = o->n},
 				  ret, err);
 	return open_view(o, ret, err);
@@ -311,8 +316,14 @@ static int make_file(struct session *s, const struct node *dir,
 	r = tree_file(&dir->place, name, &place, err);
 	if (r < 0)
 		return r;
-	if (place.kind == TREE_REJECTED || place.kind == TREE_ERROR)
+	if (place.kind == TREE_REJECTED || place.kind == TREE_ERROR) {
+		if (dir->place.kind == TREE_STORAGE_DIR)
+			return cvx_fail(err, -EINVAL,
+					"%s: names with this ending are those "
+					"of refused files",
+					name);
 		place.kind = TREE_SCRATCH; /* there is no such reject */
+	}
 	if (!tree_is_target(place.kind) && place.kind != TREE_SCRATCH)
 		return cvx_fail(err, -EPERM, "nothing can be made here");
 	named = tree_is_drop(place.kind) || place.kind == TREE_SCRATCH;
@@ -320,7 +331,7 @@ static int make_file(struct session *s, const struct node *dir,
 		      &stage, err);
 	if (r < 0)
 		return r;
-	if (tree_is_drop(place.kind) && (flags & O_APPEND))
+	if (tree_can_append(place.kind) && (flags & O_APPEND))
 		stage_set_append(stage);
 	if (place.kind == TREE_SCRATCH)
 		r = guess(stage, &dir->place, name, path, err);

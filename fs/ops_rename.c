@@ -101,8 +101,6 @@ static int to_target(struct renaming *rn, struct stage *stage,
 		     struct cvx_err *err)
 {
 	struct session *s = rn->s;
-	uint64_t size = stage_size(stage);
-	int64_t mtime = stage_mtime(stage);
 	int r;
 
 	if (ops_is_held(s, stage, rn->tid))
@@ -118,7 +116,7 @@ static int to_target(struct renaming *rn, struct stage *stage,
 	discard_at(s, rn->to.path);
 	r = names_move(s->names, rn->from.path, rn->to.path, err);
 	if (r == 0)
-		names_make_ghost(s->names, rn->to.path, stage, size, mtime);
+		commit_settle_name(s->commits, stage);
 	return r;
 }
 
@@ -149,12 +147,16 @@ static int rename_stage(struct renaming *rn, struct stage *stage,
 	case TREE_DOCUMENTS:
 	case TREE_MARKER:
 	case TREE_REGISTRY:
+	case TREE_FILE_LIST:
 	case TREE_DROP:
 	case TREE_ARCHIVE:
+	case TREE_UPLOAD:
+	case TREE_FILE:
 		return to_target(rn, stage, err);
 	case TREE_ROOT:
 	case TREE_TABLE:
 	case TREE_REGISTRY_DIR:
+	case TREE_STORAGE_DIR:
 	case TREE_COMPONENTS_DIR:
 	case TREE_COMPONENT:
 	case TREE_CONTROL_DIR:
@@ -174,7 +176,7 @@ static int stage_served(struct renaming *rn, const struct node *n,
 {
 	struct stage_base base = STAGE_BASE_NONE;
 	struct stage *stage;
-	uint64_t revision;
+	struct view_revision revision;
 	int r = view_open_base(&rn->s->view_env, n, &base, &revision, err);
 
 	if (r < 0)

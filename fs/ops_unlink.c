@@ -22,6 +22,7 @@
 #include "cache/base/log.h"
 #include "cache/rejects.h"
 #include "fs/process.h"
+#include "importer/stored_file.h"
 
 /*
  * Unlink an existing file, then make it with O_CREAT. Those that may also
@@ -156,6 +157,10 @@ static int remove_served(struct session *s, const struct name_end *e,
 				e->path);
 	if (place->kind == TREE_DOCUMENTS)
 		return commit_empty(s->commits, place, e->path, err);
+	if (place->kind == TREE_FILE)
+		return deployment_delete_stored_file(s->settings.deployment,
+						     place->component,
+						     place->id, err);
 	return 0; /* it goes with its folder */
 }
 

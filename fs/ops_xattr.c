@@ -19,6 +19,8 @@
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "importer/deployment.h"
+#include "importer/stored_file.h"
+#include "importer/value/number.h"
 
 #define XATTR_PREFIX "user.convex."
 #define XATTR_SIZE_MAX ((size_t)64 << 10)
@@ -84,6 +86,97 @@ static const struct xattr table_xattrs[] = {
 	{NULL, NULL},
 };
 
+/* The stored file, the caller's to stored_file_fini(). */
+static int find_stored(struct session *s, const struct node *n,
+		       struct stored_file *ret)
+{
+	int r = deployment_find_stored_file(s->settings.deployment,
+					    n->place.component, n->place.id,
+					    ret, NULL);
+
+	return r == -ENOENT ? -ENODATA : r;
+}
+
+static int print_mime_type(struct session *s, const struct node *n,
+			   struct cvx_buf *out)
+{
+	struct stored_file f;
+	int r = find_stored(s, n, &f);
+
+	if (r < 0)
+		return r;
+	r = f.content_type ? cvx_buf_puts(out, f.content_type) : -ENODATA;
+	stored_file_fini(&f);
+	return r;
+}
+
+/* In hexadecimal, as sha256sum prints it. */
+static int print_sha256(struct session *s, const struct node *n,
+			struct cvx_buf *out)
+{
+	struct stored_file f;
+	int r = find_stored(s, n, &f);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; r == 0 && i < sizeof(f.sha256); i++)
+		r = cvx_buf_printf(out, "%02x", f.sha256[i]);
+	stored_file_fini(&f);
+	return r;
+}
+
+/* As in _storage/documents.jsonl. */
+static int print_creation_time(struct session *s, const struct node *n,
+			       struct cvx_buf *out)
+{
+	char text[NUMBER_TEXT_MAX];
+	struct stored_file f;
+	int r = find_stored(s, n, &f);
+
+	if (r < 0)
+		return r;
+	r = cvx_buf_append(out, text, number_print(f.creation_time, text));
+	stored_file_fini(&f);
+	return r;
+}
+
+/* The one that the name now stands for, which may be a later one. */
+static void print_ghost_id(struct session *s, const struct node *n,
+			   char ret[ID_TEXT_MAX + 1])
+{
+	struct name there = names_find(s->names, n->path);
+
+	memcpy(ret, there.stored_id, sizeof(there.stored_id));
+	stage_unref(there.stage);
+}
+
+static int print_stored_id(struct session *s, const struct node *n,
+			   struct cvx_buf *out)
+{
+	char id[ID_TEXT_MAX + 1];
+
+	if (n->ghost)
+		print_ghost_id(s, n, id);
+	else if (n->stage)
+		stage_stored_id(n->stage, id);
+	else
+		memcpy(id, n->place.id, sizeof(id));
+	return id[0] ? cvx_buf_puts(out, id) : -ENODATA;
+}
+
+static const struct xattr file_xattrs[] = {
+	{"user.mime_type", print_mime_type},
+	{XATTR_PREFIX "sha256", print_sha256},
+	{XATTR_PREFIX "creation_time", print_creation_time},
+	{XATTR_PREFIX "storage_id", print_stored_id},
+	{NULL, NULL},
+};
+
+static const struct xattr upload_xattrs[] = {
+	{XATTR_PREFIX "storage_id", print_stored_id},
+	{NULL, NULL},
+};
+
 static const struct xattr no_xattrs[] = {{NULL, NULL}};
 
 /* The attributes that the node may have, in the order of the list. */
@@ -92,6 +185,10 @@ static const struct xattr *xattrs_of(const struct node *n)
 	if (n->place.kind == TREE_TABLE ||
 	    (n->place.kind == TREE_DOCUMENTS && !n->stage))
 		return table_xattrs;
+	if (n->place.kind == TREE_FILE && !n->stage && !n->ghost)
+		return file_xattrs;
+	if (n->place.kind == TREE_FILE || n->place.kind == TREE_UPLOAD)
+		return upload_xattrs;
 	return no_xattrs;
 }
 

@@ -18,6 +18,7 @@ static const char body[] =
 	"    cp more.csv users/more.replace.csv     replaces all rows\n"
 	"    cp *.jsonl .                           a table for each file\n"
 	"    mkdir orders                           an empty table\n"
+	"    cp photo.png _storage/                 stores a file, under a new id\n"
 	"    mkdir _components/mail                 a component: the same "
 	"tree\n"
 	"                                           once more\n"

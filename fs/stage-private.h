@@ -61,6 +61,8 @@ struct stage {
 	 * path and base; writers wait. */
 	bool committing;
 	struct cvx_err outcome; /* of the last commit */
+	char stored_id[ID_TEXT_MAX + 1];
+	bool stored_in_place; /* and it shows under the name of this file */
 
 	/* Who. */
 	unsigned open_count;

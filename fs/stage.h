@@ -113,6 +113,9 @@ struct tree_place stage_place(struct stage *s, char *ret_path);
 int stage_retarget(struct stage *s, const struct tree_place *place,
 		   const char *path, struct cvx_err *err);
 
+/* The id of the stored file that its last commit has made, or "". */
+void stage_stored_id(struct stage *s, char ret[ID_TEXT_MAX + 1]);
+
 /* Something was staged that has not been committed. */
 bool stage_is_dirty(struct stage *s);
 

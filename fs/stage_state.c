@@ -2,6 +2,8 @@
  * The part of a stage that is about people and state: who has it open, who
  * wrote and died, what is to become of it. Its bytes are stage.c's.
  */
+#include <string.h>
+
 #include "cache/spool.h"
 #include "fs/process.h"
 #include "fs/stage-private.h"
@@ -21,6 +23,13 @@ bool stage_was_opened_for_nothing(struct stage *s)
 	yes = s->reopened && !s->touched;
 	pthread_mutex_unlock(&s->lock);
 	return yes;
+}
+
+void stage_stored_id(struct stage *s, char ret[ID_TEXT_MAX + 1])
+{
+	pthread_mutex_lock(&s->lock);
+	memcpy(ret, s->stored_id, sizeof(s->stored_id));
+	pthread_mutex_unlock(&s->lock);
 }
 
 void stage_discard(struct stage *s)

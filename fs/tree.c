@@ -77,6 +77,12 @@ bool tree_is_import(enum tree_kind kind)
 
 bool tree_is_drop(enum tree_kind kind)
 {
+	return kind == TREE_DROP || kind == TREE_ARCHIVE ||
+	       kind == TREE_UPLOAD || kind == TREE_FILE;
+}
+
+bool tree_can_append(enum tree_kind kind)
+{
 	return kind == TREE_DROP || kind == TREE_ARCHIVE;
 }
 
@@ -87,12 +93,16 @@ bool tree_is_target(enum tree_kind kind)
 	case TREE_DOCUMENTS:
 	case TREE_MARKER:
 	case TREE_REGISTRY:
+	case TREE_FILE_LIST:
 	case TREE_DROP:
 	case TREE_ARCHIVE:
+	case TREE_UPLOAD:
+	case TREE_FILE:
 		return true;
 	case TREE_ROOT:
 	case TREE_TABLE:
 	case TREE_REGISTRY_DIR:
+	case TREE_STORAGE_DIR:
 	case TREE_COMPONENTS_DIR:
 	case TREE_COMPONENT:
 	case TREE_CONTROL_DIR:
@@ -225,6 +235,30 @@ static void table_file(const struct tree_place *parent, const char *name,
 	}
 }
 
+/* Whether the name, up to its first '.', is the text of an id. */
+static bool parse_id(const char *name, char ret[ID_TEXT_MAX + 1])
+{
+	size_t size = strcspn(name, ".");
+	struct internal_id id;
+	uint32_t number;
+
+	if (size > ID_TEXT_MAX || id_decode(name, size, &number, &id) < 0)
+		return false;
+	memcpy(ret, name, size);
+	ret[size] = '\0';
+	return true;
+}
+
+static void storage_file(const char *name, struct tree_place *place)
+{
+	if (is(name, "documents.jsonl"))
+		place->kind = TREE_FILE_LIST;
+	else if (parse_id(name, place->id))
+		place->kind = TREE_FILE;
+	else if (name[0] != '.')
+		place->kind = TREE_UPLOAD;
+}
+
 static int control_file(const char *name, struct tree_place *place,
 			struct cvx_err *err)
 {
@@ -282,6 +316,8 @@ int tree_file(const struct tree_place *parent, const char *name,
 		r = component_file(parent, name, &place, err);
 	} else if (parent->kind == TREE_TABLE) {
 		table_file(parent, name, &place);
+	} else if (parent->kind == TREE_STORAGE_DIR) {
+		storage_file(name, &place);
 	} else if (parent->kind == TREE_REGISTRY_DIR &&
 		   is(name, "documents.jsonl")) {
 		place.kind = TREE_REGISTRY;
@@ -299,6 +335,8 @@ static int component_folder(const struct tree_place *parent, const char *name,
 
 	if (is(name, "_tables")) {
 		place->kind = TREE_REGISTRY_DIR;
+	} else if (is(name, "_storage")) {
+		place->kind = TREE_STORAGE_DIR;
 	} else if (is(name, "_components")) {
 		place->kind = TREE_COMPONENTS_DIR;
 	} else if (is(name, ".convex")) {
@@ -308,11 +346,6 @@ static int component_folder(const struct tree_place *parent, const char *name,
 		place->kind = TREE_CONTROL_DIR;
 	} else if (name[0] == '.') {
 		place->kind = TREE_SCRATCH_DIR;
-	} else if (is(name, "_storage")) {
-		return cvx_fail(err, -ENOTSUP,
-				"%s: stored files cannot be imported through "
-				"the mount yet",
-				name);
 	} else if (size > NAME_MAX_SIZE) {
 		return refuse_long(name, "table", err);
 	} else if (!name_is_user_table(name, size)) {
@@ -363,6 +396,9 @@ int tree_folder(const struct tree_place *parent, const char *name,
 		r = component_folder(parent, name, &place, err);
 	else if (parent->kind == TREE_COMPONENTS_DIR)
 		r = named_component(name, &place, err);
+	else if (parent->kind == TREE_STORAGE_DIR && name[0] != '.')
+		r = cvx_fail(err, -EPERM,
+			     "%s: there are no folders in _storage", name);
 	else if (parent->kind == TREE_CONTROL_DIR)
 		r = cvx_fail(err, -EPERM, "nothing can be made in .convex/");
 	if (r == 0)

@@ -26,6 +26,7 @@
 
 #include "importer/format/format.h"
 #include "importer/import.h"
+#include "importer/value/id.h"
 #include "importer/value/name.h"
 
 struct cvx_err;
@@ -39,6 +40,7 @@ enum tree_kind {
 	TREE_ROOT,
 	TREE_TABLE,
 	TREE_REGISTRY_DIR,   /* _tables */
+	TREE_STORAGE_DIR,    /* _storage */
 	TREE_COMPONENTS_DIR, /* _components */
 	TREE_COMPONENT,	     /* _components/<name> */
 	TREE_CONTROL_DIR,    /* .convex */
@@ -49,6 +51,7 @@ enum tree_kind {
 	TREE_DOCUMENTS, /* <table>/documents.jsonl */
 	TREE_MARKER,	/* <table>/generated_schema.jsonl */
 	TREE_REGISTRY,	/* _tables/documents.jsonl */
+	TREE_FILE_LIST, /* _storage/documents.jsonl */
 	TREE_DEPLOYMENT,
 	TREE_IMPORTS,
 	TREE_LAST_ERROR,
@@ -58,6 +61,8 @@ enum tree_kind {
 	/* files that exist when someone makes them */
 	TREE_DROP,    /* imported; documents.csv and .json are drops too */
 	TREE_ARCHIVE, /* a ZIP at the root of a component: restored */
+	TREE_UPLOAD,  /* in _storage: stored under a new id */
+	TREE_FILE,    /* _storage/<id>, with any ending: under that id */
 	TREE_SCRATCH,
 };
 
@@ -70,9 +75,10 @@ struct tree_place {
 	const char *component;
 	/* of the table folder, of a file in it, of a drop at the root */
 	char table[NAME_MAX_SIZE + 1];
-	enum format_kind format; /* DOCUMENTS and DROP */
-	bool mode_named;	 /* the name says the mode (M-2, M-3) */
-	enum import_mode mode;	 /* if it does */
+	char id[ID_TEXT_MAX + 1]; /* FILE */
+	enum format_kind format;  /* DOCUMENTS and DROP */
+	bool mode_named;	  /* the name says the mode (M-2, M-3) */
+	enum import_mode mode;	  /* if it does */
 };
 
 /* The place of the mount's top, which shows that component. */
@@ -83,8 +89,8 @@ struct tree_place tree_component(const char *component);
 
 /*
  * What the name would be in the folder. What may not be there is refused:
- * -EINVAL or -ENAMETOOLONG for names, -EPERM in .convex, -ENOTSUP for what is
- * not served yet. A look-up takes every refusal for "not there".
+ * -EINVAL or -ENAMETOOLONG for names, -EPERM for what has its place elsewhere
+ * or nowhere. A look-up takes every refusal for "not there".
  *
  * Of a TREE_COMPONENT the component is still that of the folder. Its own path
  * is both of them joined, and tree_component() of that is its place.
@@ -102,6 +108,9 @@ bool tree_is_import(enum tree_kind kind);
 /* A file of this place is there while it is staged, and gone when what it
  * holds is in the deployment (W-11). */
 bool tree_is_drop(enum tree_kind kind);
+
+/* What is appended to a file of this place is all that is imported (M-1). */
+bool tree_can_append(enum tree_kind kind);
 
 /* Writing to it means something to the deployment, if only to be refused. */
 bool tree_is_target(enum tree_kind kind);

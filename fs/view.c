@@ -14,16 +14,18 @@
 #include "fs/readme.h"
 #include "fs/report.h"
 #include "fs/stage.h"
+#include "fs/stored.h"
 #include "fs/text.h"
 #include "importer/deployment.h"
+#include "importer/stored_file.h"
 
 /* The longest generated file: a registry of 10,000 tables is a tenth of it,
  * and imports.jsonl is kept short by the deployment. */
 #define TEXT_MAX ((size_t)64 << 20)
 
-/* A view holds exactly what a base holds. */
 struct view {
 	struct stage_base bytes;
+	struct view_revision revision;
 };
 
 bool view_is_text(enum tree_kind kind)
@@ -32,6 +34,7 @@ bool view_is_text(enum tree_kind kind)
 	case TREE_README:
 	case TREE_MARKER:
 	case TREE_REGISTRY:
+	case TREE_FILE_LIST:
 	case TREE_DEPLOYMENT:
 	case TREE_IMPORTS:
 	case TREE_LAST_ERROR:
@@ -39,6 +42,7 @@ bool view_is_text(enum tree_kind kind)
 	case TREE_ROOT:
 	case TREE_TABLE:
 	case TREE_REGISTRY_DIR:
+	case TREE_STORAGE_DIR:
 	case TREE_COMPONENTS_DIR:
 	case TREE_COMPONENT:
 	case TREE_CONTROL_DIR:
@@ -48,6 +52,8 @@ bool view_is_text(enum tree_kind kind)
 	case TREE_ERROR:
 	case TREE_DROP:
 	case TREE_ARCHIVE:
+	case TREE_UPLOAD:
+	case TREE_FILE:
 	case TREE_SCRATCH:
 		return false;
 	}
@@ -79,6 +85,9 @@ static int print(const struct view_env *env, const struct tree_place *place,
 	case TREE_REGISTRY:
 		return deployment_print_tables(env->deployment,
 					       place->component, out, err);
+	case TREE_FILE_LIST:
+		return deployment_print_stored_files(
+			env->deployment, place->component, out, err);
 	case TREE_DEPLOYMENT:
 		return deployment_print_json(env->deployment, env->options,
 					     env->option_count, out, err);
@@ -89,6 +98,7 @@ static int print(const struct view_env *env, const struct tree_place *place,
 	case TREE_ROOT:
 	case TREE_TABLE:
 	case TREE_REGISTRY_DIR:
+	case TREE_STORAGE_DIR:
 	case TREE_COMPONENTS_DIR:
 	case TREE_COMPONENT:
 	case TREE_CONTROL_DIR:
@@ -98,6 +108,8 @@ static int print(const struct view_env *env, const struct tree_place *place,
 	case TREE_ERROR:
 	case TREE_DROP:
 	case TREE_ARCHIVE:
+	case TREE_UPLOAD:
+	case TREE_FILE:
 	case TREE_SCRATCH:
 		break;
 	}
@@ -129,24 +141,61 @@ static int open_reject(const struct view_env *env, const struct node *n,
 	return r < 0 ? cvx_fail(err, r, "%s: %s", n->path, strerror(-r)) : 0;
 }
 
+static int open_table(const struct view_env *env, const struct tree_place *p,
+		      struct stage_base *ret,
+		      struct view_revision *ret_revision, struct cvx_err *err)
+{
+	const struct table_info *info;
+	int r = deployment_open_table(env->deployment, p->component, p->table,
+				      &ret->reader, err);
+
+	if (r < 0)
+		return r;
+	info = table_reader_info(ret->reader);
+	ret->size = info->size;
+	*ret_revision = (struct view_revision){
+		.revision = info->revision,
+		.size = info->size,
+		.committed_ns = info->committed_ns,
+	};
+	return 0;
+}
+
+static int open_file(const struct view_env *env, const struct tree_place *p,
+		     struct stage_base *ret, struct view_revision *ret_revision,
+		     struct cvx_err *err)
+{
+	struct stored_file f;
+	int r = deployment_open_stored_file(env->deployment, p->component,
+					    p->id, &ret->fd, &f, err);
+
+	if (r < 0)
+		return r;
+	ret->size = f.size;
+	*ret_revision = (struct view_revision){
+		.revision = stored_version(&f),
+		.size = f.size,
+		.committed_ns = stored_mtime_ns(&f),
+	};
+	stored_file_fini(&f);
+	return 0;
+}
+
 int view_open_base(const struct view_env *env, const struct node *n,
-		   struct stage_base *ret, uint64_t *ret_revision,
+		   struct stage_base *ret, struct view_revision *ret_revision,
 		   struct cvx_err *err)
 {
 	struct stage_base base = STAGE_BASE_NONE;
 	int r = 0;
 
 	base.size = n->size;
-	*ret_revision = 0;
+	*ret_revision = (struct view_revision){0};
 	if (n->text) {
 		base.text = text_ref(n->text);
 	} else if (n->place.kind == TREE_DOCUMENTS) {
-		r = deployment_open_table(env->deployment, n->place.component,
-					  n->place.table, &base.reader, err);
-		if (r < 0)
-			return r;
-		base.size = table_reader_info(base.reader)->size;
-		*ret_revision = table_reader_info(base.reader)->revision;
+		r = open_table(env, &n->place, &base, ret_revision, err);
+	} else if (n->place.kind == TREE_FILE) {
+		r = open_file(env, &n->place, &base, ret_revision, err);
 	} else if (n->place.kind == TREE_REJECTED ||
 		   n->place.kind == TREE_ERROR) {
 		r = open_reject(env, n, &base, err);
@@ -162,12 +211,11 @@ int view_open(const struct view_env *env, const struct node *n,
 	      struct view **ret, struct cvx_err *err)
 {
 	struct view *v = calloc(1, sizeof(*v));
-	uint64_t revision;
 	int r;
 
 	if (!v)
 		return cvx_fail_memory(err);
-	r = view_open_base(env, n, &v->bytes, &revision, err);
+	r = view_open_base(env, n, &v->bytes, &v->revision, err);
 	if (r < 0) {
 		free(v);
 		return r;
@@ -186,16 +234,7 @@ void view_close(struct view *v)
 
 struct view_revision view_revision(const struct view *v)
 {
-	const struct table_info *info;
-
-	if (!v->bytes.reader)
-		return (struct view_revision){0};
-	info = table_reader_info(v->bytes.reader);
-	return (struct view_revision){
-		.revision = info->revision,
-		.size = info->size,
-		.committed_ns = info->committed_ns,
-	};
+	return v->revision;
 }
 
 static int read_text(const struct text *t, uint64_t off, size_t size,
@@ -238,6 +277,18 @@ static int read_table(struct table_reader *tr, uint64_t off, size_t size,
 	return table_reader_read(tr, off, ret->own, want, &ret->size, err);
 }
 
+/* A stored file, which does not change. */
+static int read_stored(const struct stage_base *b, uint64_t off, size_t size,
+		       struct view_bytes *ret)
+{
+	if (off >= b->size)
+		return 0;
+	ret->fd = b->fd;
+	ret->fd_off = off;
+	ret->size = b->size - off < size ? (size_t)(b->size - off) : size;
+	return 0;
+}
+
 static int read_file(int fd, uint64_t off, size_t size, struct view_bytes *ret,
 		     struct cvx_err *err)
 {
@@ -263,6 +314,8 @@ int view_read(struct view *v, uint64_t off, size_t size, struct view_bytes *ret,
 		r = read_table(v->bytes.reader, off, size, ret, err);
 	else if (v->bytes.text)
 		r = read_text(v->bytes.text, off, size, ret);
+	else if (v->revision.revision)
+		r = read_stored(&v->bytes, off, size, ret);
 	else
 		r = read_file(v->bytes.fd, off, size, ret, err);
 	if (r < 0)

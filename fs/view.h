@@ -1,13 +1,14 @@
 /*
  * view: the bytes behind a path that can be read.
  *
- * A view is what an open file shows: one revision of a table, one text of a
- * generated file, a reject. It stays as it is until it is closed (T-3).
+ * A view is what an open file shows: one revision of a table, a stored file,
+ * one text of a generated file, a reject. It stays as it is until it is closed
+ * (T-3).
  *
- * Cost:    a table costs one reader; its bytes go to the kernel without a copy
- *          in this process. A generated text is made when its name is looked
- *          up.
- * Threads: a view may be read by several threads at once.
+ * Cost:    a table costs one reader, a stored file a descriptor; their bytes go
+ *          to the kernel without a copy in this process. A generated text is
+ * made when its name is looked up. Threads: a view may be read by several
+ * threads at once.
  */
 #ifndef CVX_FS_VIEW_H
 #define CVX_FS_VIEW_H
@@ -42,25 +43,26 @@ int view_print(const struct view_env *env, const struct tree_place *place,
 /* Whether a text of this place is generated. */
 bool view_is_text(enum tree_kind kind);
 
-/* Opens what the node shows; -ENOENT if it has gone meanwhile. Of a table it is
- * the newest revision, which may be another than the node's. */
+/* Opens what the node shows; -ENOENT if it has gone meanwhile. Of a table and
+ * a stored file it is what is there now, which may be another revision than
+ * the node's. */
 int view_open(const struct view_env *env, const struct node *n,
 	      struct view **ret, struct cvx_err *err);
 void view_close(struct view *v); /* NULL is allowed */
 
-/* Which revision of a table it is; all 0 for anything else. */
+/* Which revision of a table or which stored file it is; all 0 for anything
+ * else. */
 struct view_revision {
-	uint64_t revision;
+	uint64_t revision; /* the version of its node */
 	uint64_t size;
 	int64_t committed_ns;
 };
 
 struct view_revision view_revision(const struct view *v);
 
-/* The same, as something for a stage to begin with (W-8). *ret_revision is
- * that of a table, else 0. */
+/* The same, as something for a stage to begin with (W-8). */
 int view_open_base(const struct view_env *env, const struct node *n,
-		   struct stage_base *ret, uint64_t *ret_revision,
+		   struct stage_base *ret, struct view_revision *ret_revision,
 		   struct cvx_err *err);
 
 /* Bytes to answer a read with: a range of a file, or memory. */

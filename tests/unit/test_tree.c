@@ -287,13 +287,32 @@ TEST(m_a_target_for_no_table_is_refused_rather_than_kept)
 	}
 }
 
-TEST(what_is_not_served_yet_says_so)
+/* The ids are from id_vectors.json. */
+TEST(t1_storage_has_files_by_id_and_takes_others)
 {
 	struct tree_place root = tree_root(""), place;
+	struct tree_place storage = folder_in(&root, "_storage");
 	struct cvx_err err = CVX_ERR_INIT;
+	static const char id[] = "kg2ah8mk1xtg35g7zyexyc96e96yr74f";
 
-	EXPECT_FAIL(tree_folder(&root, "_storage", &place, &err), &err,
-		    -ENOTSUP, "stored files");
+	EXPECT_INT(storage.kind, TREE_STORAGE_DIR);
+	EXPECT_INT(file_in(&storage, "documents.jsonl").kind, TREE_FILE_LIST);
+	place = file_in(&storage, "kg2ah8mk1xtg35g7zyexyc96e96yr74f.png");
+	EXPECT_INT(place.kind, TREE_FILE);
+	EXPECT_TEXT(place.id, strlen(place.id), id);
+	EXPECT_INT(file_in(&storage, id).kind, TREE_FILE);
+	EXPECT_INT(file_in(&storage, "photo.png").kind, TREE_UPLOAD);
+	EXPECT_INT(file_in(&storage, "users.jsonl").kind, TREE_UPLOAD);
+	EXPECT_INT(file_in(&storage, "backup.zip").kind, TREE_UPLOAD);
+	EXPECT_INT(file_in(&storage, "README").kind, TREE_UPLOAD);
+	/* One letter is another. */
+	EXPECT_INT(file_in(&storage, "kg2ah8mk1xtg35g7zyexyc96e96yr74g").kind,
+		   TREE_UPLOAD);
+	EXPECT_INT(file_in(&storage, ".photo.png.aB3xYz").kind, TREE_SCRATCH);
+	EXPECT_INT(file_in(&storage, "photo.png.rejected").kind, TREE_REJECTED);
+	EXPECT_INT(folder_in(&storage, ".~tmp~").kind, TREE_SCRATCH_DIR);
+	EXPECT_FAIL(tree_folder(&storage, "photos", &place, &err), &err, -EPERM,
+		    "no folders");
 }
 
 /* fuse-facts.md a7: the temporary names that programs use. */
@@ -435,7 +454,7 @@ UNIT_MAIN(UNIT_CASE(t1_root_has_the_names_of_a_backup),
 	  UNIT_CASE(m5_invalid_table_names_are_refused),
 	  UNIT_CASE(m5_a_table_name_has_64_bytes_at_most),
 	  UNIT_CASE(m_a_target_for_no_table_is_refused_rather_than_kept),
-	  UNIT_CASE(what_is_not_served_yet_says_so),
+	  UNIT_CASE(t1_storage_has_files_by_id_and_takes_others),
 	  UNIT_CASE(m_temporary_names_are_scratch),
 	  UNIT_CASE(m_folders_in_tables_are_scratch_and_so_is_all_in_them),
 	  UNIT_CASE(f3_rejects_stand_beside_targets),
