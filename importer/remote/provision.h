@@ -1,0 +1,43 @@
+/*
+ * provision: turns what was selected into the URL of a deployment and a key
+ * for it, by asking the provisioning host or reading a local deployment's
+ * record (protocol.md 2.7, 2.8).
+ *
+ * Threads: any.
+ */
+#ifndef CVX_IMPORTER_REMOTE_PROVISION_H
+#define CVX_IMPORTER_REMOTE_PROVISION_H
+
+#include <stdint.h>
+
+struct cvx_err;
+struct selection;
+struct settings;
+struct stop;
+
+/* How a deployment is reached. */
+struct remote_access {
+	char *origin;
+	char *key;    /* the admin key, a secret */
+	char *name;   /* "happy-otter-123"; the host if the key has none */
+	char *type;   /* "prod", "dev", "preview", …; NULL: unknown */
+	char *notice; /* to be shown to the user once; NULL: nothing */
+};
+
+struct provision_settings {
+	const struct stop *stop; /* or NULL */
+	uint64_t idle_ms;	 /* 0: HTTP_IDLE_MS */
+	uint64_t backoff_ms;	 /* 0: as http.h says */
+};
+
+/*
+ * -EACCES: not logged in, no access, or a wrong key; -EINVAL with nothing
+ * selected; otherwise as http.h says.
+ */
+int provision(const struct selection *selection,
+	      const struct settings *settings,
+	      const struct provision_settings *how, struct remote_access *ret,
+	      struct cvx_err *err);
+void remote_access_fini(struct remote_access *a);
+
+#endif
