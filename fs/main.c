@@ -7,6 +7,7 @@
 
 #include "fs/closest.h"
 #include "fs/exit_status.h"
+#include "fs/import_command.h"
 #include "fs/mount.h"
 #include "fs/option_table.h"
 
@@ -15,10 +16,11 @@ static const struct command {
 	enum exit_status (*run)(int argc, char *const argv[]);
 } commands[] = {
 	{&mount_command_options, mount_command},
+	{&import_command_options, import_command},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
 
-static const char *const later[] = {"import", "export", "status", "serve"};
+static const char *const later[] = {"export", "status", "serve"};
 #define LATER_COUNT (sizeof(later) / sizeof(*later))
 
 static void print_help(FILE *out)

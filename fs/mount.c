@@ -17,6 +17,7 @@
 #include "cache/base/file.h"
 #include "cache/base/log.h"
 #include "cache/rejects.h"
+#include "fs/cache_dir.h"
 #include "fs/daemon.h"
 #include "fs/mountpoint.h"
 #include "fs/option_print.h"
@@ -94,15 +95,12 @@ static int resolve_log(struct mount *m, struct cvx_err *err)
 
 static int resolve_cache_dir(struct mount *m, struct cvx_err *err)
 {
-	char *given = m->options.cache_dir;
 	char *resolved = NULL;
-	int r = given ? path_resolve(given, &resolved, err)
-		      : path_in_home("XDG_CACHE_HOME", ".cache", "", &resolved,
-				     err);
+	int r = cache_dir_resolve(m->options.cache_dir, &resolved, err);
 
 	if (r < 0)
 		return r;
-	free(given);
+	free(m->options.cache_dir);
 	m->options.cache_dir = resolved;
 	return 0;
 }
@@ -163,48 +161,6 @@ static void raise_descriptor_limit(void)
 		log_warning("limit of open files: %s", strerror(errno));
 }
 
-/* FNV-1a. A deployment is its folder. */
-static uint64_t hash(const char *text)
-{
-	uint64_t h = 0xcbf29ce484222325;
-
-	for (; *text; text++)
-		h = (h ^ (unsigned char)*text) * 0x100000001b3;
-	return h;
-}
-
-/* What waits here is not for others' eyes; cache_dir may be a folder that
- * others can write to. */
-static int check_private(int fd, struct cvx_err *err)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return cvx_fail(err, -errno, "%s", strerror(errno));
-	if (st.st_uid != geteuid())
-		return cvx_fail(err, -EPERM, "belongs to another user");
-	if ((st.st_mode & 077) && fchmod(fd, 0700) < 0)
-		return cvx_fail(err, -errno, "%s", strerror(errno));
-	return 0;
-}
-
-static int open_private_dir(const char *path, int *ret_fd, struct cvx_err *err)
-{
-	CVX_AUTO(cvx_closep) int fd = -1;
-	int r = file_make_dirs(path, 0700);
-
-	if (r < 0)
-		return cvx_fail(err, r, "%s", strerror(-r));
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return cvx_fail(err, -errno, "%s", strerror(errno));
-	r = check_private(fd, err);
-	if (r < 0)
-		return r;
-	*ret_fd = CVX_TAKE_FD(fd);
-	return 0;
-}
-
 /* Rejects stand at paths of the mount, so each component that is mounted has
  * its own. */
 static int name_rejects(const struct mount *m, const char *dir, char **ret)
@@ -213,7 +169,8 @@ static int name_rejects(const struct mount *m, const char *dir, char **ret)
 
 	if (!component || !component[0])
 		return asprintf(ret, "%s/rejects", dir);
-	return asprintf(ret, "%s/rejects-%016" PRIx64, dir, hash(component));
+	return asprintf(ret, "%s/rejects-%016" PRIx64, dir,
+			cache_dir_hash(component));
 }
 
 /* The folders of this deployment in cache_dir. */
@@ -223,16 +180,17 @@ static int open_cache(struct mount *m, struct cvx_err *err)
 	CVX_AUTO(cvx_closep) int fd = -1;
 	int r;
 
-	if (asprintf(&dir, "%s/local-%016" PRIx64, m->options.cache_dir,
-		     hash(m->state_dir)) < 0 ||
-	    asprintf(&spool, "%s/spool", dir) < 0 ||
+	r = cache_dir_path(m->options.cache_dir, m->state_dir, &dir, err);
+	if (r < 0)
+		return r;
+	if (asprintf(&spool, "%s/spool", dir) < 0 ||
 	    name_rejects(m, dir, &rejects) < 0)
 		return cvx_fail_memory(err);
-	r = open_private_dir(dir, &fd, err);
+	r = cache_dir_open(dir, &fd, err);
 	if (r == 0)
-		r = open_private_dir(spool, &m->spool_dir_fd, err);
+		r = cache_dir_open(spool, &m->spool_dir_fd, err);
 	if (r < 0)
-		return cvx_err_prefix(err, "cache folder %s", dir);
+		return r;
 	return rejects_open(rejects, m->options.reject_limit, &m->rejects, err);
 }
 

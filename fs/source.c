@@ -16,9 +16,8 @@
 #include "fs/paths.h"
 
 #define ENV_FILE_MAX ((size_t)1 << 20)
-#define HOW_TO_MOUNT_LOCAL                                                     \
-	"that is not built yet; the embedded deployment is mounted with: "     \
-	"convexfs mount local MOUNTPOINT"
+#define NOT_BUILT_YET                                                          \
+	"that is not built yet; the embedded deployment is the source local"
 
 /* Each of these alone selects a deployment, or half of one (protocol.md 2.1):
  * the other half missing is no reason to mount something else. */
@@ -31,7 +30,7 @@ static const char *const selectors[] = {
 
 static int fail_remote(const char *what, struct cvx_err *err)
 {
-	return cvx_fail(err, -ENOTSUP, "%s: " HOW_TO_MOUNT_LOCAL, what);
+	return cvx_fail(err, -ENOTSUP, "%s: " NOT_BUILT_YET, what);
 }
 
 /* SEL-7: a value that stands for none. */

@@ -50,6 +50,16 @@ struct import {
 
 CVX_DEFINE_CLEANUP(struct import, import_free)
 
+static struct plan_item item_of(const struct import *imp,
+				const struct plan_facts *facts)
+{
+	return (struct plan_item){
+		.target = &imp->target,
+		.facts = *facts,
+		.makes_component = imp->target.makes_component,
+	};
+}
+
 static struct plan_set set_of(const struct import *imp, struct plan_item *item)
 {
 	return (struct plan_set){
@@ -71,8 +81,7 @@ static int hook_plan(void *ctx, const struct plan_facts *facts,
 		imp->plan = imp->now_item.plan;
 	} else {
 		plan_set_fini(&imp->set);
-		imp->item = (struct plan_item){.target = &imp->target,
-					       .facts = *facts};
+		imp->item = item_of(imp, facts);
 		imp->set = set_of(imp, &imp->item);
 		r = commit_plan(imp->d, &imp->set, err);
 		imp->plan = imp->item.plan;
@@ -186,6 +195,12 @@ void import_cancel(struct import *imp)
 	pipeline_cancel(imp->pipeline);
 }
 
+void import_get_progress(struct import *imp, struct import_progress *ret)
+{
+	ret->consumed_size = imp->running.consumed_size;
+	ret->row_count = imp->running.row_count;
+}
+
 int import_check(struct import *imp, uint64_t size, struct cvx_err *err)
 {
 	int r = 0;
@@ -245,6 +260,8 @@ static int finish(struct import *imp, uint64_t size, struct import_result *ret,
 		.parts = &part,
 		.part_count = 1,
 		.set = &imp->now,
+		.components = &imp->texts[0],
+		.component_count = imp->target.makes_component ? 1 : 0,
 		.record = &record,
 	};
 	const struct commit_part *failed;
@@ -316,8 +333,7 @@ static int commit(struct import *imp, uint64_t size, struct import_result *ret,
 		r = check_canceled(imp, err);
 	if (r < 0)
 		return r;
-	imp->now_item = (struct plan_item){.target = &imp->target,
-					   .facts = imp->item.facts};
+	imp->now_item = item_of(imp, &imp->item.facts);
 	imp->now = set_of(imp, &imp->now_item);
 	r = commit_begin(imp->d, &imp->set, &imp->now, err);
 	return r < 0 ? r : commit_locked(imp, size, ret, err);

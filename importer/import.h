@@ -16,9 +16,10 @@
  *
  * Memory:  a few blocks of 1 MiB for each worker, FORMAT_ROW_MAX for long
  *          rows, 24 bytes a row where ids are given.
- * Threads: calls are the owner's to serialise, but for import_cancel and
- *          import_check, which any thread may call while another works. The
- *          source is read from worker threads, several at once.
+ * Threads: calls are the owner's to serialise, but for import_cancel,
+ *          import_get_progress and import_check, which any thread may call
+ *          while another works. The source is read from worker threads,
+ *          several at once.
  */
 #ifndef CVX_IMPORTER_IMPORT_H
 #define CVX_IMPORTER_IMPORT_H
@@ -52,12 +53,19 @@ struct import_target {
 	const char *path;  /* for the record and messages: "users/data.jsonl" */
 	enum format_kind format;
 	enum import_mode mode;
+	bool makes_component; /* if it is not there; else that is -ENOENT */
 	/* The file is the table's own documents.jsonl: uniform encoding where
 	 * M-7 says so. */
 	bool canonical;
 	/* If not 0, the commit fails with -ESTALE unless the table is still at
 	 * this revision (W-8). */
 	uint64_t base_revision;
+};
+
+/* How far an import is. */
+struct import_progress {
+	uint64_t consumed_size; /* bytes of the file that have been read */
+	uint64_t row_count;	/* rows that have been converted */
 };
 
 struct import_result {
@@ -114,6 +122,8 @@ int import_commit(struct import *imp, uint64_t size, struct import_result *ret,
 		  struct cvx_err *err);
 
 void import_cancel(struct import *imp);
+
+void import_get_progress(struct import *imp, struct import_progress *ret);
 
 /* After a failed commit: every known place of fault, a line each. */
 int import_print_error(struct import *imp, struct cvx_buf *out);

@@ -1,18 +1,15 @@
 #include "importer/preview.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cache/base/buf.h"
 #include "cache/base/cleanup.h"
+#include "cache/base/figures.h"
 
 #define HEADING "This import changes the following tables:"
-
-/* Twenty digits, six commas, NUL. */
-#define COUNT_TEXT_SIZE 32
 
 void preview_fini(struct preview *p)
 {
@@ -170,35 +167,20 @@ int preview_finish(struct preview *p, struct deployment *d,
 
 /* --- printing ------------------------------------------------------------ */
 
-/* "1,234,567" */
-static void print_count(uint64_t n, char text[COUNT_TEXT_SIZE])
-{
-	char digits[COUNT_TEXT_SIZE];
-	int size = snprintf(digits, sizeof(digits), "%" PRIu64, n);
-	int i;
-
-	for (i = 0; i < size; i++) {
-		if (i > 0 && (size - i) % 3 == 0)
-			*text++ = ',';
-		*text++ = digits[i];
-	}
-	*text = '\0';
-}
-
 struct cells {
 	const char *table;
-	char create[COUNT_TEXT_SIZE];
-	char removed[2 * COUNT_TEXT_SIZE + 32];
+	char create[FIGURES_SIZE];
+	char removed[2 * FIGURES_SIZE + 32];
 };
 
 static void fill_cells(const struct preview_change *change, struct cells *ret)
 {
-	char deleted[COUNT_TEXT_SIZE], existing[COUNT_TEXT_SIZE];
+	char deleted[FIGURES_SIZE], existing[FIGURES_SIZE];
 
 	ret->table = change->table;
-	print_count(change->create_count, ret->create);
-	print_count(change->delete_count, deleted);
-	print_count(change->existing_count, existing);
+	figures_print_count(change->create_count, ret->create);
+	figures_print_count(change->delete_count, deleted);
+	figures_print_count(change->existing_count, existing);
 	(void)snprintf(ret->removed, sizeof(ret->removed), "%s of %s%s",
 		       deleted, existing, change->unit);
 }

@@ -128,6 +128,12 @@ void restore_cancel(struct restore *r)
 	r->is_canceled = true;
 }
 
+void restore_get_progress(struct restore *r, struct import_progress *ret)
+{
+	ret->consumed_size = r->running.consumed_size;
+	ret->row_count = r->running.row_count;
+}
+
 static int check_canceled(const struct restore *r, struct cvx_err *err)
 {
 	if (!r->is_canceled)

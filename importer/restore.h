@@ -18,8 +18,9 @@
  * Memory:  the directory of the archive, some 100 bytes a table, and for the
  *          one table under way what an import needs. Tables of old exports
  *          also take the size of their generated_schema.jsonl.
- * Threads: calls are the owner's to serialise, but for restore_cancel. The
- *          source is read from several threads, by one at a time.
+ * Threads: calls are the owner's to serialise, but for restore_cancel and
+ *          restore_get_progress. The source is read from several threads, by
+ * one at a time.
  */
 #ifndef CVX_IMPORTER_RESTORE_H
 #define CVX_IMPORTER_RESTORE_H
@@ -67,6 +68,8 @@ int restore_commit(struct restore *r, uint64_t size, struct restore_result *ret,
 		   struct cvx_err *err);
 
 void restore_cancel(struct restore *r);
+
+void restore_get_progress(struct restore *r, struct import_progress *ret);
 
 /* After a failed commit: every known place of fault, a line each. */
 int restore_print_error(struct restore *r, struct cvx_buf *out);

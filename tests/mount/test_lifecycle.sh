@@ -162,7 +162,7 @@ case_C1_another_deployment_is_not_built_and_not_replaced() {
 		"$MNT"
 	expect_no_mount 1 'not built yet' happy-otter-123 "$MNT"
 	CONVEX_DEPLOYMENT=dev:happy-otter-123 \
-		expect_no_mount 1 'CONVEX_DEPLOYMENT.*convexfs mount local' "$MNT"
+		expect_no_mount 1 'CONVEX_DEPLOYMENT.*the source local' "$MNT"
 	CONVEX_DEPLOY_KEY='prod:x|SECRET' \
 		expect_no_mount 1 'CONVEX_DEPLOY_KEY' "$MNT"
 	! grep -q SECRET said || fail "a key was repeated"
@@ -337,7 +337,7 @@ case_C9_statuses_of_wrong_calls() {
 	expect_said "did you mean 'mount'"
 	expect_status 1 "$CVX_BIN" mount
 	expect_said 'the mount point is missing'
-	for command in import export status serve; do
+	for command in export status serve; do
 		expect_status 1 "$CVX_BIN" $command
 		expect_said "$command is not built yet"
 	done

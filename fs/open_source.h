@@ -1,0 +1,26 @@
+/*
+ * open_source: what the words of a command line select becomes a deployment
+ * that can be worked with. The one place where commands get theirs from.
+ *
+ * Threads: any, as long as nobody changes the environment.
+ */
+#ifndef CVX_FS_OPEN_SOURCE_H
+#define CVX_FS_OPEN_SOURCE_H
+
+#include <stdbool.h>
+
+#include "fs/exit_status.h"
+
+struct cvx_err;
+struct deployment;
+
+struct source_words {
+	const char *source;   /* NULL: the environment decides */
+	const char *env_file; /* NULL: none */
+	bool read_only;
+};
+
+enum exit_status open_source(const struct source_words *words,
+			     struct deployment **ret, struct cvx_err *err);
+
+#endif
