@@ -18,7 +18,6 @@
 #include "cache/base/file.h"
 
 #define COPY_SIZE ((size_t)1 << 20)
-#define NAME_TRIES 16
 
 /*
  * Invariants, all under the lock:
@@ -78,45 +77,6 @@ static int fail_write(struct cvx_err *err, int code)
 			strerror(-code));
 }
 
-/* For file systems without O_TMPFILE. */
-static int create_and_unlink(int dir_fd)
-{
-	char name[64];
-	uint64_t tag;
-	int fd, i;
-
-	for (i = 0; i < NAME_TRIES; i++) {
-		if (getrandom(&tag, sizeof(tag), 0) != sizeof(tag))
-			return -EIO;
-		(void)snprintf(name, sizeof(name), ".spool-%016" PRIx64, tag);
-		fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
-			    0600);
-		if (fd >= 0 && unlinkat(dir_fd, name, 0) == 0)
-			return fd;
-		if (fd >= 0) {
-			int r = -errno;
-
-			(void)close(fd);
-			return r;
-		}
-		if (errno != EEXIST)
-			return -errno;
-	}
-	return -EEXIST;
-}
-
-static int open_unnamed(int dir_fd)
-{
-	int fd = openat(dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-	if (fd >= 0)
-		return fd;
-	/* EISDIR: a kernel or file system that does not know the flag. */
-	if (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)
-		return create_and_unlink(dir_fd);
-	return -errno;
-}
-
 static int copy_through_buffer(int from, int to, uint64_t off, uint64_t size)
 {
 	CVX_AUTO(cvx_freep) char *buf = malloc(COPY_SIZE);
@@ -170,7 +130,7 @@ static int copy_out(struct spool *s, int fd)
 /* Goes on in a fresh unnamed file (invariants 1 and 3). */
 static int move_to_new_file(struct spool *s)
 {
-	int fd = open_unnamed(s->dir_fd), r;
+	int fd = file_open_unnamed(s->dir_fd), r;
 
 	if (fd < 0)
 		return fd;

@@ -1,11 +1,16 @@
 #include "cache/base/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define NAME_TRIES 16
 
 int file_write(int fd, const void *bytes, size_t size)
 {
@@ -95,4 +100,43 @@ int file_make_dirs(const char *path, mode_t mode)
 			return -ENOTDIR;
 	}
 	return 0;
+}
+
+/* For file systems without O_TMPFILE. */
+static int create_and_unlink(int dir_fd)
+{
+	char name[64];
+	uint64_t tag;
+	int fd, i;
+
+	for (i = 0; i < NAME_TRIES; i++) {
+		if (getrandom(&tag, sizeof(tag), 0) != sizeof(tag))
+			return -EIO;
+		(void)snprintf(name, sizeof(name), ".unnamed-%016" PRIx64, tag);
+		fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+			    0600);
+		if (fd >= 0 && unlinkat(dir_fd, name, 0) == 0)
+			return fd;
+		if (fd >= 0) {
+			int r = -errno;
+
+			(void)close(fd);
+			return r;
+		}
+		if (errno != EEXIST)
+			return -errno;
+	}
+	return -EEXIST;
+}
+
+int file_open_unnamed(int dir_fd)
+{
+	int fd = openat(dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		return fd;
+	/* EISDIR: a kernel or file system that does not know the flag. */
+	if (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)
+		return create_and_unlink(dir_fd);
+	return -errno;
 }

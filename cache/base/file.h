@@ -28,4 +28,7 @@ int file_sync_dir(int dir_fd);
 /* mkdir -p with the mode for what is made; an existing folder is fine. */
 int file_make_dirs(const char *path, mode_t mode);
 
+/* A new file without a name in the folder, open for both; or an errno. */
+int file_open_unnamed(int dir_fd);
+
 #endif
