@@ -96,7 +96,6 @@ static int print_readme(const struct export *e, struct cvx_buf *out)
 	return cvx_buf_printf(
 		out,
 		"# Backup of the Convex deployment %s\n\n"
-		"Taken at %" PRId64 " (nanoseconds since 1970, UTC).\n\n"
 		"Each table is a folder: documents.jsonl holds its documents, "
 		"one a line, and\n"
 		"generated_schema.jsonl tells how they are encoded. _tables "
@@ -107,7 +106,7 @@ static int print_readme(const struct export *e, struct cvx_buf *out)
 		"To bring it back: npx convex import --replace-all FILE.zip, "
 		"or copy the archive\n"
 		"into a deployment that convexfs has mounted.\n",
-		deployment_name(e->d), snapshot_ns(e->snapshot));
+		deployment_name(e->d));
 }
 
 /* import.md 13.3 */
@@ -323,7 +322,8 @@ int export_new(struct deployment *d, const struct export_settings *settings,
 		e->file_name = NULL;
 		return cvx_fail_memory(err);
 	}
-	r = archive_writer_new(snapshot_ns(e->snapshot) / 1000000000,
+	/* What has not changed gives the same bytes again. */
+	r = archive_writer_new(snapshot_committed_ns(e->snapshot) / 1000000000,
 			       &e->writer, err);
 	if (r == 0)
 		r = add_entries(e, settings->include_storage, err);

@@ -12,6 +12,9 @@
  *   _storage/documents.jsonl        of each component, if files are included,
  *   _storage/<id>[.<extension>]     with the files
  *
+ * Entries are dated by the newest commit, so that a deployment that has not
+ * changed gives the same archive again.
+ *
  * Nothing is written to the deployment but names in its folder stage/, which
  * export_free(), or the next start after a crash, removes.
  *

@@ -9,6 +9,7 @@
 
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
+#include "cache/base/thread.h"
 #include "importer/archive/deflate_block.h"
 
 enum block_state { BLOCK_FREE, BLOCK_FED, BLOCK_BUSY, BLOCK_DONE };
@@ -94,7 +95,7 @@ static void *run(void *arg)
 static int start_worker(struct deflater *d, struct cvx_err *err)
 {
 	struct worker *w = malloc(sizeof(*w));
-	int code;
+	int r;
 
 	if (!w)
 		return cvx_fail_memory(err);
@@ -104,12 +105,12 @@ static int start_worker(struct deflater *d, struct cvx_err *err)
 		free(w);
 		return cvx_fail_memory(err);
 	}
-	code = pthread_create(&d->threads[d->thread_count], NULL, run, w);
-	if (code != 0) {
+	r = thread_start(&d->threads[d->thread_count], run, w);
+	if (r < 0) {
 		deflate_packer_free(w->packer);
 		free(w);
-		return cvx_fail(err, -code, "cannot start a thread: %s",
-				strerror(code));
+		return cvx_fail(err, r, "cannot start a thread: %s",
+				strerror(-r));
 	}
 	d->thread_count++;
 	return 0;

@@ -36,7 +36,7 @@ struct kept_segment {
 struct snapshot {
 	struct deployment *d;
 	bool with_files;
-	int64_t taken_ns;
+	int64_t taken_ns, committed_ns;
 	struct stage_folder *links; /* NULL: descriptors are kept */
 
 	struct snapshot_component *components;
@@ -97,6 +97,12 @@ static int reserve(void **list, size_t count, size_t *capacity, size_t size,
 		return cvx_fail_memory(err);
 	*list = more;
 	return 0;
+}
+
+static void note_commit(struct snapshot *s, int64_t committed_ns)
+{
+	if (committed_ns > s->committed_ns)
+		s->committed_ns = committed_ns;
 }
 
 static int read_components(struct snapshot *s, struct catalog *c,
@@ -175,8 +181,7 @@ static int read_table(struct snapshot *s, struct catalog *c,
 	if (size > NAME_MAX_SIZE)
 		size = NAME_MAX_SIZE;
 	memcpy(table->info.name, name, size);
-	if (table->info.committed_ns > s->taken_ns)
-		s->taken_ns = table->info.committed_ns;
+	note_commit(s, table->info.committed_ns);
 	s->components[component].table_count++;
 	s->table_count++;
 	return read_segments(s, c, catalog_int(q, 1), &table->segment_count,
@@ -242,10 +247,10 @@ static int read_files(struct snapshot *s, struct catalog *c,
 
 	for (i = 0; r == 0 && i < s->component_count; i++) {
 		r = storage_find(c, s->components[i].id, &info, err);
-		if (r == 0 && info.committed_ns > s->taken_ns)
-			s->taken_ns = info.committed_ns;
-		if (r == 0)
+		if (r == 0) {
+			note_commit(s, info.committed_ns);
 			r = read_files_of(s, c, i, err);
+		}
 	}
 	return r;
 }
@@ -257,11 +262,17 @@ static int read_catalog(struct snapshot *s, struct catalog *c,
 	int r;
 
 	clear(s);
-	s->taken_ns = embedded_now_ns();
+	s->committed_ns = 0;
 	r = read_components(s, c, err);
 	if (r == 0)
 		r = read_tables(s, c, err);
-	return r < 0 || !s->with_files ? r : read_files(s, c, err);
+	if (r == 0 && s->with_files)
+		r = read_files(s, c, err);
+	/* A clock that went back must not tell of what was not yet there. */
+	s->taken_ns = embedded_now_ns();
+	if (s->taken_ns < s->committed_ns)
+		s->taken_ns = s->committed_ns;
+	return r;
 }
 
 /* Whether the disk has no second names for files. */
@@ -395,6 +406,11 @@ int snapshot_new(struct deployment *d, bool with_files, struct snapshot **ret,
 int64_t snapshot_ns(const struct snapshot *s)
 {
 	return s->taken_ns;
+}
+
+int64_t snapshot_committed_ns(const struct snapshot *s)
+{
+	return s->committed_ns;
 }
 
 const struct snapshot_component *snapshot_components(const struct snapshot *s,

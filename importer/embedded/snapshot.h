@@ -35,6 +35,9 @@ void snapshot_free(struct snapshot *s); /* NULL is allowed */
 /* Unix time, not before any commit that it shows. */
 int64_t snapshot_ns(const struct snapshot *s);
 
+/* The newest of the commits that it shows; 0 without any. */
+int64_t snapshot_committed_ns(const struct snapshot *s);
+
 /* Components in the order of their making, the root first. */
 struct snapshot_component {
 	char *path;

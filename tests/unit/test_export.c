@@ -254,6 +254,32 @@ TEST(export_of_nothing_has_readme_and_registry)
 	store_close(d);
 }
 
+TEST(export_of_what_has_not_changed_is_the_same)
+{
+	struct deployment *d = store_open(store_new_dir());
+	struct cvx_err err = CVX_ERR_INIT;
+	struct written a, b;
+	char *x, *y;
+	size_t n;
+
+	EXPECT_OK(store_import(d, "t", IMPORT_APPEND, "{\"a\":1}\n", &err),
+		  &err);
+	write_export(d, &a);
+	write_export(d, &b);
+	EXPECT_INT(a.size, b.size);
+	x = malloc((size_t)a.size);
+	y = malloc((size_t)b.size);
+	assert_true(x && y);
+	EXPECT_INT(file_pread(a.fd, x, (size_t)a.size, 0, &n), 0);
+	EXPECT_INT(file_pread(b.fd, y, (size_t)b.size, 0, &n), 0);
+	EXPECT_INT(memcmp(x, y, (size_t)a.size), 0);
+	free(x);
+	free(y);
+	close_written(&a);
+	close_written(&b);
+	store_close(d);
+}
+
 TEST(export_holds_stored_files_until_the_end)
 {
 	struct deployment *d = store_open(store_new_dir());
@@ -825,6 +851,7 @@ TEST(an_entry_of_another_size_than_promised_is_refused)
 
 UNIT_MAIN(UNIT_CASE(export_has_the_entries_of_the_example_in_their_order),
 	  UNIT_CASE(export_of_nothing_has_readme_and_registry),
+	  UNIT_CASE(export_of_what_has_not_changed_is_the_same),
 	  UNIT_CASE(export_holds_stored_files_until_the_end),
 	  UNIT_CASE(export_and_restore_keep_every_value),
 	  UNIT_CASE(export_gives_rows_by_id),
