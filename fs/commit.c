@@ -264,6 +264,8 @@ static int perform(struct commits *c, struct stage *s, struct cvx_err *err)
 	case TREE_DEPLOYMENT:
 	case TREE_IMPORTS:
 	case TREE_LAST_ERROR:
+	case TREE_BACKUP:
+	case TREE_FULL_BACKUP:
 	case TREE_ERROR:
 		return 0;
 	}

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "cache/base/err.h"
+#include "fs/backup.h"
 #include "fs/nodes.h"
 #include "fs/stage.h"
 #include "fs/view.h"
@@ -45,11 +46,14 @@ int handle_new(struct handles *hs, const struct handle *what,
 	if (!h) {
 		view_close(what->view);
 		stage_unref(what->stage);
+		if (what->backup)
+			backup_close(what->backup);
 		return cvx_fail_memory(err);
 	}
 	h->node = what->node;
 	h->view = what->view;
 	h->stage = what->stage;
+	h->backup = what->backup;
 	h->writes = what->writes;
 	h->answers = 0;
 	pthread_mutex_lock(&hs->lock);
@@ -78,6 +82,8 @@ void handle_free(struct handles *hs, struct handle *h)
 	pthread_mutex_unlock(&hs->lock);
 	view_close(h->view);
 	stage_unref(h->stage);
+	if (h->backup)
+		backup_close(h->backup);
 	node_unref(hs->nodes, h->node);
 	free(h);
 }

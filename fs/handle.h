@@ -1,8 +1,8 @@
 /*
  * handle: an open file, as fi->fh names it.
  *
- * It shows a view or writes to a stage, or neither: a drop that has been
- * imported can be opened, to be synced.
+ * It shows a view or a backup, or writes to a stage, or neither: a drop that
+ * has been imported can be opened, to be synced.
  *
  * Those that are open are listed, so that a mount that is taken away under
  * them can close what they hold.
@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+struct backup;
 struct cvx_err;
 struct handles;
 struct node;
@@ -26,6 +27,7 @@ struct handle {
 	struct node *node;
 	struct view *view;
 	struct stage *stage;
+	struct backup *backup; /* the node's, opened */
 	bool writes;
 
 	/* handle.c's own */
@@ -38,8 +40,8 @@ int handles_new(struct nodes *nodes, struct handles **ret, struct cvx_err *err);
 /* Closes all that is still open. NULL is allowed. */
 void handles_free(struct handles *hs);
 
-/* Takes over the reference to the node, view and stage; view and stage on
- * failure as well. */
+/* Takes over the reference to the node, view, stage and the open of the backup;
+ * all but the node on failure as well. */
 int handle_new(struct handles *hs, const struct handle *what,
 	       struct handle **ret, struct cvx_err *err);
 void handle_free(struct handles *hs, struct handle *h);

@@ -245,6 +245,8 @@ static int fill_served(struct listing *l, struct session *s,
 		"deployment.json",
 		"imports.jsonl",
 		"last-error",
+		"snapshot.zip",
+		"snapshot-with-storage.zip",
 		NULL,
 	};
 	int r = 0;
@@ -275,6 +277,8 @@ static int fill_served(struct listing *l, struct session *s,
 	case TREE_DEPLOYMENT:
 	case TREE_IMPORTS:
 	case TREE_LAST_ERROR:
+	case TREE_BACKUP:
+	case TREE_FULL_BACKUP:
 	case TREE_REJECTED:
 	case TREE_ERROR:
 	case TREE_DROP:

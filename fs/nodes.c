@@ -9,6 +9,7 @@
 
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
+#include "fs/backup.h"
 #include "fs/stage.h"
 #include "fs/text.h"
 
@@ -55,6 +56,7 @@ static void drop(struct node *n)
 {
 	text_unref(n->text);
 	stage_unref(n->stage);
+	backup_unref(n->backup);
 	free(n->path);
 	free(n);
 }
@@ -175,6 +177,7 @@ static struct node *make(struct nodes *ns, const struct node_key *key)
 	n->text = key->text ? text_ref(key->text) : NULL;
 	n->stage = key->stage ? stage_ref(key->stage) : NULL;
 	n->ghost = key->ghost;
+	n->backup = key->backup ? backup_ref(key->backup) : NULL;
 	return n;
 }
 

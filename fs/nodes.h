@@ -26,6 +26,7 @@
 #include "fs/tree.h"
 
 struct cvx_err;
+struct backup;
 struct nodes;
 struct stage;
 struct text;
@@ -43,7 +44,9 @@ struct node {
 	struct text *text;   /* a generated file's, or NULL */
 	struct stage *stage; /* a staged file's, or NULL */
 	bool ghost;	     /* of a file that has been imported (names.h) */
-	_Atomic pid_t reader; /* the thread that opened it last to read it */
+	struct backup *backup; /* an archive's that is made on opening, or NULL
+				*/
+	_Atomic pid_t reader;  /* the thread that opened it last to read it */
 
 	/* nodes.c's own */
 	uint64_t lookups;
@@ -65,9 +68,10 @@ struct node_key {
 	uint64_t version;
 	uint64_t size;
 	int64_t mtime_ns;
-	struct text *text;   /* borrowed; a new node takes a reference */
-	struct stage *stage; /* likewise */
-	uint64_t number;     /* the stage's; 0: any */
+	struct text *text;     /* borrowed; a new node takes a reference */
+	struct stage *stage;   /* likewise */
+	struct backup *backup; /* likewise */
+	uint64_t number;       /* the stage's; 0: any */
 	bool ghost;
 };
 

@@ -4,6 +4,7 @@
 
 #include "cache/base/err.h"
 #include "cache/base/log.h"
+#include "fs/process.h"
 
 struct session *ops_session(fuse_req_t req)
 {
@@ -27,6 +28,26 @@ void ops_settle(fuse_req_t req)
 	/* Who is sent round has waited already, and shall not be overtaken. */
 	if (!marks_has_ticket(s->marks, ops_caller(req)))
 		barrier_wait(s->barrier, is_interrupted, req);
+}
+
+/* Any signal interrupts a request, also one that its caller lives on with. */
+static bool has_ended(void *ctx)
+{
+	const struct ops_waiting *w = ctx;
+	struct process_status status;
+	pid_t tid = ops_caller(w->req);
+
+	if (fuse_session_exited(w->s->fuse))
+		return true;
+	if (!fuse_req_interrupted(w->req))
+		return false;
+	return tid == 0 || process_read_status(tid, &status) < 0 ||
+	       process_is_asked_to_end(&status);
+}
+
+struct backup_patience ops_patience(struct ops_waiting *w)
+{
+	return (struct backup_patience){has_ended, w};
 }
 
 void ops_refuse(fuse_req_t req, const char *path, const struct cvx_err *err)

@@ -7,7 +7,8 @@
  *
  * Locks: each module has one, and takes it alone, but that the barrier, the
  * list of handles and the watcher of interrupts ask stages while they hold
- * theirs. A stage's lock comes last. A commit, a wait for another program and
+ * theirs, and that of nodes counts references of stages and backups. A stage's
+ * lock and that of backups come last. A commit, a wait for another program and
  * a reply are made without any.
  *
  * Threads: every operation may run in any worker of the loop, and may wait
@@ -20,6 +21,7 @@
 #define FUSE_USE_VERSION FUSE_MAKE_VERSION(3, 14)
 #include <fuse_lowlevel.h>
 
+#include "fs/backup.h"
 #include "fs/barrier.h"
 #include "fs/commit.h"
 #include "fs/components.h"
@@ -58,6 +60,7 @@ struct session {
 	struct barrier *barrier;
 	struct interrupts *interrupts;
 	struct loop *loop;
+	struct backups *backups;
 };
 
 extern const struct fuse_lowlevel_ops ops_table;
@@ -70,6 +73,14 @@ void ops_settle(fuse_req_t req);
 
 /* Replies with the error, and reports it for the path. */
 void ops_refuse(fuse_req_t req, const char *path, const struct cvx_err *err);
+
+/* A request that waits for a backup: until the mount ends, or its caller has
+ * been asked to end. */
+struct ops_waiting {
+	struct session *s;
+	fuse_req_t req;
+};
+struct backup_patience ops_patience(struct ops_waiting *w);
 
 /* ops_attr.c */
 void attr_fill(const struct session *s, const struct node *n, struct stat *st);

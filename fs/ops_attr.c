@@ -28,7 +28,8 @@ static bool is_read_only(enum tree_kind kind)
 {
 	return kind == TREE_DEPLOYMENT || kind == TREE_IMPORTS ||
 	       kind == TREE_LAST_ERROR || kind == TREE_CONTROL_DIR ||
-	       kind == TREE_ERROR;
+	       kind == TREE_ERROR || kind == TREE_BACKUP ||
+	       kind == TREE_FULL_BACKUP;
 }
 
 static struct timespec timespec_of(int64_t ns)
@@ -58,6 +59,10 @@ void attr_fill(const struct session *s, const struct node *n, struct stat *st)
 	if (n->stage) {
 		size = stage_size(n->stage);
 		mtime = stage_mtime(n->stage);
+	} else if (n->backup) {
+		size = backup_known_size(n->backup);
+		mtime = backup_time_ns(n->backup);
+		mtime = mtime ? mtime : s->started_ns;
 	} else if (folder) {
 		mtime = folder_mtime(s, n);
 	}
@@ -83,6 +88,8 @@ double attr_timeout(const struct node *n)
 {
 	if (tree_is_folder(n->place.kind))
 		return TIMEOUT_SHORT;
+	if (n->backup)
+		return 0; /* it has none before it is opened */
 	/* All writing of a staged file passes through this kernel, which knows
 	 * its size. */
 	return n->stage ? TIMEOUT_SHORT : TIMEOUT_FIXED;
@@ -115,11 +122,24 @@ static void fill(struct session *s, struct node *n,
 		handle_answer(h);
 }
 
+/* T-4: after open the size is that of the whole archive. */
+static int wait_for_size(fuse_req_t req, struct session *s, struct node *n,
+			 struct cvx_err *err)
+{
+	struct ops_waiting w = {s, req};
+	const struct backup_patience patience = ops_patience(&w);
+	uint64_t size;
+
+	return n->backup ? backup_size(n->backup, &patience, &size, err) : 0;
+}
+
 void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct session *s = ops_session(req);
 	struct node *n = nodes_find(s->nodes, ino);
+	struct cvx_err err = CVX_ERR_INIT;
 	struct stat st;
+	int r;
 
 	if (!n) {
 		fuse_reply_err(req, ESTALE);
@@ -127,10 +147,14 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	if (!fi && !n->stage)
 		ops_settle(req);
+	r = wait_for_size(req, s, n, &err);
 	fill(s, n, fi, &st);
-	log_debug("getattr %llu: %lld bytes", (unsigned long long)ino,
-		  (long long)st.st_size);
-	fuse_reply_attr(req, &st, attr_timeout(n));
+	log_debug("getattr %llu: %lld bytes: %d", (unsigned long long)ino,
+		  (long long)st.st_size, r);
+	if (r < 0)
+		fuse_reply_err(req, -r);
+	else
+		fuse_reply_attr(req, &st, attr_timeout(n));
 	node_unref(s->nodes, n);
 }
 

@@ -41,6 +41,17 @@ static int read_stage(struct stage *stage, uint64_t off, size_t size,
 	return stage_read(stage, off, ret->own, size, &ret->size, err);
 }
 
+static int read_backup(fuse_req_t req, struct handle *h, uint64_t off,
+		       size_t size, struct view_bytes *ret, struct cvx_err *err)
+{
+	struct ops_waiting w = {ops_session(req), req};
+	const struct backup_patience patience = ops_patience(&w);
+
+	*ret = (struct view_bytes){.fd_off = off};
+	return backup_locate(h->backup, off, size, &patience, &ret->fd,
+			     &ret->size, err);
+}
+
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	     struct fuse_file_info *fi)
 {
@@ -49,7 +60,9 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	struct view_bytes bytes = {.fd = -1};
 	int r;
 
-	if (h->stage)
+	if (h->backup)
+		r = read_backup(req, h, (uint64_t)off, size, &bytes, &err);
+	else if (h->stage)
 		r = read_stage(h->stage, (uint64_t)off, size, &bytes, &err);
 	else if (h->view)
 		r = view_read(h->view, (uint64_t)off, size, &bytes, &err);
@@ -57,8 +70,9 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		r = cvx_fail(&err, -ESTALE, "it has been imported");
 	log_debug("read %llu: %zu bytes at %lld: %d", (unsigned long long)ino,
 		  bytes.size, (long long)off, r);
-	if (r == -ESTALE) {
-		fuse_reply_err(req, ESTALE);
+	if (r == -ESTALE || (r < 0 && h->backup)) {
+		handle_answer(h);
+		fuse_reply_err(req, -r);
 	} else if (r < 0) {
 		ops_refuse(req, h->node->path, &err);
 	} else {

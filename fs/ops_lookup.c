@@ -217,6 +217,21 @@ static int find_reject(const struct sought *q, const struct tree_place *place,
 	return nodes_look_up(q->s->nodes, &key, ret, err);
 }
 
+static int find_backup(const struct sought *q, const struct tree_place *place,
+		       struct node **ret, struct cvx_err *err)
+{
+	struct node_key key = {.place = place, .path = q->path};
+	int r = backups_find(q->s->backups, place->kind == TREE_FULL_BACKUP,
+			     &key.backup, err);
+
+	if (r < 0)
+		return r;
+	key.version = backup_serial(key.backup);
+	r = nodes_look_up(q->s->nodes, &key, ret, err);
+	backup_unref(key.backup);
+	return r;
+}
+
 static int find_file(const struct sought *q, const struct tree_place *place,
 		     struct node **ret, struct cvx_err *err)
 {
@@ -233,6 +248,8 @@ static int find_file(const struct sought *q, const struct tree_place *place,
 		return find_documents(q, place, ret, err);
 	if (place->kind == TREE_FILE)
 		return find_stored(q, place, ret, err);
+	if (place->kind == TREE_BACKUP || place->kind == TREE_FULL_BACKUP)
+		return find_backup(q, place, ret, err);
 	if (place->kind == TREE_REJECTED || place->kind == TREE_ERROR)
 		return find_reject(q, place, ret, err);
 	return not_there(q, err);

@@ -74,6 +74,19 @@ static int open_view(const struct opening *o, struct handle **ret,
 	return handle_new(o->s->handles, &what, ret, err);
 }
 
+static int open_backup(const struct opening *o, struct handle **ret,
+		       struct cvx_err *err)
+{
+	struct backup *backup = o->n->backup;
+	int r = backup_open(backup, o->tid, err);
+
+	return r < 0 ? r
+		     : handle_new(
+			       o->s->handles,
+			       &(struct handle){.node = o->n, .backup = backup},
+			       ret, err);
+}
+
 /* What stands in the file when it is opened without O_TRUNC. */
 static int set_contents(const struct opening *o, struct stage *stage,
 			struct cvx_err *err)
@@ -224,6 +237,8 @@ static int open_node(const struct opening *o, struct handle **ret,
 		return open_for_writing(o, ret, err);
 	if (o->n->stage)
 		return open_stage(o, o->n->stage, ret, err);
+	if (o->n->backup)
+		return open_backup(o, ret, err);
 	if (o->n->ghost) /* it can be synced */
 		return handle_new(o->s->handles, &(struct handle){.node = o->n},
 				  ret, err);

@@ -164,6 +164,8 @@ static int rename_stage(struct renaming *rn, struct stage *stage,
 	case TREE_DEPLOYMENT:
 	case TREE_IMPORTS:
 	case TREE_LAST_ERROR:
+	case TREE_BACKUP:
+	case TREE_FULL_BACKUP:
 		break;
 	}
 	return cvx_fail(err, -EPERM, "%s: can only be read", rn->to.path);

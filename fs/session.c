@@ -53,6 +53,9 @@ static int make_parts(struct session *s, struct cvx_err *err)
 		r = barrier_new(s->last_close, &s->barrier, err);
 	if (r == 0)
 		r = interrupts_new(&s->interrupts, err);
+	if (r == 0)
+		r = backups_new(set->deployment, set->spool_dir_fd, &s->backups,
+				err);
 	if (r < 0)
 		return r;
 	s->view_env = (struct view_env){
@@ -215,6 +218,7 @@ void session_free(struct session *s)
 	names_free(s->names);
 	barrier_free(s->barrier);
 	nodes_free(s->nodes);
+	backups_free(s->backups);
 	interrupts_free(s->interrupts);
 	last_close_free(s->last_close);
 	commits_free(s->commits);

@@ -110,6 +110,8 @@ bool tree_is_target(enum tree_kind kind)
 	case TREE_DEPLOYMENT:
 	case TREE_IMPORTS:
 	case TREE_LAST_ERROR:
+	case TREE_BACKUP:
+	case TREE_FULL_BACKUP:
 	case TREE_REJECTED:
 	case TREE_ERROR:
 	case TREE_SCRATCH:
@@ -268,6 +270,10 @@ static int control_file(const char *name, struct tree_place *place,
 		place->kind = TREE_IMPORTS;
 	else if (is(name, "last-error"))
 		place->kind = TREE_LAST_ERROR;
+	else if (is(name, "snapshot.zip"))
+		place->kind = TREE_BACKUP;
+	else if (is(name, "snapshot-with-storage.zip"))
+		place->kind = TREE_FULL_BACKUP;
 	else
 		return cvx_fail(err, -EPERM, "nothing can be made in .convex/");
 	return 0;

@@ -55,7 +55,9 @@ enum tree_kind {
 	TREE_DEPLOYMENT,
 	TREE_IMPORTS,
 	TREE_LAST_ERROR,
-	TREE_REJECTED, /* FILE.rejected and FILE.error beside a target */
+	TREE_BACKUP,	  /* .convex/snapshot.zip */
+	TREE_FULL_BACKUP, /* .convex/snapshot-with-storage.zip */
+	TREE_REJECTED,	  /* FILE.rejected and FILE.error beside a target */
 	TREE_ERROR,
 
 	/* files that exist when someone makes them */

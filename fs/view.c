@@ -39,6 +39,8 @@ bool view_is_text(enum tree_kind kind)
 	case TREE_IMPORTS:
 	case TREE_LAST_ERROR:
 		return true;
+	case TREE_BACKUP:
+	case TREE_FULL_BACKUP:
 	case TREE_ROOT:
 	case TREE_TABLE:
 	case TREE_REGISTRY_DIR:
@@ -95,6 +97,8 @@ static int print(const struct view_env *env, const struct tree_place *place,
 		return deployment_print_imports(env->deployment, out, err);
 	case TREE_LAST_ERROR:
 		return report_print(env->report, out, err);
+	case TREE_BACKUP:
+	case TREE_FULL_BACKUP:
 	case TREE_ROOT:
 	case TREE_TABLE:
 	case TREE_REGISTRY_DIR:

@@ -1,0 +1,398 @@
+#include "fs/backup.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cache/base/cleanup.h"
+#include "cache/base/err.h"
+#include "cache/base/file.h"
+#include "cache/base/log.h"
+#include "cache/base/thread.h"
+#include "importer/deployment.h"
+#include "importer/export.h"
+
+#define ASK_EVERY_MS 50
+
+enum backup_state {
+	BACKUP_IDLE,	 /* never opened */
+	BACKUP_STARTING, /* its snapshot is taken */
+	BACKUP_RUNNING,
+	BACKUP_DONE,
+	BACKUP_FAILED,
+	BACKUP_CLOSED, /* by all who had it open; it may still end */
+};
+
+struct backup {
+	struct backups *home;
+	uint64_t serial;
+	bool with_files;
+
+	/* guarded by home's lock: */
+	unsigned refs;
+	enum backup_state state;
+	unsigned open_count;
+	uint64_t version;      /* of the deployment, before the snapshot */
+	int64_t time_ns;       /* of the snapshot */
+	struct export *export; /* while it runs */
+	pthread_t thread;      /* joined by the last close */
+	bool has_thread;
+	int fd;
+	uint64_t settled; /* bytes that stand in the file for good */
+	struct cvx_err failure;
+};
+
+struct backups {
+	struct deployment *d;
+	int spool_dir_fd;
+
+	pthread_mutex_t lock;
+	/* guarded by lock: */
+	pthread_cond_t changed;
+	struct backup *current[2]; /* without and with files, referenced */
+	uint64_t serial;
+	pid_t sent_round; /* the thread that was last */
+};
+
+CVX_DEFINE_CLEANUP(struct backups, backups_free)
+
+int backups_new(struct deployment *d, int spool_dir_fd, struct backups **ret,
+		struct cvx_err *err)
+{
+	struct backups *bs = calloc(1, sizeof(*bs));
+	pthread_condattr_t attr;
+
+	if (!bs)
+		return cvx_fail_memory(err);
+	bs->d = d;
+	bs->spool_dir_fd = spool_dir_fd;
+	(void)pthread_mutex_init(&bs->lock, NULL);
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&bs->changed, &attr);
+	(void)pthread_condattr_destroy(&attr);
+	*ret = bs;
+	return 0;
+}
+
+void backups_free(struct backups *bs)
+{
+	if (!bs)
+		return;
+	backup_unref(bs->current[false]);
+	backup_unref(bs->current[true]);
+	(void)pthread_cond_destroy(&bs->changed);
+	(void)pthread_mutex_destroy(&bs->lock);
+	free(bs);
+}
+
+/* With the lock held. */
+static void drop(struct backup *b)
+{
+	if (!b || --b->refs > 0)
+		return;
+	assert(b->state == BACKUP_IDLE || b->state == BACKUP_CLOSED);
+	free(b);
+}
+
+struct backup *backup_ref(struct backup *b)
+{
+	(void)pthread_mutex_lock(&b->home->lock);
+	b->refs++;
+	(void)pthread_mutex_unlock(&b->home->lock);
+	return b;
+}
+
+void backup_unref(struct backup *b)
+{
+	struct backups *bs = b ? b->home : NULL;
+
+	if (!b)
+		return;
+	(void)pthread_mutex_lock(&bs->lock);
+	drop(b);
+	(void)pthread_mutex_unlock(&bs->lock);
+}
+
+uint64_t backup_serial(const struct backup *b)
+{
+	return b->serial;
+}
+
+static bool is_open(const struct backup *b)
+{
+	return b->state == BACKUP_STARTING || b->state == BACKUP_RUNNING ||
+	       b->state == BACKUP_DONE;
+}
+
+/* With the lock held: whether the backup may be shown at that version. */
+static bool is_current(const struct backup *b, uint64_t version)
+{
+	return b && (b->state == BACKUP_IDLE ||
+		     (is_open(b) && b->version == version));
+}
+
+int backups_find(struct backups *bs, bool with_files, struct backup **ret,
+		 struct cvx_err *err)
+{
+	CVX_AUTO(cvx_freep) struct backup *fresh = calloc(1, sizeof(*fresh));
+	uint64_t version;
+	int r = deployment_version(bs->d, &version, err);
+
+	if (r < 0)
+		return r;
+	if (!fresh)
+		return cvx_fail_memory(err);
+	(void)pthread_mutex_lock(&bs->lock);
+	if (!is_current(bs->current[with_files], version)) {
+		fresh->home = bs;
+		fresh->serial = ++bs->serial;
+		fresh->with_files = with_files;
+		fresh->fd = -1;
+		fresh->refs = 1;
+		drop(bs->current[with_files]);
+		bs->current[with_files] = CVX_TAKE(fresh);
+	}
+	*ret = bs->current[with_files];
+	(*ret)->refs++;
+	(void)pthread_mutex_unlock(&bs->lock);
+	return 0;
+}
+
+static void report(void *ctx, const struct export_progress *progress)
+{
+	struct backup *b = ctx;
+
+	(void)pthread_mutex_lock(&b->home->lock);
+	if (progress->settled > b->settled) {
+		b->settled = progress->settled;
+		(void)pthread_cond_broadcast(&b->home->changed);
+	}
+	(void)pthread_mutex_unlock(&b->home->lock);
+}
+
+static const char *name_of(const struct backup *b)
+{
+	return b->with_files ? ".convex/snapshot-with-storage.zip"
+			     : ".convex/snapshot.zip";
+}
+
+/* The thread that makes the archive. */
+static void *run(void *arg)
+{
+	struct backup *b = arg;
+	const struct export_watcher watcher = {report, b};
+	struct cvx_err err = CVX_ERR_INIT;
+	struct export *export = b->export;
+	uint64_t size = 0;
+	int r = export_write(export, b->fd, &watcher, &size, &err);
+
+	if (r < 0 && r != -ECANCELED)
+		log_error("%s: %s", name_of(b), err.msg);
+	(void)pthread_mutex_lock(&b->home->lock);
+	b->export = NULL;
+	b->failure = err;
+	if (r == 0)
+		b->settled = size;
+	if (b->state == BACKUP_RUNNING)
+		b->state = r < 0 ? BACKUP_FAILED : BACKUP_DONE;
+	(void)pthread_cond_broadcast(&b->home->changed);
+	(void)pthread_mutex_unlock(&b->home->lock);
+	export_free(export); /* what it kept readable can go */
+	return NULL;
+}
+
+static int start(struct backup *b, struct cvx_err *err)
+{
+	const struct export_settings settings = {b->with_files};
+	int r;
+
+	b->fd = file_open_unnamed(b->home->spool_dir_fd);
+	if (b->fd < 0)
+		return cvx_fail(err, b->fd,
+				"cannot make a file in the spool folder: %s",
+				strerror(-b->fd));
+	r = export_new(b->home->d, &settings, &b->export, err);
+	if (r < 0)
+		return r;
+	b->time_ns = export_snapshot_ns(b->export);
+	(void)pthread_mutex_lock(&b->home->lock);
+	b->state = BACKUP_RUNNING;
+	r = thread_start(&b->thread, run, b);
+	b->has_thread = r == 0;
+	(void)pthread_mutex_unlock(&b->home->lock);
+	return r < 0 ? cvx_fail(err, r, "cannot start a thread: %s",
+				strerror(-r))
+		     : 0;
+}
+
+/* With the lock held. Whether this open is to start it, or -ESTALE. */
+static int enter(struct backup *b, uint64_t version, pid_t tid)
+{
+	struct backups *bs = b->home;
+	bool was_sent = tid != 0 && bs->sent_round == tid;
+
+	if (b->state == BACKUP_IDLE) {
+		b->state = BACKUP_STARTING;
+		b->version = version;
+		b->open_count = 1;
+		return 1;
+	}
+	if (!is_open(b) || (b->version != version && !was_sent)) {
+		bs->sent_round = tid;
+		return -ESTALE;
+	}
+	if (was_sent)
+		bs->sent_round = 0;
+	b->open_count++;
+	return 0;
+}
+
+int backup_open(struct backup *b, pid_t tid, struct cvx_err *err)
+{
+	struct backups *bs = b->home;
+	uint64_t version;
+	int r = deployment_version(bs->d, &version, err);
+
+	if (r < 0)
+		return r;
+	(void)pthread_mutex_lock(&bs->lock);
+	r = enter(b, version, tid);
+	(void)pthread_mutex_unlock(&bs->lock);
+	if (r == -ESTALE)
+		return cvx_fail(err, r, "%s: has just changed", name_of(b));
+	if (r == 0)
+		return 0;
+	r = start(b, err);
+	if (r == 0)
+		return 0;
+	/* Others may have joined, and wait. */
+	(void)pthread_mutex_lock(&bs->lock);
+	b->state = BACKUP_FAILED;
+	if (err)
+		b->failure = *err;
+	b->failure.code = r;
+	(void)pthread_cond_broadcast(&bs->changed);
+	(void)pthread_mutex_unlock(&bs->lock);
+	backup_close(b);
+	return r;
+}
+
+/* Ends the thread and drops the file; nobody can open it any more. */
+static void finish(struct backup *b)
+{
+	if (b->has_thread)
+		(void)pthread_join(b->thread, NULL);
+	export_free(b->export); /* if the thread could not be started */
+	b->export = NULL;
+	cvx_closep(&b->fd);
+	b->fd = -1;
+}
+
+void backup_close(struct backup *b)
+{
+	struct backups *bs = b->home;
+	bool is_last;
+
+	(void)pthread_mutex_lock(&bs->lock);
+	is_last = --b->open_count == 0;
+	if (is_last) {
+		b->state = BACKUP_CLOSED;
+		if (b->export)
+			export_cancel(b->export);
+	}
+	(void)pthread_mutex_unlock(&bs->lock);
+	if (is_last)
+		finish(b);
+}
+
+/* With the lock held: waits for a change, or for the time to ask again. */
+static void wait_a_little(struct backups *bs)
+{
+	struct timespec until;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += ASK_EVERY_MS * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	(void)pthread_cond_timedwait(&bs->changed, &bs->lock, &until);
+}
+
+/*
+ * With the lock held, which is let go of meanwhile: waits until the bytes up
+ * to end stand in the file, or it is known that there are no more.
+ */
+static int wait_for(struct backup *b, uint64_t end,
+		    const struct backup_patience *patience, struct cvx_err *err)
+{
+	struct backups *bs = b->home;
+	bool has_ended;
+
+	while (b->state == BACKUP_STARTING ||
+	       (b->state == BACKUP_RUNNING && b->settled < end)) {
+		wait_a_little(bs);
+		(void)pthread_mutex_unlock(&bs->lock);
+		has_ended = patience->has_ended(patience->ctx);
+		(void)pthread_mutex_lock(&bs->lock);
+		if (has_ended)
+			return cvx_fail(err, -EINTR, "%s: interrupted",
+					name_of(b));
+	}
+	if (b->state == BACKUP_FAILED && err)
+		*err = b->failure;
+	return b->state == BACKUP_FAILED ? b->failure.code : 0;
+}
+
+int backup_size(struct backup *b, const struct backup_patience *patience,
+		uint64_t *ret, struct cvx_err *err)
+{
+	int r;
+
+	(void)pthread_mutex_lock(&b->home->lock);
+	r = wait_for(b, UINT64_MAX, patience, err);
+	*ret = b->state == BACKUP_DONE ? b->settled : 0;
+	(void)pthread_mutex_unlock(&b->home->lock);
+	return r;
+}
+
+uint64_t backup_known_size(struct backup *b)
+{
+	uint64_t size;
+
+	(void)pthread_mutex_lock(&b->home->lock);
+	size = b->state == BACKUP_DONE ? b->settled : 0;
+	(void)pthread_mutex_unlock(&b->home->lock);
+	return size;
+}
+
+int64_t backup_time_ns(struct backup *b)
+{
+	int64_t time_ns;
+
+	(void)pthread_mutex_lock(&b->home->lock);
+	time_ns = b->state == BACKUP_STARTING ? 0 : b->time_ns;
+	(void)pthread_mutex_unlock(&b->home->lock);
+	return time_ns;
+}
+
+int backup_locate(struct backup *b, uint64_t off, size_t size,
+		  const struct backup_patience *patience, int *ret_fd,
+		  size_t *ret_n, struct cvx_err *err)
+{
+	uint64_t left;
+	int r;
+
+	(void)pthread_mutex_lock(&b->home->lock);
+	r = wait_for(b, off + size, patience, err);
+	left = b->settled > off ? b->settled - off : 0;
+	*ret_fd = b->fd;
+	*ret_n = left < size ? (size_t)left : size;
+	(void)pthread_mutex_unlock(&b->home->lock);
+	return r;
+}
