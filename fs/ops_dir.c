@@ -174,20 +174,46 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name,
 	name_end_fini(&e, s);
 }
 
-static int remove_table(struct session *s, const struct tree_place *place,
-			const char *path, struct cvx_err *err)
+/* What is common to all that the deployment has. */
+static int check_removal(struct session *s, const char *what, const char *path,
+			 struct cvx_err *err)
 {
 	if (!s->settings.allow_delete)
 		return cvx_fail(err, -EPERM,
-				"%s: is a table; only a mount with -o "
-				"allow_delete removes tables",
-				path);
+				"%s: is a %s; only a mount with -o "
+				"allow_delete removes those",
+				path, what);
 	if (!names_is_empty(s->names, path))
 		return cvx_fail(err, -ENOTEMPTY,
 				"%s: files that are not imported are in it",
 				path);
+	return 0;
+}
+
+static int remove_table(struct session *s, const struct tree_place *place,
+			const char *path, struct cvx_err *err)
+{
+	int r = check_removal(s, "table", path, err);
+
+	if (r < 0)
+		return r;
 	return deployment_delete_table(s->settings.deployment, place->component,
 				       place->table, err);
+}
+
+static int remove_component(struct session *s, const struct tree_place *place,
+			    const char *name, const char *path,
+			    struct cvx_err *err)
+{
+	char component[TREE_PATH_MAX + 1];
+	int r = check_removal(s, "component", path, err);
+
+	if (r < 0)
+		return r;
+	if (tree_join(component, place->component, name) < 0)
+		return cvx_fail(err, -ENAMETOOLONG, "the path is too long");
+	return deployment_delete_component(s->settings.deployment, component,
+					   err);
 }
 
 static int remove_folder(struct session *s, const struct node *dir,
@@ -212,8 +238,7 @@ static int remove_folder(struct session *s, const struct node *dir,
 	if (place.kind == TREE_TABLE)
 		return remove_table(s, &place, path, err);
 	if (place.kind == TREE_COMPONENT)
-		return cvx_fail(err, -EPERM, "%s: is a component, which stays",
-				path);
+		return remove_component(s, &place, name, path, err);
 	return cvx_fail(err, -EPERM, "%s: belongs to the mount", path);
 }
 

@@ -60,6 +60,10 @@ void deployment_free_components(char **list);
 int deployment_create_component(struct deployment *d, const char *component,
 				struct cvx_err *err);
 
+/* -ENOTEMPTY while it has tables, stored files or components. */
+int deployment_delete_component(struct deployment *d, const char *component,
+				struct cvx_err *err);
+
 struct table_info {
 	char name[NAME_MAX_SIZE + 1];
 	uint32_t number;

@@ -1,5 +1,6 @@
 /* deployment.h: components. */
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "cache/catalog.h"
 #include "importer/deployment.h"
 #include "importer/embedded/embedded.h"
+#include "importer/embedded/files.h"
 #include "importer/embedded/sql.h"
 #include "importer/embedded/tables.h"
 #include "importer/value/refusal.h"
@@ -110,6 +112,69 @@ int deployment_create_component(struct deployment *d, const char *component,
 	if (r < 0)
 		return r;
 	r = component_make(d->writes, component, err);
+	if (r == 0)
+		return embedded_commit(d, &in_doubt, err);
+	embedded_rollback(d);
+	return r;
+}
+
+static int check_empty(struct catalog *c, const char *path,
+		       const struct component_row *row, struct cvx_err *err)
+{
+	struct storage_info storage;
+	char **below = NULL;
+	size_t count = 0;
+	int r = list_components(c, path, &below, &count, err);
+
+	deployment_free_components(below);
+	if (r == 0)
+		r = storage_find(c, row->id, &storage, err);
+	if (r < 0)
+		return r;
+	if (row->table_count == 0 && storage.file_count == 0 && count == 0)
+		return 0;
+	return cvx_fail(err, -ENOTEMPTY, "component %s has %s", path,
+			row->table_count > 0	 ? "tables"
+			: storage.file_count > 0 ? "stored files"
+						 : "components");
+}
+
+static int delete_component(struct catalog *c, const char *path,
+			    struct cvx_err *err)
+{
+	static const enum sql_statement statements[] = {
+		SQL_DELETE_STORAGE,
+		SQL_DELETE_SCHEMA,
+		SQL_DELETE_COMPONENT,
+	};
+	struct component_row row;
+	struct catalog_query *q;
+	int r = component_find(c, path, &row, err);
+
+	if (r == 0)
+		r = check_empty(c, path, &row, err);
+	for (size_t i = 0; r == 0 && i < 3; i++) {
+		r = catalog_query(c, statements[i], &q, err);
+		if (r == 0) {
+			catalog_bind_int(q, 1, row.id);
+			r = catalog_run(q, err);
+		}
+	}
+	return r;
+}
+
+int deployment_delete_component(struct deployment *d, const char *component,
+				struct cvx_err *err)
+{
+	bool in_doubt;
+	int r;
+
+	if (component[0] == '\0')
+		return cvx_fail(err, -EBUSY, "the root component stays");
+	r = embedded_begin(d, err);
+	if (r < 0)
+		return r;
+	r = delete_component(d->writes, component, err);
 	if (r == 0)
 		return embedded_commit(d, &in_doubt, err);
 	embedded_rollback(d);

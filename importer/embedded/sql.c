@@ -139,6 +139,11 @@ const char *const sql_statements[SQL_COUNT] = {
 	[SQL_INSERT_COMPONENT] =
 		"INSERT INTO components VALUES (NULL, ?1, 0, 10001)",
 
+	/* id of a component, each of the three */
+	[SQL_DELETE_STORAGE] = "DELETE FROM storages WHERE component = ?1",
+	[SQL_DELETE_SCHEMA] = "DELETE FROM schemas WHERE component = ?1",
+	[SQL_DELETE_COMPONENT] = "DELETE FROM components WHERE id = ?1",
+
 	/* id, table count, free number */
 	[SQL_UPDATE_COMPONENT] =
 		"UPDATE components SET table_count = ?2, free_number = ?3"

@@ -83,6 +83,26 @@ case_M5_component_names_are_checked() {
 	expect_text "components" "$(listing _components)" "_a "
 }
 
+case_W10_allow_delete_removes_empty_components() {
+	start_mount -o allow_delete
+	fill
+	expect_refused 'not empty' rmdir "$MNT/_components/mail"
+	expect_match "last error" "$(last_error)" 'has tables'
+	rmdir "$MNT/_components/empty"
+	test ! -e "$MNT/_components/empty"
+	rm "$MNT/_components/mail/_components/log/t/documents.jsonl"
+	rmdir "$MNT/_components/mail/_components/log/t"
+	echo x >"$MNT/_components/mail/_components/log/_storage/x.txt"
+	expect_refused 'not empty' rmdir "$MNT/_components/mail/_components/log"
+	expect_match "last error" "$(last_error)" 'has stored files'
+	rm "$MNT/_components/mail/_components/log/_storage/k"*.txt
+	rmdir "$MNT/_components/mail/_components/log"
+	expect_text "mail" "$(listing _components/mail)" "_tables t "
+	mkdir "$MNT/_components/empty"
+	seed _components/empty/t 7
+	expect_numbers _components/empty/t 7
+}
+
 case_F3_rejects_of_components_stand_beside_their_targets() {
 	start_mount
 	fill
