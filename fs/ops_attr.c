@@ -14,6 +14,7 @@
 #include "cache/base/err.h"
 #include "cache/base/log.h"
 #include "importer/deployment.h"
+#include "importer/stored_file.h"
 
 /* Programs read and write in pieces of this size (performance.md). */
 #define BLOCK_SIZE (1 << 20)
@@ -40,12 +41,18 @@ static struct timespec timespec_of(int64_t ns)
 
 static int64_t folder_mtime(const struct session *s, const struct node *n)
 {
-	struct table_info info;
+	struct deployment *d = s->settings.deployment;
+	const struct tree_place *p = &n->place;
+	struct storage_info storage;
+	struct table_info table;
 
-	if (n->place.kind == TREE_TABLE &&
-	    deployment_stat_table(s->settings.deployment, n->place.component,
-				  n->place.table, &info, NULL) == 0)
-		return info.committed_ns;
+	if (p->kind == TREE_TABLE &&
+	    deployment_stat_table(d, p->component, p->table, &table, NULL) == 0)
+		return table.committed_ns;
+	if (p->kind == TREE_STORAGE_DIR &&
+	    deployment_stat_storage(d, p->component, &storage, NULL) == 0 &&
+	    storage.committed_ns > 0)
+		return storage.committed_ns;
 	return s->started_ns;
 }
 

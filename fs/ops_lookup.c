@@ -127,42 +127,52 @@ static int find_component(const struct sought *q, struct node **ret,
 	return folder_node(q, &place, 0, 0, ret, err);
 }
 
+static int revision_node(const struct sought *q, const struct tree_place *place,
+			 const struct view_revision *revision,
+			 struct node **ret, struct cvx_err *err)
+{
+	const struct node_key key = {
+		.place = place,
+		.path = q->path,
+		.version = revision->revision,
+		.size = revision->size,
+		.mtime_ns = revision->committed_ns,
+	};
+
+	return nodes_look_up(q->s->nodes, &key, ret, err);
+}
+
 /* What the thread was sent round for. 0: found; 1: it was not. */
 static int find_late(const struct sought *q, const struct tree_place *place,
 		     struct node **ret, struct cvx_err *err)
 {
-	struct node_key key = {.place = place, .path = q->path};
 	struct view_revision late;
 
 	if (!marks_find_view(q->s->marks, q->tid, q->path, &late))
 		return 1;
-	key.version = late.revision;
-	key.size = late.size;
-	key.mtime_ns = late.committed_ns;
-	return nodes_look_up(q->s->nodes, &key, ret, err);
+	return revision_node(q, place, &late, ret, err);
 }
 
 static int find_documents(const struct sought *q,
 			  const struct tree_place *place, struct node **ret,
 			  struct cvx_err *err)
 {
-	struct node_key key = {.place = place, .path = q->path};
+	struct view_revision now;
 	struct table_info info;
 	int r = deployment_stat_table(q->s->settings.deployment,
 				      place->component, place->table, &info,
 				      err);
 	if (r < 0)
 		return r;
-	key.version = info.revision;
-	key.size = info.size;
-	key.mtime_ns = info.committed_ns;
-	return nodes_look_up(q->s->nodes, &key, ret, err);
+	now = (struct view_revision){info.revision, info.size,
+				     info.committed_ns};
+	return revision_node(q, place, &now, ret, err);
 }
 
 static int find_stored(const struct sought *q, const struct tree_place *place,
 		       struct node **ret, struct cvx_err *err)
 {
-	struct node_key key = {.place = place, .path = q->path};
+	struct view_revision now;
 	char name[TREE_NAME_MAX + 1];
 	struct stored_file f;
 	int r = deployment_find_stored_file(q->s->settings.deployment,
@@ -172,13 +182,25 @@ static int find_stored(const struct sought *q, const struct tree_place *place,
 	if (r < 0)
 		return r;
 	stored_name(&f, name);
-	key.version = stored_version(&f);
-	key.size = f.size;
-	key.mtime_ns = stored_mtime_ns(&f);
+	now = stored_revision(&f);
 	stored_file_fini(&f);
 	if (strcmp(name, q->name) != 0)
 		return not_there(q, err);
-	return nodes_look_up(q->s->nodes, &key, ret, err);
+	return revision_node(q, place, &now, ret, err);
+}
+
+static int find_list(const struct sought *q, const struct tree_place *place,
+		     struct node **ret, struct cvx_err *err)
+{
+	struct storage_info info;
+	int r = deployment_stat_storage(q->s->settings.deployment,
+					place->component, &info, err);
+	struct view_revision now;
+
+	if (r < 0)
+		return r;
+	now = stored_list_revision(&info);
+	return revision_node(q, place, &now, ret, err);
 }
 
 static int find_text(const struct sought *q, const struct tree_place *place,
@@ -246,6 +268,8 @@ static int find_file(const struct sought *q, const struct tree_place *place,
 		return r;
 	if (place->kind == TREE_DOCUMENTS)
 		return find_documents(q, place, ret, err);
+	if (place->kind == TREE_FILE_LIST)
+		return find_list(q, place, ret, err);
 	if (place->kind == TREE_FILE)
 		return find_stored(q, place, ret, err);
 	if (place->kind == TREE_BACKUP || place->kind == TREE_FULL_BACKUP)

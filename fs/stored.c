@@ -27,18 +27,33 @@ const char *stored_type(const char *name)
 	return dot ? mime_type_of_extension(dot + 1) : NULL;
 }
 
-int64_t stored_mtime_ns(const struct stored_file *f)
+static int64_t mtime_ns(const struct stored_file *f)
 {
 	return f->creation_time < MS_MAX
 		       ? (int64_t)(f->creation_time * NS_PER_MS)
 		       : INT64_MAX;
 }
 
-uint64_t stored_version(const struct stored_file *f)
+/* Differs, as good as surely, for another content or time. */
+struct view_revision stored_revision(const struct stored_file *f)
 {
-	uint64_t version;
+	struct view_revision ret = {
+		.size = f->size,
+		.committed_ns = mtime_ns(f),
+	};
 
-	memcpy(&version, f->sha256, sizeof(version));
-	version ^= (uint64_t)stored_mtime_ns(f);
-	return version ? version : 1;
+	memcpy(&ret.revision, f->sha256, sizeof(ret.revision));
+	ret.revision ^= (uint64_t)ret.committed_ns;
+	if (ret.revision == 0)
+		ret.revision = 1;
+	return ret;
+}
+
+struct view_revision stored_list_revision(const struct storage_info *info)
+{
+	return (struct view_revision){
+		.revision = info->revision + 1, /* 0: there never was a file */
+		.size = info->documents_size,
+		.committed_ns = info->committed_ns,
+	};
 }

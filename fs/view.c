@@ -34,7 +34,6 @@ bool view_is_text(enum tree_kind kind)
 	case TREE_README:
 	case TREE_MARKER:
 	case TREE_REGISTRY:
-	case TREE_FILE_LIST:
 	case TREE_DEPLOYMENT:
 	case TREE_IMPORTS:
 	case TREE_LAST_ERROR:
@@ -50,6 +49,7 @@ bool view_is_text(enum tree_kind kind)
 	case TREE_CONTROL_DIR:
 	case TREE_SCRATCH_DIR:
 	case TREE_DOCUMENTS:
+	case TREE_FILE_LIST:
 	case TREE_REJECTED:
 	case TREE_ERROR:
 	case TREE_DROP:
@@ -87,9 +87,6 @@ static int print(const struct view_env *env, const struct tree_place *place,
 	case TREE_REGISTRY:
 		return deployment_print_tables(env->deployment,
 					       place->component, out, err);
-	case TREE_FILE_LIST:
-		return deployment_print_stored_files(
-			env->deployment, place->component, out, err);
 	case TREE_DEPLOYMENT:
 		return deployment_print_json(env->deployment, env->options,
 					     env->option_count, out, err);
@@ -108,6 +105,7 @@ static int print(const struct view_env *env, const struct tree_place *place,
 	case TREE_CONTROL_DIR:
 	case TREE_SCRATCH_DIR:
 	case TREE_DOCUMENTS:
+	case TREE_FILE_LIST:
 	case TREE_REJECTED:
 	case TREE_ERROR:
 	case TREE_DROP:
@@ -165,6 +163,39 @@ static int open_table(const struct view_env *env, const struct tree_place *p,
 	return 0;
 }
 
+/* How often a list that changes while it is printed is printed again. */
+#define LIST_TRIES 100
+
+/* Its text is made when it is opened: its size is known without. */
+static int open_list(const struct view_env *env, const struct tree_place *p,
+		     struct stage_base *ret, struct view_revision *ret_revision,
+		     struct cvx_err *err)
+{
+	CVX_AUTO(cvx_buf_fini) struct cvx_buf out = CVX_BUF_INIT(TEXT_MAX);
+	struct storage_info info, before;
+	int r = deployment_stat_storage(env->deployment, p->component, &info,
+					err);
+
+	for (int i = 0; r == 0 && i < LIST_TRIES; i++) {
+		before = info;
+		cvx_buf_clear(&out);
+		r = deployment_print_stored_files(env->deployment, p->component,
+						  &out, err);
+		if (r == 0)
+			r = deployment_stat_storage(env->deployment,
+						    p->component, &info, err);
+		if (r == 0 && before.revision == info.revision)
+			break;
+	}
+	if (r == 0)
+		r = text_new(&out, &ret->text, err);
+	if (r < 0)
+		return r;
+	ret->size = ret->text->size;
+	*ret_revision = stored_list_revision(&before);
+	return 0;
+}
+
 static int open_file(const struct view_env *env, const struct tree_place *p,
 		     struct stage_base *ret, struct view_revision *ret_revision,
 		     struct cvx_err *err)
@@ -176,11 +207,7 @@ static int open_file(const struct view_env *env, const struct tree_place *p,
 	if (r < 0)
 		return r;
 	ret->size = f.size;
-	*ret_revision = (struct view_revision){
-		.revision = stored_version(&f),
-		.size = f.size,
-		.committed_ns = stored_mtime_ns(&f),
-	};
+	*ret_revision = stored_revision(&f);
 	stored_file_fini(&f);
 	return 0;
 }
@@ -198,6 +225,8 @@ int view_open_base(const struct view_env *env, const struct node *n,
 		base.text = text_ref(n->text);
 	} else if (n->place.kind == TREE_DOCUMENTS) {
 		r = open_table(env, &n->place, &base, ret_revision, err);
+	} else if (n->place.kind == TREE_FILE_LIST) {
+		r = open_list(env, &n->place, &base, ret_revision, err);
 	} else if (n->place.kind == TREE_FILE) {
 		r = open_file(env, &n->place, &base, ret_revision, err);
 	} else if (n->place.kind == TREE_REJECTED ||
