@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cache/base/cleanup.h"
 #include "cache/base/thread.h"
@@ -164,11 +163,7 @@ static void *thread_main(void *arg)
 /* Where a thread is refused, fewer do the same work. */
 static void start_threads(struct pipeline *p)
 {
-	long cpu_count = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned want = cpu_count < 1 ? 1
-			: cpu_count > PIPELINE_THREADS_MAX
-				? PIPELINE_THREADS_MAX
-				: (unsigned)cpu_count;
+	unsigned want = thread_cpu_count(PIPELINE_THREADS_MAX);
 
 	while (p->thread_count < want &&
 	       thread_start(&p->threads[p->thread_count].thread, thread_main,

@@ -19,6 +19,7 @@
 #include "importer/load.h"
 #include "importer/preview.h"
 #include "importer/restore_table.h"
+#include "importer/restore_tables.h"
 #include "importer/shelf.h"
 #include "importer/value/name.h"
 #include "importer/value/refusal.h"
@@ -218,6 +219,8 @@ static int look_inside(struct restore *r, struct cvx_err *err)
 	r->work.a = r->archive;
 	r->work.shelf = &r->shelf;
 	r->work.canceled = &r->is_canceled;
+	r->work.running = &r->running;
+	r->work.archive_size = r->size;
 	return 0;
 }
 
@@ -236,59 +239,28 @@ static int compare_orders(const void *a, const void *b)
 	return ((*x)->order > (*y)->order) - ((*x)->order < (*y)->order);
 }
 
-/* The progress that .convex/imports.jsonl shows: a part of the archive. */
-static void show_progress(struct restore *r, uint64_t total)
-{
-	uint64_t done = r->work.read_size;
-
-	if (total > 0 && done <= total)
-		r->running.consumed_size =
-			(uint64_t)((double)r->size * (double)done /
-				   (double)total);
-	r->running.row_count += r->work.row_count;
-	r->work.row_count = 0;
-}
-
-static uint64_t total_size(struct restore *r)
-{
-	const struct contents_table *t;
-	struct archive_entry entry;
-	uint64_t total = 0;
-	size_t i, j;
-
-	for (i = 0; i < r->count; i++) {
-		t = &r->contents->tables[i];
-		for (j = 0; j < t->document_count; j++)
-			if (archive_entry(r->archive, t->documents[j], &entry,
-					  NULL) == 0)
-				total += entry.size;
-	}
-	return total;
-}
-
 /* Converts all tables, in the order of their rows in the archive. */
 static int convert_all(struct restore *r, struct cvx_err *err)
 {
 	CVX_AUTO(cvx_freep)
-	const struct plan_item **order = calloc(r->count + 1, sizeof(*order));
-	uint64_t total = total_size(r);
-	size_t i, nth;
-	int result = 0;
+	const struct plan_item **items = calloc(r->count + 1, sizeof(*items));
+	CVX_AUTO(cvx_freep)
+	struct restore_order *orders = calloc(r->count + 1, sizeof(*orders));
+	size_t i;
 
-	if (!order)
+	if (!items || !orders)
 		return cvx_fail_memory(err);
 	for (i = 0; i < r->count; i++)
-		order[i] = &r->items[i];
-	qsort(order, r->count, sizeof(*order), compare_orders);
-	for (i = 0; result == 0 && i < r->count; i++) {
-		nth = (size_t)(order[i] - r->items);
-		result = restore_table_convert(&r->work, &r->tables[nth],
-					       &order[i]->plan, err);
-		show_progress(r, total);
-		if (result == 0)
-			result = check_canceled(r, err);
+		items[i] = &r->items[i];
+	qsort(items, r->count, sizeof(*items), compare_orders);
+	r->work.total_size = 0;
+	for (i = 0; i < r->count; i++) {
+		orders[i].table = &r->tables[items[i] - r->items];
+		orders[i].plan = &items[i]->plan;
+		r->work.total_size +=
+			restore_table_size(&r->work, orders[i].table);
 	}
-	return result;
+	return restore_tables_convert(&r->work, orders, r->count, err);
 }
 
 /* Under the write lock: tables that must be converted otherwise now. */
@@ -304,7 +276,8 @@ static int convert_stale(struct restore *r, struct cvx_err *err)
 			t->plan = r->items[i].plan;
 		else if (plan_is_stale(&t->plan, &r->items[i].plan, &t->target))
 			result = restore_table_convert(&r->work, t,
-						       &r->items[i].plan, err);
+						       &r->items[i].plan,
+						       &r->work.places, err);
 	}
 	return result;
 }

@@ -16,11 +16,12 @@
  * with -ENOTSUP.
  *
  * Memory:  the directory of the archive, some 100 bytes a table, and for the
- *          one table under way what an import needs. Tables of old exports
- *          also take the size of their generated_schema.jsonl.
+ *          large table under way, or up to four small ones, what an import
+ *          needs. Tables of old exports also take the size of their
+ *          generated_schema.jsonl.
  * Threads: calls are the owner's to serialise, but for restore_cancel and
  *          restore_get_progress. The source is read from several threads, by
- * one at a time.
+ *          one at a time.
  */
 #ifndef CVX_IMPORTER_RESTORE_H
 #define CVX_IMPORTER_RESTORE_H

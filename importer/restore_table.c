@@ -14,6 +14,7 @@
 #include "importer/archive/entry_source.h"
 #include "importer/archive/generated_schema.h"
 #include "importer/embedded/publish.h"
+#include "importer/embedded/records.h"
 #include "importer/import.h"
 #include "importer/load.h"
 #include "importer/pipeline.h"
@@ -38,7 +39,7 @@ struct rows_source {
 	struct entry_source *entry;
 	struct segment_stage *made;
 	uint64_t size;
-	uint64_t base; /* w->read_size before it */
+	uint64_t counted; /* bytes of the entry that w->read_size has */
 	enum document_encoding encoding;
 };
 
@@ -61,6 +62,17 @@ static const char *entry_name(const struct restore_work *w, uint64_t index)
 
 	(void)archive_entry(w->a, index, &entry, NULL);
 	return entry.name;
+}
+
+static void note_read(struct restore_work *w, uint64_t size)
+{
+	uint64_t done = atomic_fetch_add(&w->read_size, size) + size;
+
+	/* What is converted again is read again. */
+	if (done <= w->total_size)
+		w->running->consumed_size =
+			(uint64_t)((double)w->archive_size * (double)done /
+				   (double)w->total_size);
 }
 
 /* import.md 6.5: a byte order mark is no JSON. */
@@ -94,7 +106,10 @@ static int read_rows(void *ctx, uint64_t off, void *buf, size_t size,
 		r = entry.read(entry.ctx, off, buf, size, ret_n, err);
 		if (r < 0)
 			return r;
-		s->w->read_size = s->base + off + *ret_n;
+		if (off + *ret_n > s->counted) {
+			note_read(s->w, off + *ret_n - s->counted);
+			s->counted = off + *ret_n;
+		}
 	}
 	return off == 0 ? refuse_mark(s, buf, *ret_n, err) : 0;
 }
@@ -246,7 +261,7 @@ static int make_entry(struct maker *m, uint64_t index, struct cvx_err *err)
 		r = archive_stream_read(stream, piece, PIECE_SIZE, &n, err);
 		if (r < 0 || n == 0)
 			break;
-		m->w->read_size += n;
+		note_read(m->w, n);
 		r = make_rows(m, piece, n, err);
 		if (r < 0 && err && err->name)
 			(void)cvx_err_prefix(err, "%.200s",
@@ -341,10 +356,8 @@ static int hook_new_stage(void *ctx, struct segment_stage **ret,
 }
 
 /* A refusal of rows: its places are kept, and it names the entry. */
-static void explain_places(struct restore_work *w, struct restore_table *t,
-			   const struct places *places, struct cvx_err *err)
+static void explain_places(const struct restore_table *t, struct cvx_err *err)
 {
-	w->places = *places;
 	/* import.md 6.5: an entry that is no text is a damaged archive. */
 	if (err->name && strcmp(err->name, "NotUtf8") == 0)
 		err->name = "InvalidZip";
@@ -378,20 +391,20 @@ static int keep_rows(struct restore_work *w, struct restore_table *t,
 }
 
 static int convert(struct restore_work *w, struct restore_table *t,
-		   struct rows_source *source, struct cvx_err *err)
+		   struct rows_source *source, struct places *places,
+		   struct cvx_err *err)
 {
 	CVX_AUTO(pipeline_freep) struct pipeline *p = NULL;
-	_Atomic uint64_t consumed_size = 0;
+	_Atomic uint64_t consumed_size = 0, row_count = 0;
 	struct hooks_ctx ctx = {w, source->encoding, &t->plan};
 	const struct pipeline_hooks hooks = {
 		.ctx = &ctx,
 		.plan = hook_plan,
 		.new_stage = hook_new_stage,
 		.consumed_size = &consumed_size,
-		.row_count = &w->row_count,
+		.row_count = &row_count,
 	};
 	const struct import_source reads = {source, read_rows};
-	struct places places = {.count = 0};
 	int r = pipeline_new(FORMAT_JSONL, &reads, &hooks, &p, err);
 
 	if (r < 0)
@@ -400,11 +413,12 @@ static int convert(struct restore_work *w, struct restore_table *t,
 	if (source->size > 2 * PIPELINE_BLOCK_SIZE)
 		pipeline_offer(p, source->size);
 	r = load_finish(w->d, p, source->size, &t->plan, t->target.table,
-			&places, &t->rows, err);
+			places, &t->rows, err);
+	w->running->row_count += row_count;
 	if (r < 0 && pipeline_places(p)->count > 0)
-		explain_places(w, t, pipeline_places(p), err);
-	else if (r < 0 && places.count > 0)
-		explain_places(w, t, &places, err);
+		*places = *pipeline_places(p);
+	if (r < 0 && places->count > 0)
+		explain_places(t, err);
 	if (r < 0) {
 		segment_stage_free(t->rows.keys_stage);
 		t->rows = (struct commit_rows){.stage = NULL};
@@ -414,12 +428,27 @@ static int convert(struct restore_work *w, struct restore_table *t,
 	return keep_rows(w, t, err);
 }
 
+uint64_t restore_table_size(const struct restore_work *w,
+			    const struct restore_table *t)
+{
+	struct archive_entry entry;
+	uint64_t size = 0;
+	size_t i;
+
+	for (i = 0; i < t->contents->document_count; i++)
+		if (archive_entry(w->a, t->contents->documents[i], &entry,
+				  NULL) == 0)
+			size += entry.size;
+	return size;
+}
+
 int restore_table_convert(struct restore_work *w, struct restore_table *t,
-			  const struct plan *plan, struct cvx_err *err)
+			  const struct plan *plan, struct places *ret_places,
+			  struct cvx_err *err)
 {
 	CVX_AUTO(rows_source_fini)
-	struct rows_source source = {
-		.w = w, .path = t->target.path, .base = w->read_size};
+	struct rows_source source = {.w = w, .path = t->target.path};
+	struct places places = {.count = 0};
 	struct cvx_err cause = CVX_ERR_INIT;
 	int r;
 
@@ -430,7 +459,9 @@ int restore_table_convert(struct restore_work *w, struct restore_table *t,
 		return 0;
 	r = open_rows(&source, t->contents, &cause);
 	if (r == 0)
-		r = convert(w, t, &source, &cause);
+		r = convert(w, t, &source, &places, &cause);
+	if (r < 0)
+		*ret_places = places;
 	if (r < 0 && err)
 		*err = cause;
 	return r;

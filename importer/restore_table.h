@@ -2,7 +2,7 @@
  * restore_table: the rows of one table of an archive, read, converted and kept
  * until all tables are committed.
  *
- * Threads: not locked.
+ * Threads: several tables may be converted at the same time.
  */
 #ifndef CVX_IMPORTER_RESTORE_TABLE_H
 #define CVX_IMPORTER_RESTORE_TABLE_H
@@ -20,6 +20,7 @@ struct archive;
 struct contents_table;
 struct cvx_err;
 struct deployment;
+struct running_import;
 struct shelf;
 
 /* What the conversion of any table works with. */
@@ -28,9 +29,13 @@ struct restore_work {
 	struct archive *a;
 	struct shelf *shelf;
 	const _Atomic bool *canceled;
-	_Atomic uint64_t read_size; /* bytes of entries read so far */
-	_Atomic uint64_t row_count; /* of the table under way */
-	struct places places;	    /* of the table that was refused */
+	struct places places; /* of the table that was refused */
+
+	/* The progress that .convex/imports.jsonl shows. */
+	struct running_import *running;
+	uint64_t archive_size;	    /* bytes of the file */
+	uint64_t total_size;	    /* bytes of all rows */
+	_Atomic uint64_t read_size; /* of them so far */
 };
 
 struct restore_table {
@@ -42,12 +47,18 @@ struct restore_table {
 	uint64_t text_off, keys_off;
 };
 
+/* The bytes of its rows, as the directory has them. */
+uint64_t restore_table_size(const struct restore_work *w,
+			    const struct restore_table *t);
+
 /*
  * Converts the rows as plan says, in place of what was converted before. Text
- * of a refusal begins with the name of the entry.
+ * of a refusal begins with the name of the entry; if rows are to blame,
+ * *ret_places are all that are known.
  */
 int restore_table_convert(struct restore_work *w, struct restore_table *t,
-			  const struct plan *plan, struct cvx_err *err);
+			  const struct plan *plan, struct places *ret_places,
+			  struct cvx_err *err);
 
 /* Points the rows at the shelf's bytes. */
 void restore_table_point(struct restore_table *t, const char *shelf);

@@ -12,6 +12,7 @@
 void shelf_init(struct shelf *s, struct deployment *d)
 {
 	*s = (struct shelf){.d = d};
+	(void)pthread_mutex_init(&s->lock, NULL);
 	cvx_buf_init(&s->memory, SHELF_MEMORY_MAX);
 }
 
@@ -27,6 +28,7 @@ void shelf_fini(struct shelf *s)
 	unmap(s);
 	segment_stage_free(s->stage);
 	cvx_buf_fini(&s->memory);
+	(void)pthread_mutex_destroy(&s->lock);
 }
 
 static int fail(int r, struct cvx_err *err)
@@ -55,8 +57,9 @@ static int write_stage(struct shelf *s, const void *bytes, size_t size,
 	return r < 0 ? fail(r, err) : 0;
 }
 
-int shelf_put(struct shelf *s, const void *bytes, size_t size,
-	      uint64_t *ret_off, struct cvx_err *err)
+/* Under the lock. */
+static int put(struct shelf *s, const void *bytes, size_t size,
+	       uint64_t *ret_off, struct cvx_err *err)
 {
 	static const char zeros[8];
 	size_t gap = (size_t)(-size % sizeof(zeros));
@@ -77,6 +80,17 @@ int shelf_put(struct shelf *s, const void *bytes, size_t size,
 	*ret_off = s->size;
 	s->size += size + gap;
 	return 0;
+}
+
+int shelf_put(struct shelf *s, const void *bytes, size_t size,
+	      uint64_t *ret_off, struct cvx_err *err)
+{
+	int r;
+
+	(void)pthread_mutex_lock(&s->lock);
+	r = put(s, bytes, size, ret_off, err);
+	(void)pthread_mutex_unlock(&s->lock);
+	return r;
 }
 
 int shelf_look(struct shelf *s, const char **ret, struct cvx_err *err)

@@ -3,11 +3,12 @@
  * committed. What memory does not hold goes to one file of the stage folder,
  * which is mapped in the end, so that it costs no memory of ours.
  *
- * Threads: not locked.
+ * Threads: shelf_put() is locked inside, the rest is not.
  */
 #ifndef CVX_IMPORTER_SHELF_H
 #define CVX_IMPORTER_SHELF_H
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,7 @@ struct segment_stage;
 
 struct shelf {
 	struct deployment *d;
+	pthread_mutex_t lock;
 	struct cvx_buf memory;	     /* all bytes, unless there is a stage */
 	struct segment_stage *stage; /* never published */
 	uint64_t size;

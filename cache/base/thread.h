@@ -9,4 +9,7 @@
 /* Starts run(arg) with all signals blocked. 0 or a negative errno. */
 int thread_start(pthread_t *ret, void *(*run)(void *arg), void *arg);
 
+/* As many threads as there are processors for this process; 1 to max. */
+unsigned thread_cpu_count(unsigned max);
+
 #endif

@@ -1,5 +1,6 @@
 /* importer/restore: import.md 6.5 to 7.6, filesystem.md F-1, F-6. */
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 #include "cache/base/buf.h"
 #include "importer/restore.h"
+#include "importer/value/id.h"
 #include "tests/unit/store.h"
 #include "tests/unit/unit.h"
 #include "tests/unit/vector_files.h"
@@ -464,6 +466,122 @@ TEST(restore_of_a_large_table_uses_blocks_and_stages)
 	store_close(d);
 }
 
+/* Small tables are converted by several threads. */
+
+/* n tables t0 … of one row each; those of the list have three bad rows. */
+static void make_small_tables(struct zip_maker *z, int count, const int *bad,
+			      size_t bad_count)
+{
+	char name[20], rows[100];
+	size_t j;
+	int i;
+
+	zip_maker_init(z);
+	for (i = 0; i < count; i++) {
+		(void)snprintf(name, sizeof(name), "t%d", i);
+		(void)snprintf(rows, sizeof(rows), "{\"n\":%d}\n", i);
+		for (j = 0; j < bad_count; j++)
+			if (bad[j] == i)
+				(void)snprintf(rows, sizeof(rows),
+					       "{\"n\":%d}\n{\n{\n{\n", i);
+		add_table(z, "", name, rows, NULL);
+	}
+}
+
+TEST(restore_refuses_the_first_bad_table_whatever_the_threads_do)
+{
+	static const int bad[] = {17, 18, 19, 40};
+	struct deployment *d = store_open(store_new_dir());
+	struct cvx_err err = CVX_ERR_INIT;
+	struct zip_maker z;
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		make_small_tables(&z, 50, bad, 4);
+		EXPECT_FAIL(restore_zip(d, IMPORT_REPLACE, &z, &err), &err,
+			    -EINVAL, "t17/documents.jsonl: row 2: ");
+		assert_non_null(strstr(err.msg, "2 more rows refused"));
+	}
+	EXPECT_INT(store_has(d, "t0"), false);
+	EXPECT_INT(store_count_files(d, "stage"), 0);
+	store_close(d);
+}
+
+/* Of two that share their bytes the first one is believed, and neither is
+ * converted: the bad row is not seen. */
+TEST(restore_refuses_entries_that_overlap_before_it_converts)
+{
+	static const int bad[] = {3};
+	const struct zip_lie same = {.has_offset = true, .offset = 0};
+	struct deployment *d = store_open(store_new_dir());
+	struct cvx_err err = CVX_ERR_INIT;
+	struct zip_maker z;
+
+	make_small_tables(&z, 50, bad, 1);
+	zip_add(&z, "u/documents.jsonl", "{\"n\":0}\n", 8, &same);
+	EXPECT_FAIL(restore_zip(d, IMPORT_REPLACE, &z, &err), &err, -EINVAL,
+		    "u/documents.jsonl: it shares its bytes with the entry "
+		    "t0/documents.jsonl");
+	store_close(d);
+}
+
+/* Many small tables and a large one between them; with ids of their own, so
+ * that nothing depends on the time. */
+static char *restore_mixed_sizes(void)
+{
+	struct deployment *d = store_open(store_new_dir());
+	struct cvx_err err = CVX_ERR_INIT;
+	struct cvx_buf rows = CVX_BUF_INIT(16 * MIB);
+	struct zip_maker z;
+	const struct internal_id internal = {{7}};
+	char name[40], id[ID_TEXT_MAX + 1], *text;
+	int i;
+
+	zip_maker_init(&z);
+	for (i = 0; i < 30; i++) {
+		id[id_encode(10001 + (uint32_t)i, &internal, id)] = '\0';
+		cvx_buf_clear(&rows);
+		EXPECT_INT(cvx_buf_printf(&rows,
+					  "{\"_creationTime\":%d,\"_id\":\""
+					  "%s\",\"s\":\"%*s\"}\n",
+					  i + 1, id, 1000 * i, ""),
+			   0);
+		(void)snprintf(name, sizeof(name), "t%d/documents.jsonl", i);
+		if (i == 14) { /* spaces between the fields do not last */
+			rows.size -= 2;
+			while (rows.size < 3 * MIB)
+				EXPECT_INT(cvx_buf_puts(&rows, "          "),
+					   0);
+			EXPECT_INT(cvx_buf_puts(&rows, "}\n"), 0);
+		}
+		zip_add(&z, name, rows.data, rows.size, NULL);
+	}
+	EXPECT_OK(restore_zip(d, IMPORT_REPLACE, &z, &err), &err);
+	text = print_all(d);
+	cvx_buf_fini(&rows);
+	store_close(d);
+	return text;
+}
+
+TEST(restore_makes_the_same_with_one_processor)
+{
+	cpu_set_t all, one;
+	char *want = restore_mixed_sizes(), *got;
+	size_t i;
+
+	EXPECT_INT(sched_getaffinity(0, sizeof(all), &all), 0);
+	for (i = 0; !CPU_ISSET(i, &all); i++)
+		;
+	CPU_ZERO(&one);
+	CPU_SET(i, &one);
+	EXPECT_INT(sched_setaffinity(0, sizeof(one), &one), 0);
+	got = restore_mixed_sizes();
+	EXPECT_INT(sched_setaffinity(0, sizeof(all), &all), 0);
+	EXPECT_TEXT(got, strlen(got), want);
+	free(got);
+	free(want);
+}
+
 /* Snapshots made by real deployments. */
 
 /* NULL where the snapshots are not at hand; then there is nothing to check. */
@@ -895,25 +1013,29 @@ TEST(restore_is_recorded_with_its_outcome)
 	store_close(d);
 }
 
-UNIT_MAIN(UNIT_CASE(restore_modes_do_what_the_vectors_say),
-	  UNIT_CASE(restore_keeps_every_byte_of_an_export),
-	  UNIT_CASE(restore_without_marker_reads_numbers_as_float64),
-	  UNIT_CASE(restore_of_an_old_export_follows_shape_and_overrides),
-	  UNIT_CASE(restore_of_an_old_export_names_the_row_that_does_not_fit),
-	  UNIT_CASE(restore_joins_two_entries_of_one_table),
-	  UNIT_CASE(restore_makes_components_and_those_above_them),
-	  UNIT_CASE(restore_replace_all_deletes_in_every_component),
-	  UNIT_CASE(restore_append_is_all_or_nothing),
-	  UNIT_CASE(restore_of_many_tables_keeps_them_aside_on_disk),
-	  UNIT_CASE(restore_of_a_large_table_uses_blocks_and_stages),
-	  UNIT_CASE(restore_demo_snapshot), UNIT_CASE(restore_shop_snapshot),
-	  UNIT_CASE(restore_refuses_hostile_entries_by_name),
-	  UNIT_CASE(restore_names_with_dots_and_slashes_are_only_prefixes),
-	  UNIT_CASE(restore_bomb_of_one_row_is_refused),
-	  UNIT_CASE(restore_does_not_unpack_archives_inside),
-	  UNIT_CASE(restore_of_70000_ignored_entries_and_10001_tables),
-	  UNIT_CASE(restore_of_a_cut_archive_changes_nothing),
-	  UNIT_CASE(restore_converts_again_what_another_commit_made_stale),
-	  UNIT_CASE(restore_require_empty_looks_again_under_the_lock),
-	  UNIT_CASE(restore_that_is_canceled_changes_nothing),
-	  UNIT_CASE(restore_is_recorded_with_its_outcome), )
+UNIT_MAIN(
+	UNIT_CASE(restore_modes_do_what_the_vectors_say),
+	UNIT_CASE(restore_keeps_every_byte_of_an_export),
+	UNIT_CASE(restore_without_marker_reads_numbers_as_float64),
+	UNIT_CASE(restore_of_an_old_export_follows_shape_and_overrides),
+	UNIT_CASE(restore_of_an_old_export_names_the_row_that_does_not_fit),
+	UNIT_CASE(restore_joins_two_entries_of_one_table),
+	UNIT_CASE(restore_makes_components_and_those_above_them),
+	UNIT_CASE(restore_replace_all_deletes_in_every_component),
+	UNIT_CASE(restore_append_is_all_or_nothing),
+	UNIT_CASE(restore_of_many_tables_keeps_them_aside_on_disk),
+	UNIT_CASE(restore_of_a_large_table_uses_blocks_and_stages),
+	UNIT_CASE(restore_refuses_the_first_bad_table_whatever_the_threads_do),
+	UNIT_CASE(restore_refuses_entries_that_overlap_before_it_converts),
+	UNIT_CASE(restore_makes_the_same_with_one_processor),
+	UNIT_CASE(restore_demo_snapshot), UNIT_CASE(restore_shop_snapshot),
+	UNIT_CASE(restore_refuses_hostile_entries_by_name),
+	UNIT_CASE(restore_names_with_dots_and_slashes_are_only_prefixes),
+	UNIT_CASE(restore_bomb_of_one_row_is_refused),
+	UNIT_CASE(restore_does_not_unpack_archives_inside),
+	UNIT_CASE(restore_of_70000_ignored_entries_and_10001_tables),
+	UNIT_CASE(restore_of_a_cut_archive_changes_nothing),
+	UNIT_CASE(restore_converts_again_what_another_commit_made_stale),
+	UNIT_CASE(restore_require_empty_looks_again_under_the_lock),
+	UNIT_CASE(restore_that_is_canceled_changes_nothing),
+	UNIT_CASE(restore_is_recorded_with_its_outcome), )
