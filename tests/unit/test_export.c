@@ -1,11 +1,13 @@
 /* importer/export: import.md 13, filesystem.md T-4. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cache/base/buf.h"
@@ -601,22 +603,47 @@ TEST(export_needs_no_descriptor_a_table)
 	store_close(d);
 }
 
-TEST(opening_removes_what_a_dead_export_has_left)
+static unsigned count_folder(const char *dir, const char *folder)
+{
+	const struct dirent *entry;
+	unsigned count = 0;
+	char path[400];
+	DIR *list;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, folder);
+	list = opendir(path);
+	assert_non_null(list);
+	while ((entry = readdir(list)))
+		count += entry->d_name[0] != '.';
+	(void)closedir(list);
+	return count;
+}
+
+/* In a process of its own, which is killed in the middle. */
+static void export_and_die(const char *dir)
+{
+	pid_t child = fork();
+	int status = 0;
+
+	EXPECT_INT(child >= 0, true);
+	if (child == 0) {
+		(void)begin_export(store_open(dir));
+		(void)raise(SIGKILL);
+	}
+	EXPECT_INT(waitpid(child, &status, 0), child);
+	EXPECT_INT(WIFSIGNALED(status), true);
+}
+
+TEST(opening_removes_what_a_killed_export_has_left)
 {
 	const char *dir = store_new_dir();
 	struct deployment *d = store_open(dir);
-	char path[400], file[500];
-	int fd;
 
-	(void)snprintf(path, sizeof(path), "%s/stage/stage-0123456789abcdef",
-		       dir);
-	EXPECT_INT(mkdir(path, 0700), 0);
-	(void)snprintf(file, sizeof(file), "%s/1.rows", path);
-	fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	EXPECT_INT(fd >= 0, true);
-	(void)close(fd);
-	EXPECT_INT(store_count_files(d, "stage"), 1);
+	import_ids(d, 1000, 100, -1, 50);
 	store_close(d);
+	export_and_die(dir);
+	/* Looked at without opening it. */
+	EXPECT_INT(count_folder(dir, "stage"), 1);
 	d = store_open(dir);
 	EXPECT_INT(store_count_files(d, "stage"), 0);
 	store_close(d);
@@ -860,7 +887,7 @@ UNIT_MAIN(UNIT_CASE(export_has_the_entries_of_the_example_in_their_order),
 	  UNIT_CASE(export_shows_the_moment_of_its_beginning),
 	  UNIT_CASE(export_of_a_read_only_deployment_shows_its_moment_too),
 	  UNIT_CASE(export_needs_no_descriptor_a_table),
-	  UNIT_CASE(opening_removes_what_a_dead_export_has_left),
+	  UNIT_CASE(opening_removes_what_a_killed_export_has_left),
 	  UNIT_CASE(opening_leaves_a_living_export_alone),
 	  UNIT_CASE(export_tells_its_progress),
 	  UNIT_CASE(export_can_be_canceled),
