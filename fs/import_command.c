@@ -70,7 +70,7 @@ static int commit(void *ctx, struct cvx_err *err)
 {
 	struct command *c = ctx;
 	struct import_result imported = {0, 0};
-	struct restore_result restored = {0, 0};
+	struct restore_result restored = {.document_count = 0};
 	int r;
 
 	if (c->imp)

@@ -8,6 +8,7 @@
 #include "cache/base/buf.h"
 #include "cache/base/cleanup.h"
 #include "cache/base/figures.h"
+#include "importer/stored_file.h"
 
 #define HEADING "This import changes the following tables:"
 
@@ -45,6 +46,12 @@ bool preview_is_parsing_refusal(const char *name)
 
 /* --- collecting ---------------------------------------------------------- */
 
+/* The table of stored files. */
+static bool is_storage(const char *table)
+{
+	return strcmp(table, "_storage") == 0;
+}
+
 static bool deletes(enum import_mode mode)
 {
 	return mode == IMPORT_REPLACE || mode == IMPORT_REPLACE_ALL;
@@ -75,14 +82,35 @@ static int append(struct preview *p, const char *component, const char *table,
 	return 0;
 }
 
+static int count_existing(struct deployment *d,
+			  const struct import_target *target, uint64_t *ret,
+			  struct cvx_err *err)
+{
+	struct table_info table;
+	struct storage_info storage;
+	int r;
+
+	if (is_storage(target->table)) {
+		r = deployment_stat_storage(d, target->component, &storage,
+					    err);
+		if (r == 0)
+			*ret = storage.file_count;
+		return r;
+	}
+	r = deployment_stat_table(d, target->component, target->table, &table,
+				  err);
+	if (r == 0)
+		*ret = table.document_count;
+	return r;
+}
+
 int preview_add(struct preview *p, struct deployment *d,
 		const struct import_target *target, uint64_t create_count,
 		bool lacks_ids, struct cvx_err *err)
 {
-	struct table_info info = {.document_count = 0};
 	struct preview_table *t;
-	int r = deployment_stat_table(d, target->component, target->table,
-				      &info, err);
+	uint64_t existing_count = 0;
+	int r = count_existing(d, target, &existing_count, err);
 
 	if (r < 0 && r != -ENOENT)
 		return r;
@@ -90,8 +118,8 @@ int preview_add(struct preview *p, struct deployment *d,
 	if (r < 0)
 		return r;
 	t->create_count = create_count;
-	t->existing_count = info.document_count;
-	t->delete_count = deletes(target->mode) ? info.document_count : 0;
+	t->existing_count = existing_count;
+	t->delete_count = deletes(target->mode) ? existing_count : 0;
 	t->lacks_ids = lacks_ids;
 	return 0;
 }
@@ -245,8 +273,7 @@ static int print_component(const struct preview *p, size_t first, size_t end,
 			.create_count = t->create_count,
 			.delete_count = t->delete_count,
 			.existing_count = t->existing_count,
-			.unit = strcmp(t->table, "_storage") == 0 ? " files"
-								  : "",
+			.unit = is_storage(t->table) ? " files" : "",
 		};
 	}
 	if (r == 0 && p->tables[first].component[0])

@@ -18,6 +18,7 @@
 #include "importer/embedded/records.h"
 #include "importer/load.h"
 #include "importer/preview.h"
+#include "importer/restore_storage.h"
 #include "importer/restore_table.h"
 #include "importer/restore_tables.h"
 #include "importer/shelf.h"
@@ -46,8 +47,13 @@ struct restore {
 	struct restore_table *tables; /* one for each of the contents' */
 	struct plan_item *items;      /* likewise */
 	struct plan_set set, now;     /* of the items; under the write lock */
-	struct commit_part *parts;    /* likewise */
 	size_t count;
+
+	/* Made from them for the commit. */
+	struct commit_part *parts;
+	size_t part_count;
+	struct files_change *files; /* of the tables that are storages */
+	size_t files_count;
 
 	struct cvx_buf error_text;
 };
@@ -99,15 +105,19 @@ static void forget_archive(struct restore *r)
 	plan_set_fini(&r->now);
 	free(r->tables);
 	free(r->items);
+	for (i = 0; i < r->files_count; i++)
+		files_change_fini(&r->files[i]);
 	free(r->parts);
+	free(r->files);
 	contents_free(r->contents);
 	archive_free(r->archive);
 	r->tables = NULL;
 	r->items = NULL;
 	r->parts = NULL;
+	r->files = NULL;
 	r->contents = NULL;
 	r->archive = NULL;
-	r->count = 0;
+	r->count = r->part_count = r->files_count = 0;
 }
 
 void restore_free(struct restore *r)
@@ -142,20 +152,6 @@ static int check_canceled(const struct restore *r, struct cvx_err *err)
 	return cvx_fail(err, -ECANCELED, "the import was canceled");
 }
 
-static int refuse_storage(struct restore *r, struct cvx_err *err)
-{
-	struct archive_entry entry = {.name = ""};
-
-	if (!r->contents->has_storage)
-		return 0;
-	(void)archive_entry(r->archive, r->contents->storage, &entry, NULL);
-	return cvx_fail(err, -ENOTSUP,
-			"%.200s: stored files cannot be restored yet; remove "
-			"the folder _storage from the archive to restore its "
-			"tables",
-			entry.name);
-}
-
 /* What messages call the rows of the table. */
 static const char *path_of(struct restore *r, const struct contents_table *t)
 {
@@ -184,13 +180,9 @@ static void describe_table(struct restore *r, size_t i)
 			  .number = t->first_number,
 			  .is_listed = t->is_listed,
 			  .listed_number = t->number},
+		.is_storage = t->is_storage,
 		.order = t->document_count > 0 ? t->documents[0] : UINT64_MAX,
 		.makes_component = true,
-	};
-	r->parts[i] = (struct commit_part){
-		.target = &r->tables[i].target,
-		.plan = &r->items[i].plan,
-		.rows = &r->tables[i].rows,
 	};
 }
 
@@ -203,15 +195,14 @@ static int look_inside(struct restore *r, struct cvx_err *err)
 	if (result == 0)
 		result = contents_read(r->archive, r->component,
 				       &r->is_canceled, &r->contents, err);
-	if (result == 0)
-		result = refuse_storage(r, err);
 	if (result < 0)
 		return result;
 	r->count = r->contents->table_count;
 	r->tables = calloc(r->count + 1, sizeof(*r->tables));
 	r->items = calloc(r->count + 1, sizeof(*r->items));
 	r->parts = calloc(r->count + 1, sizeof(*r->parts));
-	if (!r->tables || !r->items || !r->parts)
+	r->files = calloc(r->count + 1, sizeof(*r->files));
+	if (!r->tables || !r->items || !r->parts || !r->files)
 		return cvx_fail_memory(err);
 	for (i = 0; i < r->count; i++)
 		describe_table(r, i);
@@ -272,7 +263,10 @@ static int convert_stale(struct restore *r, struct cvx_err *err)
 
 	for (i = 0; result == 0 && i < r->count; i++) {
 		t = &r->tables[i];
-		if (t->contents->document_count == 0)
+		if (t->contents->is_storage)
+			result = restore_storage_replan(&r->work, t,
+							&r->items[i].plan, err);
+		else if (t->contents->document_count == 0)
 			t->plan = r->items[i].plan;
 		else if (plan_is_stale(&t->plan, &r->items[i].plan, &t->target))
 			result = restore_table_convert(&r->work, t,
@@ -305,13 +299,54 @@ static int refuse_existing(struct restore *r, const struct commit_part *failed,
 	return result;
 }
 
+/* What the commit does with each table, as it is converted now. */
+static void describe_commit(struct restore *r)
+{
+	struct restore_table *t;
+	size_t i;
+
+	for (i = 0; i < r->count; i++) {
+		t = &r->tables[i];
+		if (t->contents->is_storage)
+			r->files[r->files_count++] = restore_storage_change(t);
+		else
+			r->parts[r->part_count++] = (struct commit_part){
+				.target = &t->target,
+				.plan = &r->items[i].plan,
+				.stamp = t->plan.stamp,
+				.rows = &t->rows,
+			};
+	}
+}
+
+/* Names the entry of a stored file that is to blame. */
+static int explain_files(struct restore *r, struct cvx_err *err)
+{
+	const struct files_change *files = r->files;
+	size_t i;
+
+	for (i = 0; i < r->count; i++) {
+		if (!r->tables[i].contents->is_storage)
+			continue;
+		if (files->failed && err->name)
+			(void)cvx_err_prefix(
+				err, "%.200s",
+				restore_storage_entry(&r->work, &r->tables[i],
+						      files->failed));
+		files++;
+	}
+	return err->code;
+}
+
 static int finish(struct restore *r, struct restore_result *ret,
 		  struct cvx_err *err)
 {
 	struct import_record record = make_record(r);
 	const struct commit_request request = {
 		.parts = r->parts,
-		.part_count = r->count,
+		.part_count = r->part_count,
+		.files = r->files,
+		.files_count = r->files_count,
 		.components = r->contents->components,
 		.component_count = r->contents->component_count,
 		.set = &r->now,
@@ -319,22 +354,21 @@ static int finish(struct restore *r, struct restore_result *ret,
 	};
 	const struct commit_part *failed;
 	struct duplicates existing;
-	uint64_t document_count = 0;
+	struct restore_result counts = {.table_count = r->count};
 	size_t i;
 	int result;
 
-	for (i = 0; i < r->count; i++) {
-		r->parts[i].stamp = r->tables[i].plan.stamp;
-		document_count += r->tables[i].rows.document_count;
-	}
-	record.row_count = document_count;
+	for (i = 0; i < r->part_count; i++)
+		counts.document_count += r->parts[i].rows->document_count;
+	for (i = 0; i < r->files_count; i++)
+		counts.file_count += r->files[i].count;
+	record.row_count = counts.document_count;
 	result = commit_finish(r->d, &request, &existing, &failed, err);
 	if (result < 0 && existing.count > 0)
 		return refuse_existing(r, failed, &existing, err);
 	if (result < 0)
-		return result;
-	ret->document_count = document_count;
-	ret->table_count = r->count;
+		return explain_files(r, err);
+	*ret = counts;
 	return 0;
 }
 
@@ -356,6 +390,7 @@ static int commit_locked(struct restore *r, struct restore_result *ret,
 	}
 	for (i = 0; i < r->count; i++)
 		restore_table_point(&r->tables[i], shelf);
+	describe_commit(r);
 	return finish(r, ret, err);
 }
 
@@ -375,8 +410,10 @@ static int convert(struct restore *r, struct cvx_err *err)
 
 	r->set = set_of(r);
 	result = commit_plan(r->d, &r->set, err);
-	return result < 0 ? fail_plan(r->set.failed, result, err)
-			  : convert_all(r, err);
+	if (result < 0)
+		return fail_plan(r->set.failed, result, err);
+	result = contents_check_files(r->archive, r->contents, err);
+	return result < 0 ? result : convert_all(r, err);
 }
 
 /* Reads and converts, unless the preview did. */

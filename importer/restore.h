@@ -1,5 +1,5 @@
 /*
- * restore: a backup becomes tables of the deployment, all of them in one step
+ * restore: a backup becomes tables and stored files, all of them in one step
  * (import.md 6.5 to 7.6).
  *
  * The bytes stay with the caller and are read through a source. A ZIP begins
@@ -12,13 +12,10 @@
  * A commit that fails leaves the deployment exactly as before and records the
  * import as failed; its text lists up to 10 places (restore_print_error).
  *
- * Stored files are not restored yet: an archive that holds some is refused
- * with -ENOTSUP.
- *
  * Memory:  the directory of the archive, some 100 bytes a table, and for the
  *          large table under way, or up to four small ones, what an import
- *          needs. Tables of old exports also take the size of their
- *          generated_schema.jsonl.
+ *          needs; some 200 bytes a stored file. Tables of old exports also
+ *          take the size of their generated_schema.jsonl.
  * Threads: calls are the owner's to serialise, but for restore_cancel and
  *          restore_get_progress. The source is read from several threads, by
  *          one at a time.
@@ -40,6 +37,7 @@ struct restore_target {
 
 struct restore_result {
 	uint64_t document_count; /* written by it */
+	uint64_t file_count;	 /* stored files, likewise */
 	uint64_t table_count;	 /* that it mentions */
 };
 

@@ -11,6 +11,7 @@
 #include "cache/segment.h"
 #include "importer/archive/archive.h"
 #include "importer/archive/contents.h"
+#include "importer/archive/entry_lines.h"
 #include "importer/archive/entry_source.h"
 #include "importer/archive/generated_schema.h"
 #include "importer/embedded/publish.h"
@@ -18,6 +19,7 @@
 #include "importer/import.h"
 #include "importer/load.h"
 #include "importer/pipeline.h"
+#include "importer/restore_storage.h"
 #include "importer/shelf.h"
 #include "importer/value/refusal.h"
 
@@ -64,7 +66,7 @@ static const char *entry_name(const struct restore_work *w, uint64_t index)
 	return entry.name;
 }
 
-static void note_read(struct restore_work *w, uint64_t size)
+void restore_note_read(struct restore_work *w, uint64_t size)
 {
 	uint64_t done = atomic_fetch_add(&w->read_size, size) + size;
 
@@ -107,7 +109,7 @@ static int read_rows(void *ctx, uint64_t off, void *buf, size_t size,
 		if (r < 0)
 			return r;
 		if (off + *ret_n > s->counted) {
-			note_read(s->w, off + *ret_n - s->counted);
+			restore_note_read(s->w, off + *ret_n - s->counted);
 			s->counted = off + *ret_n;
 		}
 	}
@@ -167,11 +169,9 @@ static int read_schema(struct restore_work *w, const struct contents_table *t,
 struct maker {
 	struct restore_work *w;
 	struct generated_schema *schema; /* NULL: rows stay as they are */
-	struct cvx_buf line;		 /* the piece of a row at the end */
 	struct cvx_buf out;
 	struct segment_stage *made;
 	uint64_t size; /* of made */
-	uint64_t row;
 };
 
 static int flush(struct maker *m, struct cvx_err *err)
@@ -187,99 +187,31 @@ static int flush(struct maker *m, struct cvx_err *err)
 	return 0;
 }
 
-static int make_row(struct maker *m, const char *row, size_t size,
+static int make_row(void *ctx, const char *row, size_t size,
 		    struct cvx_err *err)
 {
+	struct maker *m = ctx;
 	int r;
 
-	m->row++;
 	if (m->schema)
 		r = generated_schema_apply(m->schema, row, size, &m->out, err);
 	else
 		r = cvx_buf_append(&m->out, row, size) < 0
 			    ? cvx_fail_memory(err)
 			    : 0;
-	if (r < 0) {
-		if (err && err->name)
-			(void)cvx_err_prefix(err, "row %llu",
-					     (unsigned long long)m->row);
+	if (r < 0)
 		return r;
-	}
 	if (cvx_buf_append(&m->out, "\n", 1) < 0)
 		return cvx_fail_memory(err);
 	return m->out.size >= PIECE_SIZE ? flush(m, err) : 0;
 }
 
-/* Puts a piece of a row behind those before. */
-static int add_piece(struct maker *m, const char *bytes, size_t size,
-		     struct cvx_err *err)
+static int make_progress(void *ctx, size_t size, struct cvx_err *err)
 {
-	int r = cvx_buf_append(&m->line, bytes, size);
+	const struct maker *m = ctx;
 
-	if (r == -EFBIG)
-		return refuse(err, "ValueTooLargeError",
-			      "row %llu: it has more than %zu bytes",
-			      (unsigned long long)m->row + 1, m->line.limit);
-	return r < 0 ? cvx_fail_memory(err) : 0;
-}
-
-static int make_rows(struct maker *m, const char *bytes, size_t size,
-		     struct cvx_err *err)
-{
-	const char *at = bytes, *end = bytes + size, *lf;
-	int r = 0;
-
-	while (r == 0 && (lf = memchr(at, '\n', (size_t)(end - at)))) {
-		if (m->line.size == 0) {
-			r = make_row(m, at, (size_t)(lf - at), err);
-		} else {
-			r = add_piece(m, at, (size_t)(lf - at), err);
-			if (r == 0)
-				r = make_row(m, m->line.data, m->line.size,
-					     err);
-			cvx_buf_clear(&m->line);
-		}
-		at = lf + 1;
-	}
-	return r < 0 || at == end ? r
-				  : add_piece(m, at, (size_t)(end - at), err);
-}
-
-static int make_entry(struct maker *m, uint64_t index, struct cvx_err *err)
-{
-	CVX_AUTO(archive_stream_freep) struct archive_stream *stream = NULL;
-	CVX_AUTO(cvx_freep) char *piece = malloc(PIECE_SIZE);
-	size_t n = 1;
-	int r;
-
-	if (!piece)
-		return cvx_fail_memory(err);
-	r = archive_stream_new(m->w->a, index, &stream, err);
-	if (r < 0)
-		return r;
-	for (;;) {
-		r = archive_stream_read(stream, piece, PIECE_SIZE, &n, err);
-		if (r < 0 || n == 0)
-			break;
-		note_read(m->w, n);
-		r = make_rows(m, piece, n, err);
-		if (r < 0 && err && err->name)
-			(void)cvx_err_prefix(err, "%.200s",
-					     entry_name(m->w, index));
-		if (r == 0)
-			r = check_canceled(m->w, err);
-		if (r < 0)
-			return r;
-	}
-	/* The last row may lack its LF. */
-	if (r == 0 && m->line.size > 0) {
-		r = make_row(m, m->line.data, m->line.size, err);
-		if (r < 0 && err && err->name)
-			(void)cvx_err_prefix(err, "%.200s",
-					     entry_name(m->w, index));
-		cvx_buf_clear(&m->line);
-	}
-	return r;
+	restore_note_read(m->w, size);
+	return check_canceled(m->w, err);
 }
 
 /* All rows of the table, as a file that can be read as it stands. */
@@ -287,20 +219,21 @@ static int make_file(struct rows_source *s, const struct contents_table *t,
 		     struct generated_schema *schema, struct cvx_err *err)
 {
 	struct maker m = {.w = s->w, .schema = schema};
+	const struct entry_lines_hooks hooks = {&m, make_row, make_progress};
+	uint64_t row = 0;
 	size_t i;
 	int r = commit_new_stage(s->w->d, &s->made, err);
 
 	if (r < 0)
 		return r;
 	m.made = s->made;
-	cvx_buf_init(&m.line, FORMAT_ROW_MAX);
 	cvx_buf_init(&m.out, RESHAPED_MAX + 2 * PIECE_SIZE);
 	for (i = 0; r == 0 && i < t->document_count; i++)
-		r = make_entry(&m, t->documents[i], err);
+		r = entry_lines_read(s->w->a, t->documents[i], FORMAT_ROW_MAX,
+				     &hooks, &row, err);
 	if (r == 0 && m.out.size > 0)
 		r = flush(&m, err);
 	s->size = m.size;
-	cvx_buf_fini(&m.line);
 	cvx_buf_fini(&m.out);
 	return r;
 }
@@ -428,18 +361,25 @@ static int convert(struct restore_work *w, struct restore_table *t,
 	return keep_rows(w, t, err);
 }
 
-uint64_t restore_table_size(const struct restore_work *w,
-			    const struct restore_table *t)
+static uint64_t entries_size(const struct restore_work *w,
+			     const uint64_t *entries, size_t count)
 {
 	struct archive_entry entry;
 	uint64_t size = 0;
 	size_t i;
 
-	for (i = 0; i < t->contents->document_count; i++)
-		if (archive_entry(w->a, t->contents->documents[i], &entry,
-				  NULL) == 0)
+	for (i = 0; i < count; i++)
+		if (archive_entry(w->a, entries[i], &entry, NULL) == 0)
 			size += entry.size;
 	return size;
+}
+
+uint64_t restore_table_size(const struct restore_work *w,
+			    const struct restore_table *t)
+{
+	return entries_size(w, t->contents->documents,
+			    t->contents->document_count) +
+	       entries_size(w, t->contents->files, t->contents->file_count);
 }
 
 int restore_table_convert(struct restore_work *w, struct restore_table *t,
@@ -457,8 +397,10 @@ int restore_table_convert(struct restore_work *w, struct restore_table *t,
 	t->rows = (struct commit_rows){.ascending = true};
 	if (t->contents->document_count == 0)
 		return 0;
-	r = open_rows(&source, t->contents, &cause);
-	if (r == 0)
+	r = t->contents->is_storage
+		    ? restore_storage_convert(w, t, plan, &cause)
+		    : open_rows(&source, t->contents, &cause);
+	if (r == 0 && !t->contents->is_storage)
 		r = convert(w, t, &source, &places, &cause);
 	if (r < 0)
 		*ret_places = places;
@@ -482,6 +424,8 @@ void restore_table_fini(struct restore_table *t)
 	segment_stage_free(t->rows.keys_stage);
 	if (!t->is_on_shelf) /* the keys of a stage; a stage has no text */
 		free((void *)(uintptr_t)t->rows.keys);
+	restore_storage_free(t->storage);
+	t->storage = NULL;
 	t->rows = (struct commit_rows){.stage = NULL};
 	t->is_on_shelf = t->has_keys = false;
 }

@@ -20,6 +20,7 @@ struct archive;
 struct contents_table;
 struct cvx_err;
 struct deployment;
+struct restore_storage;
 struct running_import;
 struct shelf;
 
@@ -34,7 +35,7 @@ struct restore_work {
 	/* The progress that .convex/imports.jsonl shows. */
 	struct running_import *running;
 	uint64_t archive_size;	    /* bytes of the file */
-	uint64_t total_size;	    /* bytes of all rows */
+	uint64_t total_size;	    /* bytes of all rows and files */
 	_Atomic uint64_t read_size; /* of them so far */
 };
 
@@ -43,11 +44,15 @@ struct restore_table {
 	struct import_target target;
 	struct plan plan;	 /* the rows were made with */
 	struct commit_rows rows; /* their text and keys may be on the shelf */
+	struct restore_storage *storage; /* NULL, but for stored files */
 	bool is_on_shelf, has_keys;
 	uint64_t text_off, keys_off;
 };
 
-/* The bytes of its rows, as the directory has them. */
+/* Counts bytes of entries that were read. */
+void restore_note_read(struct restore_work *w, uint64_t size);
+
+/* The bytes of its rows and files, as the directory has them. */
 uint64_t restore_table_size(const struct restore_work *w,
 			    const struct restore_table *t);
 

@@ -110,6 +110,8 @@ static int claim_entries(const struct restore_work *w,
 		r = archive_claim(w->a, t->schema, err);
 	for (i = 0; r == 0 && i < t->document_count; i++)
 		r = archive_claim(w->a, t->documents[i], err);
+	for (i = 0; r == 0 && i < t->file_count; i++)
+		r = archive_claim(w->a, t->files[i], err);
 	return r;
 }
 

@@ -35,10 +35,21 @@ struct mention {
 	unsigned row;	/* in the list */
 };
 
-/* An entry with a _tables of the component. */
+/* An entry with a _tables of the component, or a stored file. */
 struct list_entry {
 	char *component;
 	uint64_t index;
+};
+
+struct entries {
+	struct list_entry *list;
+	size_t count, capacity;
+};
+
+/* Sorted by their bytes. */
+struct paths {
+	char **list;
+	size_t count, capacity;
 };
 
 struct reader {
@@ -47,9 +58,11 @@ struct reader {
 	struct contents *c;
 	struct mention *mentions;
 	size_t mention_count, mention_capacity;
-	size_t component_capacity;
-	struct list_entry *lists;
-	size_t list_count, list_capacity;
+	struct paths components; /* becomes the contents' */
+	struct entries lists;
+	struct entries files;
+	struct paths
+		file_components; /* of files, which may count for nothing */
 };
 
 CVX_DEFINE_CLEANUP(struct contents, contents_free)
@@ -65,14 +78,27 @@ void contents_free(struct contents *c)
 		free(c->components[i]);
 	free(c->components);
 	free(c->documents);
+	free(c->files);
 	free(c->tables);
 	free(c);
+}
+
+static void paths_fini(struct paths *paths)
+{
+	size_t i;
+
+	for (i = 0; i < paths->count; i++)
+		free(paths->list[i]);
+	free(paths->list);
 }
 
 static void reader_fini(struct reader *r)
 {
 	free(r->mentions);
-	free(r->lists);
+	free(r->lists.list);
+	free(r->files.list);
+	paths_fini(&r->components);
+	paths_fini(&r->file_components);
 }
 
 int contents_compare(const char *component_a, const char *table_a,
@@ -90,44 +116,43 @@ static int check_canceled(const struct reader *r, struct cvx_err *err)
 	return cvx_fail(err, -ECANCELED, "the import was canceled");
 }
 
-/* The component's own text, from a sorted list. */
-static int find_component(struct reader *r, const char *path, char **ret,
+/* The component's own text. */
+static int find_component(struct paths *paths, const char *path, char **ret,
 			  struct cvx_err *err)
 {
-	struct contents *c = r->c;
-	size_t low = 0, high = c->component_count, middle;
+	size_t low = 0, high = paths->count, middle;
 	char *copy, **more;
 
 	while (low < high) {
 		middle = low + (high - low) / 2;
-		if (strcmp(c->components[middle], path) < 0)
+		if (strcmp(paths->list[middle], path) < 0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	if (low < c->component_count && strcmp(c->components[low], path) == 0) {
-		*ret = c->components[low];
+	if (low < paths->count && strcmp(paths->list[low], path) == 0) {
+		*ret = paths->list[low];
 		return 0;
 	}
-	if (c->component_count == COMPONENTS_MAX)
+	if (paths->count == COMPONENTS_MAX)
 		return refuse(err, "InvalidComponentName",
 			      "the archive has more than %d components",
 			      COMPONENTS_MAX);
-	if (c->component_count == r->component_capacity) {
-		r->component_capacity = r->component_capacity * 2 + 8;
-		more = reallocarray(c->components, r->component_capacity,
+	if (paths->count == paths->capacity) {
+		paths->capacity = paths->capacity * 2 + 8;
+		more = reallocarray(paths->list, paths->capacity,
 				    sizeof(*more));
 		if (!more)
 			return cvx_fail_memory(err);
-		c->components = more;
+		paths->list = more;
 	}
 	copy = strdup(path);
 	if (!copy)
 		return cvx_fail_memory(err);
-	memmove(c->components + low + 1, c->components + low,
-		(c->component_count - low) * sizeof(*more));
-	c->components[low] = *ret = copy;
-	c->component_count++;
+	memmove(paths->list + low + 1, paths->list + low,
+		(paths->count - low) * sizeof(*more));
+	paths->list[low] = *ret = copy;
+	paths->count++;
 	return 0;
 }
 
@@ -148,51 +173,62 @@ static int add_mention(struct reader *r, const struct mention *mention,
 	return 0;
 }
 
-static int add_list(struct reader *r, char *component, uint64_t index,
-		    struct cvx_err *err)
+static int add_to_entries(struct entries *e, char *component, uint64_t index,
+			  struct cvx_err *err)
 {
 	struct list_entry *more;
 
-	if (r->list_count == r->list_capacity) {
-		r->list_capacity = r->list_capacity * 2 + 8;
-		more = reallocarray(r->lists, r->list_capacity, sizeof(*more));
+	if (e->count == e->capacity) {
+		e->capacity = e->capacity * 2 + 8;
+		more = reallocarray(e->list, e->capacity, sizeof(*more));
 		if (!more)
 			return cvx_fail_memory(err);
-		r->lists = more;
+		e->list = more;
 	}
-	r->lists[r->list_count++] = (struct list_entry){component, index};
+	e->list[e->count++] = (struct list_entry){component, index};
 	return 0;
+}
+
+static int add_file(struct reader *r, uint64_t index,
+		    const struct entry_name *name, const char *component,
+		    struct cvx_err *err)
+{
+	char *path;
+	int result;
+
+	if (entry_name_check_storage_id(name, NULL) < 0) {
+		if (!r->c->has_bad_file)
+			r->c->bad_file = index;
+		r->c->has_bad_file = true;
+		return 0;
+	}
+	result = find_component(&r->file_components, component, &path, err);
+	return result < 0 ? result
+			  : add_to_entries(&r->files, path, index, err);
 }
 
 /* What the name of one entry means. */
 static int add_entry(struct reader *r, uint64_t index,
-		     const struct archive_entry *entry,
 		     const struct entry_name *name, const char *component,
 		     struct cvx_err *err)
 {
 	struct mention mention = {.index = index};
-	bool is_storage_table = strcmp(name->table, "_storage") == 0;
 	int result;
 
 	if (name->is_storage_file) {
-		result = entry_name_check_storage_id(name, err);
+		result = add_file(r, index, name, component, err);
 		if (result < 0)
 			return result;
-	}
-	if ((name->is_storage_file || (name->kind == ENTRY_DOCUMENTS &&
-				       is_storage_table && entry->size > 0)) &&
-	    !r->c->has_storage) {
-		r->c->has_storage = true;
-		r->c->storage = index;
 	}
 	if (name->kind != ENTRY_DOCUMENTS &&
 	    (name->kind != ENTRY_GENERATED_SCHEMA || name->table[0] == '_'))
 		return 0;
-	result = find_component(r, component, &mention.component, err);
-	if (result < 0 || is_storage_table)
+	result = find_component(&r->components, component, &mention.component,
+				err);
+	if (result < 0)
 		return result;
 	if (strcmp(name->table, "_tables") == 0)
-		return add_list(r, mention.component, index, err);
+		return add_to_entries(&r->lists, mention.component, index, err);
 	memcpy(mention.table, name->table, sizeof(mention.table));
 	mention.kind = name->kind == ENTRY_DOCUMENTS ? MENTION_DOCUMENTS
 						     : MENTION_SCHEMA;
@@ -215,8 +251,7 @@ static int read_name(struct reader *r, const char *base, uint64_t index,
 	if (result == 0 && cvx_buf_append(&component, "", 1) < 0)
 		result = cvx_fail_memory(err);
 	if (result == 0)
-		result =
-			add_entry(r, index, &entry, &name, component.data, err);
+		result = add_entry(r, index, &name, component.data, err);
 	if (result < 0 && err && err->name)
 		(void)cvx_err_prefix(err, "%.200s", entry.name);
 	return result;
@@ -306,20 +341,26 @@ static int read_lists_of(struct reader *r, const struct list_entry *lists,
 	return result;
 }
 
+static void sort_entries(struct entries *e)
+{
+	if (e->count > 0)
+		qsort(e->list, e->count, sizeof(*e->list), compare_lists);
+}
+
 static int read_lists(struct reader *r, struct cvx_err *err)
 {
+	struct entries *lists = &r->lists;
 	size_t i, n;
 	int result = 0;
 
-	if (r->list_count == 0)
-		return 0;
-	qsort(r->lists, r->list_count, sizeof(*r->lists), compare_lists);
-	for (i = 0; result == 0 && i < r->list_count; i += n) {
-		for (n = 1; i + n < r->list_count &&
-			    r->lists[i + n].component == r->lists[i].component;
+	sort_entries(lists);
+	for (i = 0; result == 0 && i < lists->count; i += n) {
+		for (n = 1;
+		     i + n < lists->count &&
+		     lists->list[i + n].component == lists->list[i].component;
 		     n++)
 			;
-		result = read_lists_of(r, &r->lists[i], n, err);
+		result = read_lists_of(r, &lists->list[i], n, err);
 	}
 	return result;
 }
@@ -383,8 +424,40 @@ static int make_tables(struct reader *r, struct cvx_err *err)
 			t = &c->tables[c->table_count++];
 			t->component = m->component;
 			memcpy(t->table, m->table, sizeof(t->table));
+			t->is_storage = strcmp(t->table, "_storage") == 0;
 		}
 		add_to_table(c, t, m, &documents);
+	}
+	return 0;
+}
+
+/* Gives each storage its files; those of a component without rows about files
+ * are nobody's (import.md 6.5). */
+static int assign_files(struct reader *r, struct cvx_err *err)
+{
+	struct contents *c = r->c;
+	struct contents_table *t = c->tables;
+	const struct list_entry *file;
+	size_t i, left = c->table_count;
+	int order;
+
+	sort_entries(&r->files);
+	c->files = calloc(r->files.count + 1, sizeof(*c->files));
+	if (!c->files)
+		return cvx_fail_memory(err);
+	for (i = 0; i < r->files.count && left > 0; i++) {
+		file = &r->files.list[i];
+		c->files[i] = file->index;
+		while (left > 0 && (order = contents_compare(
+					    t->component, t->table,
+					    file->component, "_storage")) < 0) {
+			t++;
+			left--;
+		}
+		if (left == 0 || order != 0)
+			continue;
+		if (t->file_count++ == 0)
+			t->files = &c->files[i];
 	}
 	return 0;
 }
@@ -416,7 +489,7 @@ static int read_all(struct reader *r, const char *base, struct cvx_err *err)
 	char *component;
 	size_t n;
 	/* The component of the request takes part whatever is in there. */
-	int result = find_component(r, base, &component, err);
+	int result = find_component(&r->components, base, &component, err);
 
 	for (i = 0; result == 0 && i < count; i++)
 		result = read_name(r, base, i, err);
@@ -424,9 +497,33 @@ static int read_all(struct reader *r, const char *base, struct cvx_err *err)
 		result = read_lists(r, err);
 	if (result == 0)
 		result = make_tables(r, err);
+	if (result == 0)
+		result = assign_files(r, err);
 	for (n = 0; result == 0 && n < r->c->table_count; n++)
 		if (!r->c->tables[n].is_listed)
 			result = read_first_row(r, &r->c->tables[n], err);
+	return result;
+}
+
+int contents_check_files(struct archive *a, const struct contents *c,
+			 struct cvx_err *err)
+{
+	CVX_AUTO(cvx_buf_fini)
+	struct cvx_buf component = CVX_BUF_INIT(CONTENTS_PATH_MAX);
+	struct archive_entry entry;
+	struct entry_name name;
+	int result;
+
+	if (!c->has_bad_file)
+		return 0;
+	result = archive_entry(a, c->bad_file, &entry, err);
+	if (result == 0)
+		result = entry_name_read(entry.name, strlen(entry.name), "",
+					 &name, &component, err);
+	if (result == 0)
+		result = entry_name_check_storage_id(&name, err);
+	if (result < 0 && err && err->name)
+		(void)cvx_err_prefix(err, "%.200s", entry.name);
 	return result;
 }
 
@@ -441,6 +538,9 @@ int contents_read(struct archive *a, const char *base_component,
 	if (!c)
 		return cvx_fail_memory(err);
 	r = read_all(&reader, base_component, err);
+	c->components = CVX_TAKE(reader.components.list);
+	c->component_count = reader.components.count;
+	reader.components.count = 0;
 	reader_fini(&reader);
 	if (r < 0)
 		return r;

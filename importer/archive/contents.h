@@ -37,6 +37,12 @@ struct contents_table {
 
 	bool has_schema; /* the last generated_schema.jsonl */
 	uint64_t schema;
+
+	/* Rows about stored files; the table's name is "_storage". */
+	bool is_storage;
+	/* The entries with their bytes, in the order of the archive. */
+	const uint64_t *files;
+	size_t file_count;
 };
 
 struct contents {
@@ -44,11 +50,13 @@ struct contents {
 	size_t table_count;
 	char **components; /* all that have an entry, by their bytes */
 	size_t component_count;
-	uint64_t *documents; /* where the tables' entries stand */
+	uint64_t *documents, *files; /* where the tables' entries stand */
 
-	/* The first entry that holds stored files or rows about them. */
-	bool has_storage;
-	uint64_t storage;
+	/* The first entry that would be a stored file if its name were an id;
+	 * it fails a restore, but not before tables are planned
+	 * (import.md 6.5, 10.3). */
+	bool has_bad_file;
+	uint64_t bad_file;
 };
 
 /*
@@ -59,6 +67,10 @@ int contents_read(struct archive *a, const char *base_component,
 		  const _Atomic bool *canceled, struct contents **ret,
 		  struct cvx_err *err);
 void contents_free(struct contents *c);
+
+/* InvalidStorageId if there is a bad file. */
+int contents_check_files(struct archive *a, const struct contents *c,
+			 struct cvx_err *err);
 
 /* <0, 0, >0: the order of the tables. */
 int contents_compare(const char *component_a, const char *table_a,

@@ -52,6 +52,7 @@
 #include "importer/embedded/dropped.h"
 #include "importer/embedded/duplicates.h"
 #include "importer/embedded/embedded.h"
+#include "importer/embedded/files_change.h"
 #include "importer/embedded/publish.h"
 #include "importer/embedded/records.h"
 #include "importer/import.h"
@@ -326,19 +327,6 @@ static int write_segments(struct work *w, struct duplicates *existing,
 	return r < 0 || info->document_count == 0 ? r : add_rows(w, err);
 }
 
-static struct last_stamp later(struct last_stamp a, struct last_stamp b)
-{
-	struct last_stamp last = a;
-
-	if (b.ms > a.ms || (b.ms == a.ms && b.counter > a.counter)) {
-		last.ms = b.ms;
-		last.counter = b.counter;
-	}
-	if (b.time > a.time)
-		last.time = b.time;
-	return last;
-}
-
 /* The table as the import finds or makes it, with its new revision. */
 static int begin_table(struct work *w, struct cvx_err *err)
 {
@@ -394,8 +382,8 @@ static int change_table(struct work *w, struct duplicates *existing,
 	old_number = w->table.info.number;
 	w->table.info.number = part->stamp.table_number;
 	if (part->rows->document_count > 0) {
-		w->table.last = later(w->table.last, last);
-		counters->last = later(counters->last, last);
+		w->table.last = last_stamp_max(w->table.last, last);
+		counters->last = last_stamp_max(counters->last, last);
 	}
 	return table_update(w->commit->c, &component, &w->table, old_number,
 			    err);
@@ -457,6 +445,23 @@ static int drop_rest(struct commit *commit, struct cvx_err *err)
 			      err);
 }
 
+static int write_files(struct commit *commit,
+		       const struct commit_request *request,
+		       struct cvx_err *err)
+{
+	bool has_made = false;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < request->files_count; i++) {
+		r = files_change_write(commit->d, &commit->counters,
+				       &request->files[i], err);
+		has_made |= request->files[i].made_count > 0;
+	}
+	return r < 0 || !has_made ? r
+				  : publish_sync_files(commit->d, err); /* I2 */
+}
+
 static int run(struct commit *commit, const struct commit_request *request,
 	       struct duplicates *existing,
 	       const struct commit_part **ret_failed, struct cvx_err *err)
@@ -471,12 +476,15 @@ static int run(struct commit *commit, const struct commit_request *request,
 	if (r == 0)
 		r = write_tables(commit, existing, ret_failed, err);
 	if (r == 0)
+		r = write_files(commit, request, err);
+	if (r == 0)
 		r = counters_put(commit->c, &commit->counters, err);
 	return r < 0 ? r : record_insert(commit->c, request->record, err);
 }
 
 /* I4: what no state names any more. */
-static void remove_old(struct commit *commit)
+static void remove_old(struct commit *commit,
+		       const struct commit_request *request)
 {
 	const struct work *w;
 	size_t i, j;
@@ -486,16 +494,21 @@ static void remove_old(struct commit *commit)
 		for (j = w->kept_count; j < w->segment_count; j++)
 			publish_remove(commit->d, w->segments[j].id);
 	}
+	for (i = 0; i < request->files_count; i++)
+		files_change_committed(commit->d, &request->files[i]);
 	dropped_remove(&commit->dropped, commit->d);
 }
 
-static void remove_made(struct commit *commit)
+static void remove_made(struct commit *commit,
+			const struct commit_request *request)
 {
 	size_t i;
 
 	for (i = 0; i < commit->count; i++)
 		if (commit->works[i].made_id != 0)
 			publish_remove(commit->d, commit->works[i].made_id);
+	for (i = 0; i < request->files_count; i++)
+		files_change_undo(commit->d, &request->files[i]);
 }
 
 static void compact(struct commit *commit)
@@ -524,10 +537,10 @@ static int finish(struct commit *commit, const struct commit_request *request,
 	else
 		embedded_rollback(commit->d);
 	if (r < 0 && !in_doubt) /* I5 */
-		remove_made(commit);
+		remove_made(commit, request);
 	if (r < 0)
 		return r;
-	remove_old(commit);
+	remove_old(commit, request);
 	compact(commit);
 	for (i = 0; i < commit->count; i++)
 		commit->works[i].part->revision =

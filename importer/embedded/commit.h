@@ -26,6 +26,7 @@
 struct cvx_err;
 struct deployment;
 struct duplicates;
+struct files_change;
 struct import_record;
 struct import_target;
 struct segment_key;
@@ -84,6 +85,8 @@ struct commit_request {
 	size_t part_count;
 	char *const *components; /* are made if they are missing */
 	size_t component_count;
+	struct files_change *files; /* of storages */
+	size_t files_count;
 	const struct plan_set *set; /* made by commit_begin */
 	const struct import_record *record;
 };
@@ -91,8 +94,9 @@ struct commit_request {
 /*
  * Ends the transaction in any case. Tables that the set keeps are emptied, or
  * made, and with replace-all all others but the parts are removed. When the
- * failure is DocumentExists, whose text the caller makes, *existing is filled
- * and *ret_failed is the part.
+ * failure is DocumentExists of a part, whose text the caller makes, *existing
+ * is filled and *ret_failed is the part. Of stored files, the change tells
+ * which one failed.
  */
 int commit_finish(struct deployment *d, const struct commit_request *request,
 		  struct duplicates *existing,

@@ -88,14 +88,12 @@ static int put_storage(struct catalog *c, struct counters_row *counters,
 }
 
 int files_change_write(struct deployment *d, struct counters_row *counters,
-		       struct files_change *change,
-		       const struct file_row **ret_failed, struct cvx_err *err)
+		       struct files_change *change, struct cvx_err *err)
 {
 	struct component_row component;
 	struct storage_info info;
 	int r = component_find(d->writes, change->component, &component, err);
 
-	*ret_failed = NULL;
 	if (r == 0)
 		r = storage_find(d->writes, component.id, &info, err);
 	if (r < 0)
@@ -106,12 +104,13 @@ int files_change_write(struct deployment *d, struct counters_row *counters,
 	if (change->replaces)
 		r = drop_all(d->writes, change, component.id, &info, err);
 	while (r == 0 && change->made_count < change->count) {
-		*ret_failed = &change->files[change->made_count];
+		change->failed = &change->files[change->made_count];
 		r = add_file(d, counters, change, component.id, &info, err);
 	}
 	if (r < 0)
 		return r;
-	*ret_failed = NULL;
+	change->failed = NULL;
+	counters->last = last_stamp_max(counters->last, change->last);
 	return put_storage(d->writes, counters, change, &component, &info, err);
 }
 

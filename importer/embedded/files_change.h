@@ -16,9 +16,9 @@
 #include <stdint.h>
 
 #include "importer/embedded/files.h"
+#include "importer/embedded/tables.h"
 
 struct catalog;
-struct counters_row;
 struct cvx_err;
 struct deployment;
 struct stage_folder;
@@ -35,20 +35,23 @@ struct files_change {
 	struct file_row *files;
 	size_t count;
 
-	size_t made_count; /* so many of them have got a name */
-	uint64_t *old_ids; /* of files that go */
+	/* What the files have used of the stamp; zeros: nothing. */
+	struct last_stamp last;
+
+	size_t made_count;	       /* so many of them have got a name */
+	const struct file_row *failed; /* NULL: none of them is to blame */
+	uint64_t *old_ids;	       /* of files that go */
 	size_t old_count;
 };
 
 void files_change_fini(struct files_change *change);
 
 /*
- * DocumentExists if a key is there already; *ret_failed is the file to blame,
- * or NULL. Names are durable after publish_sync_files().
+ * DocumentExists if a key is there already; then change->failed tells which.
+ * Names are durable after publish_sync_files().
  */
 int files_change_write(struct deployment *d, struct counters_row *counters,
-		       struct files_change *change,
-		       const struct file_row **ret_failed, struct cvx_err *err);
+		       struct files_change *change, struct cvx_err *err);
 
 void files_change_committed(struct deployment *d,
 			    const struct files_change *change);

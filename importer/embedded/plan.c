@@ -8,6 +8,7 @@
 #include "cache/base/err.h"
 #include "importer/archive/contents.h"
 #include "importer/embedded/embedded.h"
+#include "importer/embedded/files.h"
 #include "importer/import.h"
 #include "importer/schema/schema.h"
 #include "importer/value/refusal.h"
@@ -52,6 +53,28 @@ static int fail_conflict(const struct plan_item *item, const char *owner,
 		      "import it there, or remove _id from the rows to give "
 		      "them new ids in %s",
 		      giver(item), number, owner, item->target->table);
+}
+
+/* A component's storage is always there. */
+static int find_storage(struct group *g, struct plan_item *item,
+			struct cvx_err *err)
+{
+	struct plan *plan = &item->plan;
+	struct storage_info info;
+	int r = storage_find(g->c, g->row.id, &info, err);
+
+	memset(plan, 0, sizeof(*plan));
+	if (r < 0)
+		return r;
+	plan->table_found = true;
+	plan->table.info.number = info.number;
+	plan->table.info.revision = info.revision;
+	plan->table.info.document_count = info.file_count;
+	if (item->target->mode == IMPORT_REQUIRE_EMPTY && info.file_count > 0)
+		return refuse(err, "TableExists",
+			      "there are stored files already; append to them "
+			      "or replace them");
+	return 0;
 }
 
 /* Finds the table and looks whether the mode lets anything be done to it. */
@@ -167,10 +190,11 @@ static int check_owner(const struct group *g, const struct plan_item *item,
 		return 0;
 	r = table_find_number(g->c, &g->row, item->plan.stamp.table_number,
 			      owner, err);
+	/* Of the system tables only _storage can be an item. */
 	if (r <= 0 ||
-	    (owner[0] != '_' && (item->target->mode == IMPORT_REPLACE_ALL ||
-				 bsearch(owner, g->items, g->count,
-					 sizeof(*g->items), compare_to_item))))
+	    (owner[0] != '_' && item->target->mode == IMPORT_REPLACE_ALL) ||
+	    bsearch(owner, g->items, g->count, sizeof(*g->items),
+		    compare_to_item))
 		return r < 0 ? r : 0;
 	return fail_conflict(item, owner, err);
 }
@@ -214,7 +238,7 @@ static int prepare(struct group *g, size_t nth, struct cvx_err *err)
 			      giver(item), number, item->target->table,
 			      info->number);
 	}
-	if (g->row.table_count >= TABLE_COUNT_MAX)
+	if (g->row.table_count >= TABLE_COUNT_MAX && !item->is_storage)
 		return table_fail_too_many(err);
 	if (number != 0)
 		return 0;
@@ -245,11 +269,13 @@ static int check_fresh_numbers(const struct group *g,
 
 static int check_count(const struct group *g, struct cvx_err *err)
 {
-	size_t made_count = 0, i;
+	size_t made_count = 0, storage_count = 0, i;
 
-	for (i = 0; i < g->count; i++)
+	for (i = 0; i < g->count; i++) {
 		made_count += !g->items[i]->plan.table_found;
-	if (g->count > TABLE_COUNT_MAX ||
+		storage_count += g->items[i]->is_storage;
+	}
+	if (g->count - storage_count > TABLE_COUNT_MAX ||
 	    (g->items[0]->target->mode != IMPORT_REPLACE_ALL &&
 	     made_count + (size_t)g->row.table_count > TABLE_COUNT_MAX))
 		return table_fail_too_many(err);
@@ -359,7 +385,8 @@ static int plan_group(struct group *g, struct plan_item **ret_failed,
 
 	for (i = 0; r == 0 && i < g->count; i++) {
 		*ret_failed = g->items[i];
-		r = find_table(g, g->items[i], err);
+		r = g->items[i]->is_storage ? find_storage(g, g->items[i], err)
+					    : find_table(g, g->items[i], err);
 	}
 	if (r == 0)
 		r = check_count(g, err);

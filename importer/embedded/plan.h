@@ -47,6 +47,7 @@ struct plan {
 struct plan_item {
 	const struct import_target *target;
 	struct plan_facts facts;
+	bool is_storage;      /* stored files; the table's name is "_storage" */
 	uint64_t order;	      /* of the rows in the file */
 	bool makes_component; /* if it is missing; else that is a failure */
 	struct plan plan;

@@ -278,7 +278,7 @@ static int choose_id(struct deployment *d, struct counters_row *counters,
 	id_from_stamp(&stamp.id, 0, &row->key);
 	row->file.creation_time = stamp.creation_time;
 	change->number = info.number;
-	counters->last = plan_last_stamp(&stamp, 1);
+	change->last = plan_last_stamp(&stamp, 1);
 	return 0;
 }
 
@@ -286,11 +286,10 @@ static int write_new(struct deployment *d, struct files_change *change,
 		     struct file_row *row, struct cvx_err *err)
 {
 	struct counters_row counters;
-	const struct file_row *failed;
 	int r = choose_id(d, &counters, change, row, err);
 
 	if (r == 0)
-		r = files_change_write(d, &counters, change, &failed, err);
+		r = files_change_write(d, &counters, change, err);
 	if (r == 0)
 		r = counters_put(d->writes, &counters, err);
 	return r < 0 ? r : publish_sync_files(d, err); /* I2 */

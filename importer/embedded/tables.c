@@ -63,6 +63,19 @@ static const struct {
 
 #define ROOT_COMPONENT 1
 
+struct last_stamp last_stamp_max(struct last_stamp a, struct last_stamp b)
+{
+	struct last_stamp last = a;
+
+	if (b.ms > a.ms || (b.ms == a.ms && b.counter > a.counter)) {
+		last.ms = b.ms;
+		last.counter = b.counter;
+	}
+	if (b.time > a.time)
+		last.time = b.time;
+	return last;
+}
+
 int component_look(struct catalog *c, const char *path,
 		   struct component_row *ret, struct cvx_err *err)
 {

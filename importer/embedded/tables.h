@@ -25,6 +25,9 @@ struct last_stamp {
 	double time;
 };
 
+/* The greater id stamp and the later time. */
+struct last_stamp last_stamp_max(struct last_stamp a, struct last_stamp b);
+
 struct component_row {
 	int64_t id;
 	int64_t table_count;

@@ -139,15 +139,29 @@ case_F1_archive_that_is_damaged_changes_nothing() {
 	expect_alive
 }
 
-case_F1_archive_with_stored_files_is_refused() {
+case_F1_archive_with_stored_files_is_restored() {
+	local id=kg2ah8mk1xtg35g7zyexyc96e96yr74f
 	need zip
 	start_mount
-	mkdir -p backup/_storage
-	echo x >backup/_storage/kg2ah8mk1xtg35g7zyexyc96e96yr74f.txt
+	mkdir -p backup/_storage backup/t
+	echo '{"n":1}' >backup/t/documents.jsonl
+	printf x >backup/_storage/$id.txt
+	echo "{\"_id\":\"$id\",\"contentType\":\"text/plain\"}" \
+		>backup/_storage/documents.jsonl
 	(cd backup && zip -q -r ../in.zip .)
-	expect_refused 'not supported' cp in.zip "$MNT/in.zip"
+	cp in.zip "$MNT/in.zip"
+	expect_match "rows" "$(cat "$MNT/_storage/documents.jsonl")" \
+		"\"_id\":\"$id\".*\"size\":1,.*\"text/plain\""
+	printf y >backup/_storage/$id.txt
+	sed -i 's/}/,"sha256":"LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE="}/' \
+		backup/_storage/documents.jsonl
+	rm in.zip && (cd backup && zip -q -r ../in.zip .)
+	expect_refused 'Invalid argument' cp in.zip "$MNT/in.replace.zip"
 	expect_match "last error" "$(last_error)" \
-		'_storage/.*stored files cannot be restored yet'
+		"_storage/$id.txt: its SHA-256 is not the one that row 1"
+	expect_numbers t 1
+	expect_match "rows" "$(cat "$MNT/_storage/documents.jsonl")" \
+		'"sha256":"LXEWQrcmsEQBYnyp[+]6wy9chTD7GQPMTbAiWHF5IaSIE="'
 }
 
 # Backups that real deployments made, where they are at hand.
