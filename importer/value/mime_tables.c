@@ -5,6 +5,7 @@
  */
 #include "importer/value/mime_tables.h"
 
+/* clang-format off */
 const size_t mime_extension_count = 965;
 const size_t mime_type_count = 1180;
 
