@@ -34,4 +34,13 @@ struct import_options {
 	bool json;
 };
 
+struct export_options {
+	bool help;
+	char *source;
+	char *env_file;
+	char *path; /* "-": standard output */
+	bool include_file_storage;
+	bool json;
+};
+
 #endif

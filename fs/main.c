@@ -7,6 +7,7 @@
 
 #include "fs/closest.h"
 #include "fs/exit_status.h"
+#include "fs/export_command.h"
 #include "fs/import_command.h"
 #include "fs/mount.h"
 #include "fs/option_table.h"
@@ -17,10 +18,11 @@ static const struct command {
 } commands[] = {
 	{&mount_command_options, mount_command},
 	{&import_command_options, import_command},
+	{&export_command_options, export_command},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
 
-static const char *const later[] = {"export", "status", "serve"};
+static const char *const later[] = {"status", "serve"};
 #define LATER_COUNT (sizeof(later) / sizeof(*later))
 
 static void print_help(FILE *out)

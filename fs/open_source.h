@@ -17,7 +17,9 @@ struct deployment;
 struct source_words {
 	const char *source;   /* NULL: the environment decides */
 	const char *env_file; /* NULL: none */
-	bool read_only;
+	/* Nothing will be changed: a deployment that is not there is not made,
+	 * and one that cannot be written to will do. */
+	bool only_reads;
 };
 
 enum exit_status open_source(const struct source_words *words,

@@ -7,6 +7,7 @@
 
 #define AT(field) offsetof(struct mount_options, field)
 #define IMPORT_AT(field) offsetof(struct import_options, field)
+#define EXPORT_AT(field) offsetof(struct export_options, field)
 
 #define COUNT(list) (sizeof(list) / sizeof(*(list)))
 
@@ -232,11 +233,61 @@ const struct command_options import_command_options = {
 	.switch_count = COUNT(import_switches),
 };
 
+/* --- export -------------------------------------------------------------- */
+
+#define EXPORT_IS_REMOTE                                                       \
+	"exporting a deployment that is not on this machine is not built "     \
+	"yet; the embedded one is used with: --source local"
+
+static const struct option_switch export_switches[] = {
+	{0,
+	 {"path", "PATH",
+	  "the file to make, which must not be there; a folder gets a file "
+	  "snapshot_NAME_TIME.zip; - is standard output",
+	  KIND_TEXT, GROUP_COMMON, EXPORT_AT(path)}},
+	{0,
+	 {"include-file-storage", NULL, "and the stored files", KIND_ON,
+	  GROUP_COMMON, EXPORT_AT(include_file_storage)}},
+	{0,
+	 {"json", NULL,
+	  "print the outcome as one line of JSON on standard output", KIND_ON,
+	  GROUP_COMMON, EXPORT_AT(json)}},
+	{0,
+	 {"source", "SOURCE", SOURCE_HELP, KIND_TEXT, GROUP_COMMON,
+	  EXPORT_AT(source)}},
+	{'h',
+	 {"help", NULL, "print this", KIND_HELP, GROUP_COMMON,
+	  EXPORT_AT(help)}},
+	{0,
+	 {"env-file", "FILE", "take what selects the deployment from this file",
+	  KIND_TEXT, GROUP_REMOTE, EXPORT_AT(env_file)}},
+	{0,
+	 {"admin-key", "KEY", EXPORT_IS_REMOTE, KIND_REFUSED, GROUP_HIDDEN, 0}},
+	REMOTE_SWITCHES(EXPORT_IS_REMOTE),
+};
+
+const struct command_options export_command_options = {
+	.name = "export",
+	.summary = "export a deployment to an archive",
+	.usage = "[--include-file-storage] --path PATH|-",
+	.about = "Writes a backup of the deployment, as it is at this moment, "
+		 "into a zip:\n"
+		 "all tables of all components.",
+	.examples = "convexfs export --path backups/\n"
+		    "convexfs export --include-file-storage --path "
+		    "backup.zip\n"
+		    "convexfs export --path - | ssh host 'cat > backup.zip'",
+	.takes_source = true,
+	.switches = export_switches,
+	.switch_count = COUNT(export_switches),
+};
+
 /* ------------------------------------------------------------------------- */
 
 const struct command_options *const command_options[] = {
 	&mount_command_options,
 	&import_command_options,
+	&export_command_options,
 };
 const size_t command_options_count = COUNT(command_options);
 

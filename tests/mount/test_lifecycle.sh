@@ -337,7 +337,7 @@ case_C9_statuses_of_wrong_calls() {
 	expect_said "did you mean 'mount'"
 	expect_status 1 "$CVX_BIN" mount
 	expect_said 'the mount point is missing'
-	for command in export status serve; do
+	for command in status serve; do
 		expect_status 1 "$CVX_BIN" $command
 		expect_said "$command is not built yet"
 	done
