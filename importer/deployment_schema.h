@@ -10,6 +10,7 @@
 #ifndef CVX_IMPORTER_DEPLOYMENT_SCHEMA_H
 #define CVX_IMPORTER_DEPLOYMENT_SCHEMA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,5 +36,42 @@ int deployment_print_schema(struct deployment *d, const char *component,
  */
 int deployment_set_schema(struct deployment *d, const char *component,
 			  const char *text, size_t size, struct cvx_err *err);
+
+/*
+ * Indexes: those of the schema that are kept (database indexes that are not
+ * staged), and by_creation_time and by_id, which every table has.
+ */
+struct index_info {
+	char name[NAME_MAX_SIZE + 1];
+	bool built_in;
+};
+
+/* By name; *ret is the caller's to free(). */
+int deployment_list_indexes(struct deployment *d, const char *component,
+			    const char *table, struct index_info **ret,
+			    size_t *ret_count, struct cvx_err *err);
+
+/*
+ * The documents of one revision of a table, each of its lines once, in the
+ * order of the index: by its fields (import.md 4.1), then by _creationTime,
+ * then by _id. As long as documents.jsonl, and to be read at any offset.
+ *
+ * Cost: what was appended last, at most 2 MiB, is sorted, and merged with what
+ *       was sorted when it was committed. The two built-in indexes are sorted
+ *       here, unless documents lie in their order.
+ * Disk: 8 bytes a document, as long as the reader is open, if anything is
+ *       sorted or merged.
+ */
+struct index_reader;
+
+int deployment_open_index(struct deployment *d, const char *component,
+			  const char *table, const char *index,
+			  struct index_reader **ret, struct cvx_err *err);
+const struct table_info *index_reader_info(const struct index_reader *ir);
+void index_reader_close(struct index_reader *ir); /* NULL is allowed */
+
+/* Bytes past the end read as none. */
+int index_reader_read(struct index_reader *ir, uint64_t off, void *buf,
+		      size_t size, size_t *ret_n, struct cvx_err *err);
 
 #endif

@@ -164,7 +164,7 @@ void import_free(struct import *imp)
 
 	if (!imp)
 		return;
-	segment_stage_free(imp->rows.keys_stage);
+	commit_rows_fini(&imp->rows);
 	pipeline_free(imp->pipeline);
 	stop_running(imp);
 	cvx_buf_fini(&imp->error_text);
@@ -288,7 +288,7 @@ static int commit_locked(struct import *imp, uint64_t size,
 	int r = 0;
 
 	if (plan_is_stale(&imp->plan, &imp->now_item.plan, &imp->target)) {
-		segment_stage_free(CVX_TAKE(imp->rows.keys_stage));
+		commit_rows_fini(&imp->rows);
 		imp->is_locked = true;
 		pipeline_reset(imp->pipeline);
 		r = convert(imp, size, err);
@@ -315,7 +315,7 @@ static int forget_old_schema(struct import *imp, struct cvx_err *err)
 	r = commit_check_schemas(imp->d, &imp->set, &changed, err);
 	if (r < 0 || !changed)
 		return r;
-	segment_stage_free(CVX_TAKE(imp->rows.keys_stage));
+	commit_rows_fini(&imp->rows);
 	imp->was_previewed = false;
 	imp->refusal = (struct cvx_err)CVX_ERR_INIT;
 	pipeline_reset(imp->pipeline);

@@ -90,5 +90,5 @@ int load_finish(struct deployment *d, struct pipeline *p, uint64_t size,
 		if (r < 0)
 			return r;
 	}
-	return commit_prepare(d, rows, err);
+	return commit_prepare(d, rows, &plan->rules, err);
 }

@@ -353,7 +353,7 @@ static int convert(struct restore_work *w, struct restore_table *t,
 	if (r < 0 && places->count > 0)
 		explain_places(t, err);
 	if (r < 0) {
-		segment_stage_free(t->rows.keys_stage);
+		commit_rows_fini(&t->rows);
 		t->rows = (struct commit_rows){.stage = NULL};
 		return r;
 	}
@@ -421,7 +421,7 @@ void restore_table_point(struct restore_table *t, const char *shelf)
 void restore_table_fini(struct restore_table *t)
 {
 	segment_stage_free(t->rows.stage);
-	segment_stage_free(t->rows.keys_stage);
+	commit_rows_fini(&t->rows);
 	if (!t->is_on_shelf) /* the keys of a stage; a stage has no text */
 		free((void *)(uintptr_t)t->rows.keys);
 	restore_storage_free(t->storage);

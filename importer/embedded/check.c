@@ -16,6 +16,7 @@
 #include "cache/catalog.h"
 #include "cache/segment.h"
 #include "importer/deployment.h"
+#include "importer/embedded/check_runs.h"
 #include "importer/embedded/duplicates.h"
 #include "importer/embedded/embedded.h"
 #include "importer/embedded/sql.h"
@@ -246,8 +247,11 @@ static int check_component(struct deployment *d, const char *component,
 	size_t count = 0, below_count = 0, i;
 	int r = deployment_list_tables(d, component, &tables, &count, err);
 
-	for (i = 0; r == 0 && i < count; i++)
+	for (i = 0; r == 0 && i < count; i++) {
 		r = check_table(d, component, tables[i].name, err);
+		if (r == 0)
+			r = check_runs(d, component, tables[i].name, err);
+	}
 	if (r == 0)
 		r = check_storage(d, component, err);
 	if (r == 0)

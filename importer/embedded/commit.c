@@ -3,20 +3,20 @@
  * tests/fault cite these by number.
  *
  *  I1  Bytes of a segment below its committed size never change, those of a
- *      stored file not at all, and the number of one that was ever committed
- *      is never used again. Readers keep a descriptor and a size, and need
+ *      stored file or of a run not at all, and the number of one that was ever
+ * committed is never used again. Readers keep a descriptor and a size, and need
  *      nothing else (T-3).
  *
  *  I2  What a commit will name is durable before COMMIT is said: the bytes of
- *      rows, keys and stored files (fdatasync), then all their names (fsync
- *      of segments/ and of files/).
+ *      rows, keys, runs of indexes and stored files (fdatasync), then all
+ *      their names (fsync of segments/, indexes/ and files/).
  *
  *  I3  All that one import changes, in however many tables and components, its
  *      record included, is one transaction of the catalog, which is durable
  *      when COMMIT returns.
  *
- *  I4  A segment's file, or a stored one, is unlinked only after a COMMIT,
- *      made durable, of a state that does not name it. A reader in another
+ *  I4  The file of a segment or a run, or a stored one, is unlinked only after
+ * a COMMIT, made durable, of a state that does not name it. A reader in another
  *      process that has read the older state meets ENOENT and asks again
  *      (reader.c, storage.c).
  *
@@ -28,8 +28,9 @@
  *  I6  Bytes behind a segment's committed size are nobody's. An append in
  *      place writes there under the write lock, whatever is there.
  *
- *  I7  Files appear in segments/ and files/ only under the write lock. So
- *      under that lock a file that no state names is an orphan (recovery.c).
+ *  I7  Files appear in segments/, indexes/ and files/ only under the write
+ *      lock. So under that lock a file that no state names is an orphan
+ * (recovery.c).
  */
 #include "importer/embedded/commit.h"
 
@@ -55,7 +56,10 @@
 #include "importer/embedded/files_change.h"
 #include "importer/embedded/publish.h"
 #include "importer/embedded/records.h"
+#include "importer/embedded/runs.h"
+#include "importer/embedded/runs_compact.h"
 #include "importer/import.h"
+#include "importer/schema/schema.h"
 #include "importer/value/refusal.h"
 
 /* A table's last segment, if smaller than this, is joined with rows that
@@ -69,8 +73,9 @@ struct work {
 	struct table_row table;	      /* as it will be */
 	struct segment_row *segments; /* as they are */
 	size_t segment_count;
-	size_t kept_count; /* how many of them stay, from the first */
-	uint64_t made_id;  /* the segment that was published, or 0 */
+	size_t kept_count;  /* how many of them stay, from the first */
+	uint64_t made_id;   /* the segment that was published, or 0 */
+	bool has_many_runs; /* so that some should be merged */
 };
 
 /* One commit. */
@@ -82,6 +87,7 @@ struct commit {
 	size_t count;
 	struct commit_part *kept; /* of the set's tables that are kept */
 	struct dropped dropped;
+	struct runs_change runs;
 };
 
 int commit_plan(struct deployment *d, struct plan_set *set, struct cvx_err *err)
@@ -103,8 +109,31 @@ int commit_check_schemas(struct deployment *d, const struct plan_set *set,
 	return r;
 }
 
+void commit_rows_fini(struct commit_rows *rows)
+{
+	segment_stage_free(CVX_TAKE(rows->keys_stage));
+	if (rows->runs)
+		made_runs_fini(rows->runs);
+	free(CVX_TAKE(rows->runs));
+}
+
+/* Runs of the table's indexes, of which small rows need none. */
+static int prepare_runs(struct deployment *d, struct commit_rows *rows,
+			const struct row_rules *rules, struct cvx_err *err)
+{
+	const struct lines_place place = {.fd = segment_stage_fd(rows->stage),
+					  .size = rows->size};
+
+	if (!rules->table || schema_table_index_count(rules->table) == 0)
+		return 0;
+	rows->runs = calloc(1, sizeof(*rows->runs));
+	if (!rows->runs)
+		return cvx_fail_memory(err);
+	return runs_make(d, rules->table, &place, 0, rows->runs, err);
+}
+
 int commit_prepare(struct deployment *d, struct commit_rows *rows,
-		   struct cvx_err *err)
+		   const struct row_rules *rules, struct cvx_err *err)
 {
 	int r;
 
@@ -115,8 +144,9 @@ int commit_prepare(struct deployment *d, struct commit_rows *rows,
 	if (r < 0)
 		return cvx_fail(err, r, "cannot store the rows: %s",
 				strerror(-r));
-	if (rows->ascending)
-		return 0;
+	r = prepare_runs(d, rows, rules, err);
+	if (r < 0 || rows->ascending)
+		return r;
 	return publish_stage_keys(d, rows->keys, (size_t)rows->document_count,
 				  &rows->keys_stage, err);
 }
@@ -308,23 +338,108 @@ static int drop_segments(struct work *w, struct cvx_err *err)
 	return r;
 }
 
+/* Names a run of the rows that stand from start on. */
+static int add_run(struct work *w, const struct made_run *made, uint64_t start,
+		   uint64_t size, struct cvx_err *err)
+{
+	struct commit *commit = w->commit;
+	struct run_row run = {
+		.start = start,
+		.size = size,
+		.row_count = made->row_count,
+	};
+
+	memcpy(run.index, made->index->name, sizeof(run.index));
+	return runs_publish(&commit->runs, commit->d, commit->c,
+			    &commit->counters, w->table.id, &run, made->stage,
+			    err);
+}
+
+/* Those that commit_prepare has made. */
+static int add_runs(struct work *w, uint64_t start, struct cvx_err *err)
+{
+	const struct commit_rows *rows = w->part->rows;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && rows->runs && i < rows->runs->count; i++)
+		r = add_run(w, &rows->runs->list[i], start, rows->size, err);
+	return r;
+}
+
+/* Sorts the bytes of the table, as it was, that have no run yet. */
+static int add_tail(struct work *w, const struct schema_index *index,
+		    uint64_t from, uint64_t end, struct cvx_err *err)
+{
+	const struct import_target *target = w->part->target;
+	struct lines_place place = {.size = end};
+	struct made_run made;
+	int r = deployment_open_table(w->commit->d, target->component,
+				      target->table, &place.table, err);
+
+	if (r < 0)
+		return r;
+	r = run_make(w->commit->d, index, &place, from, &made, err);
+	table_reader_close(place.table);
+	if (r < 0)
+		return r;
+	r = add_run(w, &made, from, end - from, err);
+	segment_stage_free(made.stage);
+	return r;
+}
+
+/* Behind an append, what has no run may not become too much. */
+static int extend_runs(struct work *w, uint64_t old_size, struct cvx_err *err)
+{
+	const struct schema_table *table = w->part->plan->rules.table;
+	const struct commit_rows *rows = w->part->rows;
+	CVX_AUTO(cvx_freep) struct run_row *runs = NULL;
+	const struct schema_index *index;
+	size_t count = 0, i;
+	uint64_t end;
+	int r;
+
+	if (!table || schema_table_index_count(table) == 0)
+		return 0;
+	r = runs_list(w->commit->c, w->table.id, &runs, &count, err);
+	for (i = 0; r == 0 && i < schema_table_index_count(table); i++) {
+		index = schema_table_index(table, i);
+		end = runs_end(runs, count, index->name);
+		if (index_is_kept(index) && old_size > end &&
+		    (rows->stage || old_size - end + rows->size > RUN_TAIL_MAX))
+			r = add_tail(w, index, end, old_size, err);
+	}
+	/* One or two of each index come now. */
+	w->has_many_runs = count > RUN_COUNT_MAX;
+	return r < 0 ? r : add_runs(w, old_size, err);
+}
+
 static int write_segments(struct work *w, struct duplicates *existing,
 			  struct cvx_err *err)
 {
 	struct table_info *info = &w->table.info;
+	uint64_t old_size;
 	int r;
 
 	if (w->part->target->mode == IMPORT_APPEND) {
+		old_size = info->size;
 		info->document_count += w->part->rows->document_count;
 		info->size += w->part->rows->size;
 		w->table.beyond_plain |= w->part->rows->beyond_plain;
-		return append(w, existing, err);
+		r = append(w, existing, err);
+		return r < 0 ? r : extend_runs(w, old_size, err);
 	}
 	info->document_count = w->part->rows->document_count;
 	info->size = w->part->rows->size;
 	w->table.beyond_plain = w->part->rows->beyond_plain;
 	r = drop_segments(w, err);
-	return r < 0 || info->document_count == 0 ? r : add_rows(w, err);
+	if (r == 0)
+		r = runs_drop(&w->commit->runs, w->commit->c, w->table.id, NULL,
+			      err);
+	if (r < 0 || info->document_count == 0)
+		return r;
+	r = add_runs(w, 0, err);
+	return r < 0 ? r : add_rows(w, err);
 }
 
 /* The table as the import finds or makes it, with its new revision. */
@@ -426,7 +541,9 @@ static int write_tables(struct commit *commit, struct duplicates *existing,
 	}
 	if (r == 0)
 		*ret_failed = NULL;
-	return r < 0 || !has_made ? r : publish_sync(commit->d, err); /* I2 */
+	if (r == 0 && has_made)
+		r = publish_sync(commit->d, err); /* I2 */
+	return r < 0 ? r : runs_change_sync(&commit->runs, commit->d, err);
 }
 
 /* replace-all: what is no part goes. */
@@ -441,8 +558,8 @@ static int drop_rest(struct commit *commit, struct cvx_err *err)
 		return cvx_fail_memory(err);
 	for (i = 0; i < commit->count; i++)
 		stay[i] = commit->works[i].part->target;
-	return dropped_delete(&commit->dropped, commit->c, stay, commit->count,
-			      err);
+	return dropped_delete(&commit->dropped, commit->c, &commit->runs, stay,
+			      commit->count, err);
 }
 
 static int write_files(struct commit *commit,
@@ -521,6 +638,9 @@ static void compact(struct commit *commit)
 		if (w->kept_count + (w->made_id != 0) > COMPACT_ABOVE)
 			compact_table(commit->d, w->part->target->component,
 				      w->part->target->table);
+		if (w->has_many_runs)
+			runs_compact(commit->d, w->part->target->component,
+				     w->part->target->table);
 	}
 }
 
@@ -538,6 +658,7 @@ static int finish(struct commit *commit, const struct commit_request *request,
 		embedded_rollback(commit->d);
 	if (r < 0 && !in_doubt) /* I5 */
 		remove_made(commit, request);
+	runs_change_end(&commit->runs, commit->d, r == 0, in_doubt);
 	if (r < 0)
 		return r;
 	remove_old(commit, request);
@@ -595,7 +716,11 @@ int commit_finish(struct deployment *d, const struct commit_request *request,
 		  const struct commit_part **ret_failed, struct cvx_err *err)
 {
 	struct commit commit = {
-		.d = d, .c = d->writes, .dropped = DROPPED_INIT};
+		.d = d,
+		.c = d->writes,
+		.dropped = DROPPED_INIT,
+		.runs = RUNS_CHANGE_INIT,
+	};
 	size_t i;
 	int r;
 
@@ -611,5 +736,6 @@ int commit_finish(struct deployment *d, const struct commit_request *request,
 	free(commit.works);
 	free(commit.kept);
 	dropped_fini(&commit.dropped);
+	runs_change_fini(&commit.runs);
 	return r;
 }

@@ -29,6 +29,7 @@ struct duplicates;
 struct files_change;
 struct import_record;
 struct import_target;
+struct made_runs;
 struct segment_key;
 struct segment_stage;
 
@@ -45,7 +46,12 @@ struct commit_rows {
 	bool beyond_plain;
 	const struct segment_key *keys; /* sorted; document_count of them,
 					   unless ascending */
+	struct made_runs *runs; /* made by commit_prepare for a stage, if the
+				   table has indexes */
 };
+
+/* Frees what commit_prepare has made. */
+void commit_rows_fini(struct commit_rows *rows);
 
 /* A stage for lines of an import. */
 int commit_new_stage(struct deployment *d, struct segment_stage **ret,
@@ -60,7 +66,7 @@ int commit_check_schemas(struct deployment *d, const struct plan_set *set,
 			 bool *ret_changed, struct cvx_err *err);
 
 int commit_prepare(struct deployment *d, struct commit_rows *rows,
-		   struct cvx_err *err);
+		   const struct row_rules *rules, struct cvx_err *err);
 
 /*
  * now is planned anew. made_with is the set that the rows were made with: if

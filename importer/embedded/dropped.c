@@ -9,6 +9,7 @@
 #include "cache/catalog.h"
 #include "importer/archive/contents.h"
 #include "importer/embedded/publish.h"
+#include "importer/embedded/runs.h"
 #include "importer/embedded/sql.h"
 #include "importer/embedded/tables.h"
 #include "importer/import.h"
@@ -110,6 +111,7 @@ static int find(struct dropped *d, struct catalog *c,
 }
 
 int dropped_delete(struct dropped *d, struct catalog *c,
+		   struct runs_change *runs,
 		   const struct import_target *const *stay, size_t count,
 		   struct cvx_err *err)
 {
@@ -123,6 +125,8 @@ int dropped_delete(struct dropped *d, struct catalog *c,
 				  err);
 		for (j = 0; r == 0 && j < t->segment_count; j++)
 			r = segment_delete(c, t->segments[j].id, err);
+		if (r == 0)
+			r = runs_drop(runs, c, t->id, NULL, err);
 		if (r == 0)
 			r = table_delete(c, t->component, t->id, t->number,
 					 err);

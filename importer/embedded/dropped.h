@@ -14,6 +14,7 @@ struct cvx_err;
 struct deployment;
 struct dropped_table;
 struct import_target;
+struct runs_change;
 
 struct dropped {
 	struct dropped_table *tables;
@@ -27,8 +28,9 @@ struct dropped {
 
 void dropped_fini(struct dropped *d);
 
-/* Deletes every table that is none of the sorted targets. */
+/* Deletes every table that is none of the sorted targets, and its runs. */
 int dropped_delete(struct dropped *d, struct catalog *c,
+		   struct runs_change *runs,
 		   const struct import_target *const *stay, size_t count,
 		   struct cvx_err *err);
 

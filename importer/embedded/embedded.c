@@ -369,7 +369,8 @@ int deployment_open(const struct deployment_settings *settings,
 	if (!d)
 		return cvx_fail_memory(err);
 	d->read_only = settings->read_only;
-	d->dir_fd = d->segments_fd = d->stored_fd = d->stage_fd = -1;
+	d->dir_fd = d->segments_fd = d->stage_fd = -1;
+	d->stored_fd = d->indexes_fd = -1;
 	(void)pthread_mutex_init(&d->write_lock, NULL);
 	(void)pthread_mutex_init(&d->read_lock, NULL);
 	(void)pthread_mutex_init(&d->files_lock, NULL);
@@ -381,12 +382,15 @@ int deployment_open(const struct deployment_settings *settings,
 		return r;
 	/* Folders came with later versions, too. */
 	is_new = faccessat(d->dir_fd, "catalog.sqlite3", F_OK, 0) < 0 ||
-		 faccessat(d->dir_fd, "files", F_OK, 0) < 0;
+		 faccessat(d->dir_fd, "files", F_OK, 0) < 0 ||
+		 faccessat(d->dir_fd, "indexes", F_OK, 0) < 0;
 	r = open_catalogs(d, err);
 	if (r == 0)
 		r = open_subfolder(d, "segments", &d->segments_fd, err);
 	if (r == 0)
 		r = open_subfolder(d, "files", &d->stored_fd, err);
+	if (r == 0)
+		r = open_subfolder(d, "indexes", &d->indexes_fd, err);
 	if (r == 0 && !d->read_only)
 		r = open_subfolder(d, "stage", &d->stage_fd, err);
 	if (r == 0 && is_new && !d->read_only)
@@ -420,6 +424,7 @@ void deployment_close(struct deployment *d)
 	catalog_close(d->reads);
 	catalog_close(d->writes);
 	cvx_closep(&d->stage_fd);
+	cvx_closep(&d->indexes_fd);
 	cvx_closep(&d->stored_fd);
 	cvx_closep(&d->segments_fd);
 	cvx_closep(&d->dir_fd);

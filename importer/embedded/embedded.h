@@ -5,6 +5,7 @@
  *   segments/N.rows   canonical lines, visible up to the committed size
  *   segments/N.keys   where the lines' ids are, unless they ascend in order
  *   files/N           stored files, whole
+ *   indexes/N         sorted pieces of indexes (runs.h)
  *   stage/            files being written, each locked by its maker
  *
  * A process has two connections to the catalog, so that questions never wait
@@ -39,7 +40,8 @@ struct deployment {
 	int dir_fd;
 	int segments_fd;
 	int stored_fd; /* files/ */
-	int stage_fd;  /* -1 if read_only */
+	int indexes_fd;
+	int stage_fd; /* -1 if read_only */
 
 	_Atomic int64_t swept_ns; /* when stages were last looked after */
 
@@ -106,7 +108,8 @@ int64_t embedded_now_ns(void);
  * files it names are there and hold whole canonical lines in the counts it
  * tells, that keys are sorted and point at their lines, that ids are unique in
  * their table and carry its number; that stored files are there, with the
- * sizes and hashes that are noted.
+ * sizes and hashes that are noted; that the runs of indexes are those that the
+ * schema names, and in order.
  */
 int embedded_check(struct deployment *d, struct cvx_err *err);
 

@@ -87,7 +87,8 @@ static bool is_taken(struct deployment *d, uint64_t id)
 	if (faccessat(d->segments_fd, name, F_OK, 0) == 0)
 		return true;
 	stored_file_name(id, stored);
-	return faccessat(d->stored_fd, stored, F_OK, 0) == 0;
+	return faccessat(d->stored_fd, stored, F_OK, 0) == 0 ||
+	       faccessat(d->indexes_fd, stored, F_OK, 0) == 0;
 }
 
 /* Counts up to a number that no file has. */
@@ -155,6 +156,43 @@ int publish_sync_files(struct deployment *d, struct cvx_err *err)
 		return cvx_fail(err, r, "cannot sync %s/files: %s", d->dir,
 				strerror(-r));
 	return 0;
+}
+
+int publish_run(struct deployment *d, struct counters_row *counters,
+		struct segment_stage *stage, uint64_t *ret_id,
+		struct cvx_err *err)
+{
+	char name[STORED_FILE_NAME_SIZE];
+	int r = choose_number(d, counters, err);
+
+	if (r < 0)
+		return r;
+	stored_file_name(counters->segment, name);
+	r = segment_publish(stage, d->indexes_fd, name, err);
+	if (r < 0) {
+		(void)unlinkat(d->indexes_fd, name, 0);
+		return r;
+	}
+	*ret_id = counters->segment;
+	return 0;
+}
+
+int publish_sync_runs(struct deployment *d, struct cvx_err *err)
+{
+	int r = file_sync_dir(d->indexes_fd);
+
+	if (r < 0)
+		return cvx_fail(err, r, "cannot sync %s/indexes: %s", d->dir,
+				strerror(-r));
+	return 0;
+}
+
+void publish_remove_run(struct deployment *d, uint64_t id)
+{
+	char name[STORED_FILE_NAME_SIZE];
+
+	stored_file_name(id, name);
+	(void)unlinkat(d->indexes_fd, name, 0);
 }
 
 int publish_sync(struct deployment *d, struct cvx_err *err)

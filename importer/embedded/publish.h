@@ -38,6 +38,13 @@ int publish_segment(struct deployment *d, struct counters_row *counters,
 
 int publish_sync(struct deployment *d, struct cvx_err *err);
 
+/* The same for a run of an index (runs.h), in indexes/. */
+int publish_run(struct deployment *d, struct counters_row *counters,
+		struct segment_stage *stage, uint64_t *ret_id,
+		struct cvx_err *err);
+int publish_sync_runs(struct deployment *d, struct cvx_err *err);
+void publish_remove_run(struct deployment *d, uint64_t id);
+
 /*
  * Names a synced file of the folder as a stored file, likewise under the write
  * lock and with a fresh number. Durable after publish_sync_files().

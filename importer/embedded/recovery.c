@@ -176,6 +176,8 @@ int recovery_run(struct deployment *d, struct cvx_err *err)
 				      SQL_LIST_SEGMENT_IDS, parse_segment};
 	const struct kind stored = {"files", d->stored_fd, SQL_LIST_FILE_IDS,
 				    parse_stored};
+	const struct kind runs = {"indexes", d->indexes_fd, SQL_LIST_RUN_IDS,
+				  parse_stored};
 	unsigned stages = segment_sweep_stages(d->stage_fd);
 	int r;
 
@@ -183,5 +185,7 @@ int recovery_run(struct deployment *d, struct cvx_err *err)
 		log_info("%s: removed %u unfinished staged files", d->dir,
 			 stages);
 	r = recover(d, &segments, err);
-	return r < 0 ? r : recover(d, &stored, err);
+	if (r == 0)
+		r = recover(d, &stored, err);
+	return r < 0 ? r : recover(d, &runs, err);
 }

@@ -14,6 +14,7 @@
 #include "importer/embedded/lines.h"
 #include "importer/embedded/numbers.h"
 #include "importer/embedded/schemas.h"
+#include "importer/embedded/set_indexes.h"
 #include "importer/embedded/tables.h"
 #include "importer/schema/schema.h"
 #include "importer/value/document.h"
@@ -35,6 +36,7 @@ struct setting {
 	struct checked_table *tables;
 	size_t count;
 	struct numbers numbers; /* that documents were checked with */
+	struct set_indexes indexes;
 };
 
 static void setting_finip(struct setting *s)
@@ -42,6 +44,7 @@ static void setting_finip(struct setting *s)
 	schema_free(s->schema);
 	cvx_buf_fini(&s->text);
 	numbers_fini(&s->numbers);
+	set_indexes_fini(&s->indexes);
 	free(s->tables);
 }
 
@@ -156,35 +159,24 @@ static bool is_same(const struct setting *s, const struct active_schema *old)
 	       (size == 0 || memcmp(s->text.data, old->text, size) == 0);
 }
 
-/* 1: the schema is that already. */
-static int look_at_old(struct setting *s, struct catalog *c,
-		       struct cvx_err *err)
-{
-	struct active_schema *old;
-	int r = schemas_get(s->d, c, s->component, &old, err);
-
-	if (r < 0)
-		return r;
-	r = is_same(s, old);
-	schemas_unref(s->d, old);
-	return r;
-}
-
-/* In the transaction; 1: nothing is to be done. */
-static int set_locked(struct setting *s, struct cvx_err *err)
+/* In the transaction, in place of old; 1: it is the same. */
+static int replace(struct setting *s, const struct active_schema *old,
+		   struct cvx_err *err)
 {
 	struct catalog *c = s->d->writes;
 	struct component_row component;
 	struct counters_row counters;
 	int r = component_find(c, s->component, &component, err);
 
-	if (r == 0)
-		r = look_at_old(s, c, err);
-	if (r == 0)
-		r = check_again(s, err);
+	if (r < 0 || is_same(s, old))
+		return r < 0 ? r : 1;
+	r = check_again(s, err);
 	if (r == 0)
 		r = counters_get(c, &counters, err);
-	if (r != 0)
+	if (r == 0)
+		r = set_indexes_apply(&s->indexes, old ? old->schema : NULL, c,
+				      &counters, err);
+	if (r < 0)
 		return r;
 	counters.revision++;
 	r = schemas_put(c, component.id, counters.revision,
@@ -193,20 +185,38 @@ static int set_locked(struct setting *s, struct cvx_err *err)
 	return r < 0 ? r : counters_put(c, &counters, err);
 }
 
-static int set(struct setting *s, struct cvx_err *err)
+static int set_locked(struct setting *s, struct cvx_err *err)
 {
-	bool in_doubt;
-	int r = check_all(s, err);
+	struct active_schema *old;
+	bool in_doubt = false;
+	int r = schemas_get(s->d, s->d->writes, s->component, &old, err);
 
 	if (r == 0)
-		r = embedded_begin(s->d, err);
-	if (r < 0)
-		return r;
-	r = set_locked(s, err);
+		r = replace(s, old, err);
+	schemas_unref(s->d, old);
 	if (r == 0)
-		return embedded_commit(s->d, &in_doubt, err);
-	embedded_rollback(s->d);
+		r = embedded_commit(s->d, &in_doubt, err);
+	else
+		embedded_rollback(s->d);
+	runs_change_end(&s->indexes.change, s->d, r == 0, in_doubt);
 	return r < 0 ? r : 0;
+}
+
+/* Without any lock, then under it what has changed meanwhile. */
+static int set(struct setting *s, const struct active_schema *old,
+	       struct cvx_err *err)
+{
+	int r;
+
+	if (is_same(s, old))
+		return 0;
+	r = check_all(s, err);
+	if (r == 0)
+		r = set_indexes_prepare(&s->indexes, old ? old->schema : NULL,
+					err);
+	if (r == 0)
+		r = embedded_begin(s->d, err);
+	return r < 0 ? r : set_locked(s, err);
 }
 
 /* Whether the text says that there is to be no schema. */
@@ -248,6 +258,7 @@ int deployment_set_schema(struct deployment *d, const char *component,
 {
 	CVX_AUTO(setting_finip)
 	struct setting s = {.d = d, .component = component};
+	struct active_schema *old;
 	int r;
 
 	cvx_buf_init(&s.text, DEPLOYMENT_SCHEMA_MAX);
@@ -255,13 +266,15 @@ int deployment_set_schema(struct deployment *d, const char *component,
 	r = deployment_find_component(d, component, err);
 	if (r == 0)
 		r = parse(&s, text, size, err);
-	if (r == 0) {
-		r = look_at_old(&s, embedded_lock_reads(d), err);
-		embedded_unlock_reads(d);
-	}
+	if (r < 0)
+		return r;
+	set_indexes_init(&s.indexes, d, component, s.schema);
+	r = schemas_get(d, embedded_lock_reads(d), component, &old, err);
+	embedded_unlock_reads(d);
 	if (r == 0)
-		return set(&s, err);
-	return r < 0 ? r : 0;
+		r = set(&s, old, err);
+	schemas_unref(d, old);
+	return r;
 }
 
 int deployment_print_schema(struct deployment *d, const char *component,
