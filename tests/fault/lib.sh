@@ -49,3 +49,31 @@ make_base() {
 		exit 1
 	}
 }
+
+# make_backup ROWS LARGE: backup.zip with the rows as table t, an empty table u,
+# and as v the rows of LARGE without their ids
+make_backup() {
+	mkdir -p "$dir/backup/t" "$dir/backup/u" "$dir/backup/v"
+	cp "$1" "$dir/backup/t/documents.jsonl"
+	: > "$dir/backup/u/documents.jsonl"
+	sed 's/,"_creationTime.*/}/; s/"_creationTime":[^,]*,"_id":"[^"]*",//' \
+		"$2" > "$dir/backup/v/documents.jsonl"
+	(cd "$dir/backup" && zip -q -r ../backup.zip .) || {
+		echo 'Bail out! cannot make an archive'
+		exit 1
+	}
+}
+
+# is_all_or_none WHICH: of the backup, the tables that were not there before
+# are there if t is the new one (2), and are not if it is the old one (1)
+is_all_or_none() {
+	local table seen=0
+	for table in u v; do
+		env -u IMPORT_ONCE_DIES "$once" cat "$dir/d" $table \
+			> "$dir/table" 2> "$dir/stderr" && seen=$((seen + 1))
+	done
+	case $1:$seen in
+	1:0 | 2:2) return 0 ;;
+	esac
+	return 1
+}
