@@ -174,9 +174,10 @@ static int fail_zip(struct archive *a, const zip_error_t *error,
 		      zip_error_strerror((zip_error_t *)error));
 }
 
-static int prefix_entry(struct cvx_err *err, const char *name)
+static void prefix_entry(struct cvx_err *err, const char *name)
 {
-	return cvx_err_prefix(err, "%.200s", name);
+	if (err)
+		(void)cvx_err_prefix(err, "%.200s", name);
 }
 
 static uint64_t little(const unsigned char *bytes, unsigned size)
@@ -425,7 +426,7 @@ int archive_claim(struct archive *a, uint64_t index, struct cvx_err *err)
 		(void)zip_fclose(file); /* was not read */
 	(void)pthread_mutex_unlock(&a->lock);
 	if (r < 0)
-		(void)prefix_entry(err, entry.name);
+		prefix_entry(err, entry.name);
 	return r;
 }
 
@@ -467,7 +468,7 @@ int archive_stream_new(struct archive *a, uint64_t index,
 	s->entry.name = "";
 	r = open_stream(s, index, err);
 	if (r < 0) {
-		(void)prefix_entry(err, s->entry.name);
+		prefix_entry(err, s->entry.name);
 		return r;
 	}
 	*ret = CVX_TAKE(s);
@@ -574,7 +575,7 @@ int archive_stream_read(struct archive_stream *s, void *buf, size_t size,
 	if (r == 0 && s->is_at_end)
 		r = verify(s, err);
 	if (r < 0) {
-		(void)prefix_entry(err, s->entry.name);
+		prefix_entry(err, s->entry.name);
 		return r;
 	}
 	*ret_n = size - s->io.out_size;
