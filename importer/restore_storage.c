@@ -329,7 +329,7 @@ static int store_files(struct restore_work *w, struct restore_storage *s,
 	r = files_stage_new(w->d, &s->stage, err);
 	for (i = 0; r == 0 && i < s->count; i++)
 		r = store_file(w, s, i, piece, err);
-	return r;
+	return r < 0 ? r : files_stage_sync(s->stage, s->count, err);
 }
 
 int restore_storage_convert(struct restore_work *w, struct restore_table *t,

@@ -83,13 +83,34 @@ int file_writer_add(struct file_writer *w, const void *bytes, size_t size,
 int file_writer_finish(struct file_writer *w, struct stored_file *ret,
 		       struct cvx_err *err)
 {
-	int r = file_sync(w->fd);
-
-	if (r < 0)
-		return cvx_fail(err, r, "cannot store the file: %s",
-				strerror(-r));
+	/* Begins to write what files_stage_sync() will wait for. */
+	(void)sync_file_range(w->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	ret->size = w->size;
 	return sha256_finish(w->hash, ret->sha256, err);
+}
+
+static int sync_nth(const struct stage_folder *stage, uint64_t nth)
+{
+	CVX_AUTO(cvx_closep) int fd = -1;
+	char name[32];
+
+	files_stage_name(nth, name);
+	fd = openat(stage_folder_fd(stage), name, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : file_sync(fd);
+}
+
+int files_stage_sync(const struct stage_folder *stage, uint64_t count,
+		     struct cvx_err *err)
+{
+	uint64_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < count; i++)
+		r = sync_nth(stage, i);
+	if (r < 0)
+		return cvx_fail(err, r, "cannot store the files: %s",
+				strerror(-r));
+	return 0;
 }
 
 int file_make_uuid(char text[STORED_FILE_UUID_SIZE + 1], struct cvx_err *err)

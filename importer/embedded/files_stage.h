@@ -40,9 +40,16 @@ void file_writer_free(struct file_writer *w);
 int file_writer_add(struct file_writer *w, const void *bytes, size_t size,
 		    struct cvx_err *err);
 
-/* Makes the bytes durable; fills size and sha256 of ret. */
+/* Fills size and sha256 of ret. The bytes are not durable yet. */
 int file_writer_finish(struct file_writer *w, struct stored_file *ret,
 		       struct cvx_err *err);
+
+/*
+ * Makes the first count files of the stage durable. Done once for all of them,
+ * it costs a few writes of the journal in place of one each.
+ */
+int files_stage_sync(const struct stage_folder *stage, uint64_t count,
+		     struct cvx_err *err);
 
 /* A random UUID. */
 int file_make_uuid(char text[STORED_FILE_UUID_SIZE + 1], struct cvx_err *err);

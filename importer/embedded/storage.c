@@ -258,7 +258,9 @@ static int copy_bytes(struct stage_folder *stage, int fd, uint64_t size,
 					strerror(-r));
 		r = file_writer_add(w, piece, n, err);
 	}
-	return r < 0 ? r : file_writer_finish(w, ret, err);
+	if (r == 0)
+		r = file_writer_finish(w, ret, err);
+	return r < 0 ? r : files_stage_sync(stage, 1, err);
 }
 
 /* Gives the new file an id and a time, and the change its number. */
