@@ -640,7 +640,8 @@ int http_perform_repeated(struct http *h, const struct http_call *call,
 		if (r == 0 || (ret->outcome != HTTP_NOT_SENT &&
 			       !(ambiguous && ret->outcome == HTTP_AMBIGUOUS)))
 			return r;
-		if (!http_wait_to_repeat(h, number, ret, call->stop)) {
+		if ((call->repetitions_max && number > call->repetitions_max) ||
+		    !http_wait_to_repeat(h, number, ret, call->stop)) {
 			if (stop_is_requested(call->stop)) {
 				ret->outcome = HTTP_LOCAL;
 				return cvx_fail(err, -ECANCELED, "interrupted");

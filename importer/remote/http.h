@@ -68,8 +68,9 @@ struct http_call {
 	int (*write)(void *ctx, const void *bytes, size_t size,
 		     struct cvx_err *err);
 	void *ctx;
-	size_t answer_limit; /* 0: HTTP_JSON_MAX */
-	uint64_t total_ms;   /* 0: no deadline but idle_ms */
+	size_t answer_limit;	  /* 0: HTTP_JSON_MAX */
+	uint64_t total_ms;	  /* 0: no deadline but idle_ms */
+	unsigned repetitions_max; /* of http_perform_repeated(); 0: 6 */
 	bool no_authorization;
 	bool accept_560; /* as 200: errors of functions (QRY-6) */
 	const struct stop *stop;
@@ -110,7 +111,7 @@ int http_parse(const struct http_call *call, const struct http_answer *answer,
 	       struct cJSON **ret, struct cvx_err *err);
 
 /*
- * Sleeps before repetition number (1, 2, …) as protocol.md 15.3 says. False:
+ * Sleeps before repetition number (1, 2, …, 6) as protocol.md 15.3 says. False:
  * there were enough, or stop was requested.
  */
 bool http_wait_to_repeat(struct http *h, unsigned number,

@@ -77,7 +77,7 @@ static void send_slowly(int fd, const char *bytes, size_t size)
 		n = size < piece ? size : piece;
 		if (!send_all(fd, bytes, n))
 			return;
-		sleep_ms(5);
+		sleep_ms(1);
 	}
 }
 

@@ -1,0 +1,177 @@
+#include "importer/remote/query.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#include "cache/base/cleanup.h"
+#include "cache/base/err.h"
+#include "importer/remote/http.h"
+#include "importer/value/base64.h"
+
+#define PERMISSION "You do not have permission to perform this operation"
+
+const char *query_text(const struct cJSON *object, const char *key)
+{
+	return cJSON_GetStringValue(
+		cJSON_GetObjectItemCaseSensitive(object, key));
+}
+
+/* {"path":…,"format":…,"args":[…],"ts":…}; NULL without memory. */
+static char *print_call(const char *path, cJSON *args, const char *ts)
+{
+	cJSON *call = cJSON_CreateObject();
+	cJSON *list = cJSON_AddArrayToObject(call, "args");
+	char *text = NULL;
+
+	if (!args)
+		args = cJSON_CreateObject();
+	if (!cJSON_AddItemToArray(list, args))
+		cJSON_Delete(args);
+	else if (cJSON_AddStringToObject(call, "path", path) &&
+		 cJSON_AddStringToObject(call, "format",
+					 "convex_encoded_json") &&
+		 (!ts || cJSON_AddStringToObject(call, "ts", ts)))
+		text = cJSON_PrintUnformatted(call);
+	cJSON_Delete(call);
+	return text;
+}
+
+/* QRY-5, QRY-7: the first line is "[Request ID: …] Server Error". */
+static int fail_function(const char *path, const char *message,
+			 struct cvx_err *err)
+{
+	const char *text = message ? strstr(message, PERMISSION) : NULL;
+
+	if (text)
+		return cvx_fail(err, -EPERM, "%s: %.*s", path,
+				(int)strcspn(text, "\r\n"), text);
+	if (!message)
+		message = "failed without a message";
+	text = strchr(message, '\n');
+	if (message[0] != '[' || !text || !text[1])
+		text = message;
+	else
+		text++;
+	return cvx_fail(err, -EREMOTEIO, "%s: %s", path, text);
+}
+
+/* R of QRY-4; takes the value out of it. */
+static int take_value(const char *path, cJSON *result, cJSON **ret,
+		      struct cvx_err *err)
+{
+	const char *status = query_text(result, "status");
+
+	if (status && strcmp(status, "error") == 0)
+		return fail_function(path, query_text(result, "errorMessage"),
+				     err);
+	if (!status || strcmp(status, "success") != 0)
+		return cvx_fail(err, -EPROTO,
+				"%s: the answer has no status of a function",
+				path);
+	*ret = cJSON_DetachItemFromObjectCaseSensitive(result, "value");
+	if (!*ret)
+		*ret = cJSON_CreateNull();
+	return *ret ? 0 : cvx_fail_memory(err);
+}
+
+int query_run(struct http *http, const char *path, struct cJSON *args,
+	      const char *ts, const struct stop *stop, struct cJSON **ret,
+	      struct cvx_err *err)
+{
+	CVX_AUTO(cvx_freep) char *text = print_call(path, args, ts);
+	struct http_call call = {.method = "POST",
+				 .path = ts ? "/api/query_at_ts" : "/api/query",
+				 .content_type = "application/json",
+				 .body = text,
+				 .total_ms = HTTP_TOTAL_MS,
+				 .accept_560 = true,
+				 .stop = stop};
+	struct http_answer answer;
+	cJSON *result = NULL;
+	int r;
+
+	if (!text)
+		return cvx_fail_memory(err);
+	call.body_size = strlen(text);
+	r = http_perform_repeated(http, &call, true, &answer, err);
+	if (r == 0)
+		r = http_parse(&call, &answer, &result, err);
+	if (r == 0)
+		r = take_value(path, result, ret, err);
+	else
+		(void)cvx_err_prefix(err, "%s", path);
+	cJSON_Delete(result);
+	http_answer_fini(&answer);
+	return r;
+}
+
+int query_timestamp(struct http *http, const struct stop *stop, char **ret,
+		    struct cvx_err *err)
+{
+	const struct http_call call = {.method = "POST",
+				       .path = "/api/query_ts",
+				       .content_type = "application/json",
+				       .total_ms = HTTP_TOTAL_MS,
+				       .stop = stop};
+	struct http_answer answer;
+	cJSON *result = NULL;
+	int r;
+
+	r = http_perform_repeated(http, &call, true, &answer, err);
+	if (r == 0)
+		r = http_parse(&call, &answer, &result, err);
+	if (r == 0 && !query_text(result, "ts"))
+		r = cvx_fail(err, -EPROTO,
+			     "POST /api/query_ts: ts is missing in the answer");
+	if (r == 0) {
+		*ret = strdup(query_text(result, "ts"));
+		if (!*ret)
+			r = cvx_fail_memory(err);
+	}
+	cJSON_Delete(result);
+	http_answer_fini(&answer);
+	return r;
+}
+
+/* VAL-4: eight bytes, the lowest first. */
+static bool read_base64(const char *text, int64_t *ret)
+{
+	unsigned char bytes[9];
+	uint64_t value = 0;
+	size_t i, size;
+
+	if (!text || strlen(text) != BASE64_SIZE(8) ||
+	    !base64_check(text, strlen(text), &size) || size != 8)
+		return false;
+	base64_decode(text, strlen(text), bytes);
+	for (i = 8; i > 0; i--)
+		value = value << 8 | bytes[i - 1];
+	*ret = (int64_t)value;
+	return true;
+}
+
+bool query_read_integer(const struct cJSON *item, int64_t *ret)
+{
+	const char *text;
+	char *end;
+
+	if (cJSON_IsObject(item))
+		return read_base64(query_text(item, "$integer"), ret);
+	if (cJSON_IsNumber(item)) {
+		if (!(item->valuedouble >= -9007199254740992.0 &&
+		      item->valuedouble <= 9007199254740992.0) ||
+		    (double)(int64_t)item->valuedouble != item->valuedouble)
+			return false;
+		*ret = (int64_t)item->valuedouble;
+		return true;
+	}
+	text = cJSON_GetStringValue(item);
+	if (!text || !text[0] || strspn(text, "-0123456789") != strlen(text))
+		return false;
+	errno = 0;
+	*ret = strtoll(text, &end, 10);
+	return *end == '\0' && errno == 0;
+}

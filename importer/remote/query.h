@@ -1,0 +1,39 @@
+/*
+ * query: functions of a deployment, called over HTTP (protocol.md 5).
+ *
+ * Threads: any.
+ */
+#ifndef CVX_IMPORTER_REMOTE_QUERY_H
+#define CVX_IMPORTER_REMOTE_QUERY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cJSON;
+struct cvx_err;
+struct http;
+struct stop;
+
+/*
+ * Runs the query "module/path:export" with one object of arguments, which is
+ * deleted; NULL stands for {}. ts: as query_timestamp() gives it, or NULL for
+ * now. *ret, the value in convex_encoded_json, is the caller's to delete.
+ *
+ * An error of the function is -EREMOTEIO with its text; -EPERM if it says that
+ * the key has no permission (HTTP-8).
+ */
+int query_run(struct http *http, const char *path, struct cJSON *args,
+	      const char *ts, const struct stop *stop, struct cJSON **ret,
+	      struct cvx_err *err);
+
+/* The deployment's present time as base64, for query_run(); free() it. */
+int query_timestamp(struct http *http, const struct stop *stop, char **ret,
+		    struct cvx_err *err);
+
+/* {"$integer":…}, a whole number, or a decimal string; false: none of them. */
+bool query_read_integer(const struct cJSON *item, int64_t *ret);
+
+/* Text of a member; NULL if there is none, or it is no string. */
+const char *query_text(const struct cJSON *object, const char *key);
+
+#endif

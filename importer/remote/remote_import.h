@@ -1,0 +1,89 @@
+/*
+ * remote_import: a file becomes documents of a deployment behind a URL, by the
+ * requests of the official client (protocol.md 7), and with its guarantees:
+ * what replaces is atomic, append is as atomic as the deployment makes it
+ * (IMP-18).
+ *
+ *   remote_import_new -> remote_import_available* -> remote_import_commit
+ *     -> remote_import_free
+ *
+ * Parts are uploaded while the file is being written. Only what is confirmed
+ * can change the deployment; of several imports that a lost answer may have
+ * made, one is confirmed. An error leaves the deployment as it was, but for
+ * one: named REMOTE_IMPORT_UNKNOWN, when the connection was lost behind the
+ * confirmation. remote_import_id() then tells what to look for.
+ *
+ * Threads: calls are the owner's to serialise, but for remote_import_cancel().
+ *          The callbacks come from any thread, one at a time.
+ */
+#ifndef CVX_IMPORTER_REMOTE_REMOTE_IMPORT_H
+#define CVX_IMPORTER_REMOTE_REMOTE_IMPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "importer/import.h"
+
+struct http;
+struct remote_import;
+
+/* cvx_err.name of an outcome that is not known; the code is -EINPROGRESS. */
+#define REMOTE_IMPORT_UNKNOWN "OutcomeUnknown"
+
+enum remote_format {
+	REMOTE_CSV,
+	REMOTE_JSON_LINES,
+	REMOTE_JSON_ARRAY,
+	REMOTE_ZIP,
+};
+
+struct remote_import_target {
+	const char *component; /* "": the root */
+	const char *table;     /* NULL for REMOTE_ZIP */
+	enum remote_format format;
+	enum import_mode mode;
+};
+
+struct remote_import_settings {
+	uint64_t part_size; /* 0: UPLOAD_PART_SIZE */
+	uint64_t poll_ms;   /* 0: 250; the first pause between two looks */
+	/* Another import is under way (IMP-3): false gives up. NULL: go on. */
+	bool (*may_join)(void *ctx);
+	/* What the import would do; required: documents would be deleted. False
+	 * gives up. NULL: go on. */
+	bool (*may_perform)(void *ctx, const char *message, bool required);
+	/* A line of progress as the deployment words it; final: of a table that
+	 * is done. NULL: nobody wants to know. */
+	void (*report)(void *ctx, const char *message, bool final);
+	void *ctx;
+};
+
+/* Copies all but http, which must live as long. No request is made yet. */
+int remote_import_new(struct http *http,
+		      const struct remote_import_target *target,
+		      const struct import_source *source,
+		      const struct remote_import_settings *settings,
+		      struct remote_import **ret, struct cvx_err *err);
+
+/* Interrupts what runs; cancels an import that was not performed. NULL is
+ * allowed. */
+void remote_import_free(struct remote_import *imp);
+
+/* As import_available() and the others of import.h. */
+void remote_import_available(struct remote_import *imp, uint64_t size);
+uint64_t remote_import_consumed(struct remote_import *imp);
+void remote_import_restart(struct remote_import *imp);
+
+/* Uploads the rest of the file of size bytes, confirms, and waits for the end.
+ * *ret_count is how many documents the deployment says it has written. Once. */
+int remote_import_commit(struct remote_import *imp, uint64_t size,
+			 uint64_t *ret_count, struct cvx_err *err);
+void remote_import_cancel(struct remote_import *imp);
+
+/* The deployment's id of the import; NULL: it has none yet. As long as imp. */
+const char *remote_import_id(const struct remote_import *imp);
+
+/* After a commit that the deployment refused: its text in full; or NULL. */
+const char *remote_import_error(const struct remote_import *imp);
+
+#endif

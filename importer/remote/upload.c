@@ -1,0 +1,620 @@
+#include "importer/remote/upload.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#include "cache/base/buf.h"
+#include "cache/base/cleanup.h"
+#include "cache/base/err.h"
+#include "importer/remote/http.h"
+#include "importer/remote/query.h"
+#include "importer/remote/stop.h"
+
+#define BOM_SIZE 3
+#define PATH_SIZE_MAX ((size_t)1 << 20)
+/* Parts of files whose size is not known yet double after so many. */
+#define PARTS_OF_ONE_SIZE 2000
+
+/* What the token of the first part has told. */
+enum order {
+	ORDER_UNKNOWN,
+	ORDER_STRICT, /* one part at a time */
+	ORDER_FREE,
+};
+
+struct part {
+	uint64_t off;
+	uint64_t size;
+	size_t number; /* from 1 */
+};
+
+struct upload {
+	struct upload_settings settings;
+
+	pthread_mutex_t lock; /* guards all that follows */
+	pthread_cond_t changed;
+	pthread_t threads[UPLOAD_AT_ONCE];
+	size_t thread_count;
+	struct stop *stop; /* of this round; another one after a restart */
+	uint64_t available;
+	uint64_t size; /* UINT64_MAX: not known yet */
+	uint64_t next_off;
+	uint64_t fixed_part_size; /* 0: parts grow */
+	uint64_t sent_size;
+	char *token;   /* NULL: not begun */
+	char **tokens; /* of parts; NULL: not there yet */
+	size_t part_count;
+	size_t room; /* of tokens */
+	enum order order;
+	unsigned at_work; /* threads that are not waiting */
+	unsigned round_count;
+	bool is_starting;
+	bool is_prepared;
+	bool begins_again; /* once at_work is 0 */
+	bool is_canceled;
+	bool is_ending;
+	struct cvx_err failure; /* code 0: none */
+};
+
+static void lock(struct upload *u)
+{
+	(void)pthread_mutex_lock(&u->lock);
+}
+
+static void unlock(struct upload *u)
+{
+	(void)pthread_mutex_unlock(&u->lock);
+}
+
+static void announce(struct upload *u)
+{
+	(void)pthread_cond_broadcast(&u->changed);
+}
+
+static void wait_for_change(struct upload *u)
+{
+	(void)pthread_cond_wait(&u->changed, &u->lock);
+}
+
+/* Everything that an earlier round has done. */
+static void forget(struct upload *u)
+{
+	size_t i;
+
+	for (i = 0; i < u->part_count; i++)
+		free(u->tokens[i]);
+	free(u->token);
+	u->token = NULL;
+	u->part_count = 0;
+	u->next_off = 0;
+	u->sent_size = 0;
+	u->fixed_part_size = 0;
+	u->order = ORDER_UNKNOWN;
+}
+
+static void fail(struct upload *u, const struct cvx_err *err)
+{
+	if (u->failure.code == 0)
+		u->failure = *err;
+	stop_request(u->stop);
+	announce(u);
+}
+
+/* --- one request ------------------------------------------------------- */
+
+/* All of the bytes: the source has them, or is not what it was. */
+static int read_source(void *ctx, uint64_t off, void *bytes, size_t size)
+{
+	const struct import_source *source = ctx;
+	size_t n;
+	int r;
+
+	while (size > 0) {
+		r = source->read(source->ctx, off, bytes, size, &n, NULL);
+		if (r < 0)
+			return r;
+		if (n == 0)
+			return -EIO;
+		bytes = (char *)bytes + n;
+		off += n;
+		size -= n;
+	}
+	return 0;
+}
+
+/* A part's bytes for libcurl. */
+struct body {
+	struct upload *upload;
+	uint64_t off;
+};
+
+static int read_body(void *ctx, uint64_t off, void *bytes, size_t size)
+{
+	struct body *body = ctx;
+
+	return read_source(&body->upload->settings.source, body->off + off,
+			   bytes, size);
+}
+
+static int start(struct upload *u, struct stop *stop, char **ret,
+		 struct cvx_err *err)
+{
+	const struct http_call call = {.method = "POST",
+				       .path = "/api/import/start_upload",
+				       .content_type = "application/json",
+				       .total_ms = HTTP_TOTAL_MS,
+				       .stop = stop};
+	struct http_answer answer;
+	cJSON *json = NULL;
+	int r;
+
+	r = http_perform_repeated(u->settings.http, &call, true, &answer, err);
+	if (r == 0)
+		r = http_parse(&call, &answer, &json, err);
+	if (r == 0 && !query_text(json, "uploadToken"))
+		r = cvx_fail(err, -EPROTO,
+			     "POST /api/import/start_upload: uploadToken is "
+			     "missing in the answer");
+	if (r == 0) {
+		*ret = strdup(query_text(json, "uploadToken"));
+		if (!*ret)
+			r = cvx_fail_memory(err);
+	}
+	cJSON_Delete(json);
+	http_answer_fini(&answer);
+	return r;
+}
+
+static int print_path(const char *token, size_t number, struct cvx_buf *path,
+		      struct cvx_err *err)
+{
+	int r = cvx_buf_puts(path, "/api/import/upload_part?uploadToken=");
+
+	if (r == 0)
+		r = http_escape(path, token);
+	if (r == 0)
+		r = cvx_buf_printf(path, "&partNumber=%zu", number);
+	if (r == 0)
+		r = cvx_buf_append(path, "", 1);
+	return r < 0 ? cvx_fail(err, r, "the upload token is too long") : 0;
+}
+
+static int take_part_token(const struct http_call *call,
+			   const struct http_answer *answer, char **ret,
+			   struct cvx_err *err)
+{
+	cJSON *json = NULL;
+	int r = http_parse(call, answer, &json, err);
+
+	if (r == 0 && !cJSON_IsString(json))
+		r = cvx_fail(err, -EPROTO,
+			     "POST /api/import/upload_part: the answer is not "
+			     "a part token");
+	if (r == 0) {
+		*ret = strdup(json->valuestring);
+		if (!*ret)
+			r = cvx_fail_memory(err);
+	}
+	cJSON_Delete(json);
+	return r;
+}
+
+/* *ret_again: it may have arrived; the upload must begin again (7.8). */
+static int send_part(struct upload *u, struct stop *stop, const char *token,
+		     const struct part *part, char **ret, bool *ret_again,
+		     struct cvx_err *err)
+{
+	CVX_AUTO(cvx_buf_fini)
+	struct cvx_buf path = CVX_BUF_INIT(PATH_SIZE_MAX);
+	struct body body = {u, part->off};
+	struct http_call call = {.method = "POST",
+				 .content_type = "application/octet-stream",
+				 .body_size = part->size,
+				 .read = read_body,
+				 .ctx = &body,
+				 .stop = stop};
+	struct http_answer answer;
+	int r;
+
+	r = print_path(token, part->number, &path, err);
+	if (r < 0)
+		return r;
+	call.path = path.data;
+	r = http_perform_repeated(u->settings.http, &call, false, &answer, err);
+	*ret_again = r < 0 && answer.outcome == HTTP_AMBIGUOUS;
+	if (r == 0)
+		r = take_part_token(&call, &answer, ret, err);
+	http_answer_fini(&answer);
+	return r;
+}
+
+/* --- what a thread does next, under the lock ---------------------------- */
+
+static uint64_t base_of(struct upload *u)
+{
+	char bom[BOM_SIZE];
+
+	if (!u->settings.drops_bom || u->available < BOM_SIZE ||
+	    read_source(&u->settings.source, 0, bom, BOM_SIZE) < 0 ||
+	    memcmp(bom, "\xef\xbb\xbf", BOM_SIZE) != 0)
+		return 0;
+	return BOM_SIZE;
+}
+
+/* IMP-4. The size of the next part, unless the file ends before. */
+static uint64_t part_size(const struct upload *u)
+{
+	if (u->fixed_part_size)
+		return u->fixed_part_size;
+	return u->settings.part_size << (u->part_count / PARTS_OF_ONE_SIZE);
+}
+
+/* The first part is cut: what is known of the size decides. */
+static void begin_parts(struct upload *u)
+{
+	uint64_t least;
+
+	u->next_off = base_of(u);
+	if (u->size == UINT64_MAX)
+		return;
+	least = (u->size - u->next_off + UPLOAD_PARTS_MAX - 1) /
+		UPLOAD_PARTS_MAX;
+	u->fixed_part_size =
+		least > u->settings.part_size ? least : u->settings.part_size;
+}
+
+static bool has_part(const struct upload *u)
+{
+	uint64_t margin = u->part_count == 0 ? BOM_SIZE : 0;
+
+	if (u->size != UINT64_MAX)
+		return u->next_off < u->size;
+	return u->available >= u->next_off + part_size(u) + margin;
+}
+
+static bool may_send(const struct upload *u)
+{
+	unsigned sending = u->at_work;
+
+	if (!u->token || u->part_count >= UPLOAD_PARTS_MAX)
+		return false;
+	if (u->order != ORDER_FREE)
+		return sending == 0;
+	return true;
+}
+
+static bool is_idle(const struct upload *u)
+{
+	return u->at_work == 0 && !u->is_starting;
+}
+
+static bool is_done(const struct upload *u)
+{
+	return u->size != UINT64_MAX && u->token && is_idle(u) &&
+	       u->next_off >= u->size && !u->begins_again;
+}
+
+/* Room for the token of the part, which is NULL until it is there. */
+static int add_part(struct upload *u, struct part *part)
+{
+	uint64_t size = part_size(u);
+	char **more;
+
+	if (u->part_count == u->room) {
+		more = reallocarray(u->tokens, u->room * 2 + 16, sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		u->tokens = more;
+		u->room = u->room * 2 + 16;
+	}
+	if (u->size != UINT64_MAX && size > u->size - u->next_off)
+		size = u->size - u->next_off;
+	*part = (struct part){u->next_off, size, u->part_count + 1};
+	u->tokens[u->part_count++] = NULL;
+	u->next_off += size;
+	return 0;
+}
+
+/* --- the work of a thread, which enters and leaves with the lock --------- */
+
+/* Begins an upload: step 0 of the import, then the token. */
+static void do_start(struct upload *u)
+{
+	struct cvx_err err = CVX_ERR_INIT;
+	struct http_answer none = {.outcome = HTTP_LOCAL};
+	struct stop *stop = u->stop;
+	unsigned number = u->round_count;
+	bool prepare = !u->is_prepared && u->settings.prepare;
+	char *token = NULL;
+	int r = 0;
+
+	u->is_starting = true;
+	unlock(u);
+	if (number > 0)
+		(void)http_wait_to_repeat(u->settings.http, number, &none,
+					  stop); /* start() sees a stop */
+	if (prepare)
+		r = u->settings.prepare(u->settings.ctx, &err);
+	if (r == 0)
+		r = start(u, stop, &token, &err);
+	lock(u);
+	u->is_starting = false;
+	u->is_prepared |= r == 0;
+	if (r < 0 && !u->begins_again)
+		fail(u, &err);
+	if (r == 0) {
+		u->token = token;
+		begin_parts(u);
+	}
+	announce(u);
+}
+
+static void begin_again(struct upload *u, const struct cvx_err *err)
+{
+	if (u->round_count >= 6) {
+		fail(u, err);
+		return;
+	}
+	u->round_count++;
+	u->begins_again = true;
+	stop_request(u->stop); /* the others of this round */
+}
+
+static void *work(void *ctx);
+
+/* More threads, now that several parts may go at once. */
+static void add_threads(struct upload *u, size_t count)
+{
+	while (u->thread_count < count && !u->is_ending) {
+		if (pthread_create(&u->threads[u->thread_count], NULL, work,
+				   u) != 0)
+			break; /* those that are there do it */
+		u->thread_count++;
+	}
+}
+
+static void take_result(struct upload *u, const struct part *part, char *token)
+{
+	u->tokens[part->number - 1] = token;
+	u->sent_size += part->size;
+	if (u->order != ORDER_UNKNOWN)
+		return;
+	u->order = token[0] ? ORDER_FREE : ORDER_STRICT;
+	if (u->order == ORDER_FREE)
+		add_threads(u, UPLOAD_AT_ONCE);
+}
+
+static void do_part(struct upload *u)
+{
+	struct cvx_err err = CVX_ERR_INIT;
+	struct stop *stop = u->stop;
+	const char *upload_token = u->token;
+	char *token = NULL;
+	struct part part;
+	bool again = false;
+	int r;
+
+	if (add_part(u, &part) < 0) {
+		(void)cvx_fail_memory(&err);
+		fail(u, &err);
+		return;
+	}
+	u->at_work++;
+	unlock(u);
+	r = send_part(u, stop, upload_token, &part, &token, &again, &err);
+	lock(u);
+	u->at_work--;
+	if (r == 0)
+		take_result(u, &part, token);
+	else if (u->begins_again || u->failure.code != 0)
+		; /* that was why */
+	else if (again)
+		begin_again(u, &err);
+	else
+		fail(u, &err);
+	announce(u);
+}
+
+/* The round is over: everything from the start, with another stop. */
+static void do_begin_again(struct upload *u)
+{
+	struct cvx_err err = CVX_ERR_INIT;
+	struct stop *stop = NULL;
+
+	u->begins_again = false;
+	forget(u);
+	if (stop_new(&stop, &err) < 0) {
+		fail(u, &err);
+		return;
+	}
+	stop_free(u->stop);
+	u->stop = stop;
+	if (u->is_canceled)
+		stop_request(stop);
+	announce(u);
+}
+
+static bool can_start(const struct upload *u)
+{
+	return !u->token && is_idle(u) &&
+	       (u->size != UINT64_MAX || has_part(u));
+}
+
+static void *work(void *ctx)
+{
+	struct upload *u = ctx;
+
+	lock(u);
+	while (!u->is_ending) {
+		if (u->begins_again && is_idle(u))
+			do_begin_again(u);
+		else if (u->failure.code != 0 || u->begins_again)
+			wait_for_change(u);
+		else if (can_start(u))
+			do_start(u);
+		else if (may_send(u) && has_part(u))
+			do_part(u);
+		else
+			wait_for_change(u);
+	}
+	unlock(u);
+	return NULL;
+}
+
+/* --- what the owner calls ------------------------------------------------ */
+
+int upload_new(const struct upload_settings *settings, struct upload **ret,
+	       struct cvx_err *err)
+{
+	struct upload *u = calloc(1, sizeof(*u));
+	int r;
+
+	if (!u)
+		return cvx_fail_memory(err);
+	u->settings = *settings;
+	if (u->settings.part_size == 0)
+		u->settings.part_size = UPLOAD_PART_SIZE;
+	u->size = UINT64_MAX;
+	r = stop_new(&u->stop, err);
+	if (r < 0) {
+		free(u);
+		return r;
+	}
+	(void)pthread_mutex_init(&u->lock, NULL);
+	(void)pthread_cond_init(&u->changed, NULL);
+	*ret = u;
+	return 0;
+}
+
+void upload_free(struct upload *u)
+{
+	size_t i, count;
+
+	if (!u)
+		return;
+	lock(u);
+	u->is_ending = true;
+	count = u->thread_count;
+	stop_request(u->stop);
+	announce(u);
+	unlock(u);
+	for (i = 0; i < count; i++)
+		(void)pthread_join(u->threads[i], NULL);
+	forget(u);
+	free(u->tokens);
+	stop_free(u->stop);
+	(void)pthread_cond_destroy(&u->changed);
+	(void)pthread_mutex_destroy(&u->lock);
+	free(u);
+}
+
+void upload_available(struct upload *u, uint64_t size)
+{
+	lock(u);
+	if (size > u->available)
+		u->available = size;
+	if (u->thread_count == 0 && has_part(u))
+		add_threads(u, 1);
+	announce(u);
+	unlock(u);
+}
+
+uint64_t upload_consumed(struct upload *u)
+{
+	uint64_t off;
+
+	lock(u);
+	off = u->token ? u->next_off : 0;
+	unlock(u);
+	return off;
+}
+
+void upload_restart(struct upload *u)
+{
+	lock(u);
+	u->size = UINT64_MAX; /* or a thread would begin before we return */
+	u->available = 0;
+	u->begins_again = true;
+	stop_request(u->stop);
+	announce(u);
+	while (!is_idle(u))
+		wait_for_change(u);
+	if (u->begins_again)
+		do_begin_again(u);
+	if (!u->is_canceled)
+		u->failure.code = 0;
+	u->round_count = 0;
+	unlock(u);
+}
+
+int upload_finish(struct upload *u, uint64_t size, struct cvx_err *err)
+{
+	int r = 0;
+
+	lock(u);
+	u->size = size;
+	u->available = size;
+	add_threads(u, 1);
+	announce(u);
+	if (u->thread_count == 0) {
+		(void)cvx_fail(&u->failure, -EAGAIN, "no thread");
+		u->size = UINT64_MAX;
+	}
+	while (!is_done(u) && u->failure.code == 0 &&
+	       !(u->part_count >= UPLOAD_PARTS_MAX && has_part(u) &&
+		 is_idle(u)))
+		wait_for_change(u);
+	while (!is_idle(u)) /* nobody reads the source any more */
+		wait_for_change(u);
+	if (u->failure.code != 0) {
+		r = u->failure.code;
+		if (err)
+			*err = u->failure;
+	} else if (!is_done(u)) {
+		r = cvx_fail(err, -EFBIG, "more than %d parts",
+			     UPLOAD_PARTS_MAX);
+	}
+	unlock(u);
+	return r;
+}
+
+const char *upload_token(const struct upload *u)
+{
+	return u->token;
+}
+
+size_t upload_part_count(const struct upload *u)
+{
+	return u->part_count;
+}
+
+const char *upload_part_token(const struct upload *u, size_t i)
+{
+	return u->tokens[i];
+}
+
+uint64_t upload_sent_size(struct upload *u)
+{
+	uint64_t size;
+
+	lock(u);
+	size = u->sent_size;
+	unlock(u);
+	return size;
+}
+
+void upload_cancel(struct upload *u)
+{
+	struct cvx_err err = CVX_ERR_INIT;
+
+	lock(u);
+	u->is_canceled = true;
+	(void)cvx_fail(&err, -ECANCELED, "interrupted");
+	fail(u, &err);
+	unlock(u);
+}
