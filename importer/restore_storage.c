@@ -21,9 +21,6 @@
 /* Files are unpacked in pieces of this size. */
 #define PIECE_SIZE ((size_t)256 << 10)
 
-/* import.md 3 */
-#define CREATION_TIME_END 9007199254740992.0
-
 CVX_DEFINE_CLEANUP(struct archive_stream, archive_stream_free)
 CVX_DEFINE_CLEANUP(struct file_writer, file_writer_free)
 
@@ -201,16 +198,15 @@ static int take_row(struct row_reader *rd, size_t nth, struct storage_row *row,
 {
 	struct stored_file *file = &rd->s->files[nth].file;
 	struct origin *origin = &rd->s->origins[nth];
+	int r;
 
 	if (origin->row != 0)
 		return refuse(err, "DuplicateId",
 			      "row %" PRIu64 " is about the same file",
 			      origin->row);
-	if (row->has_time && (row->creation_time == 0 ||
-			      row->creation_time >= CREATION_TIME_END))
-		return refuse(err, "InvalidDocumentError",
-			      "\"_creationTime\": it must be above 0 and below "
-			      "2^53");
+	r = storage_row_check_time(row, err);
+	if (r < 0)
+		return r;
 	origin->row = rd->s->row_count;
 	origin->has_time = row->has_time;
 	origin->has_sha256 = row->has_sha256;

@@ -21,6 +21,7 @@
 struct cvx_buf;
 struct cvx_err;
 struct deployment;
+struct storage_row;
 
 #define STORED_FILE_SHA256_SIZE 32
 #define STORED_FILE_UUID_SIZE 36
@@ -76,6 +77,24 @@ int deployment_open_stored_file(struct deployment *d, const char *component,
 int deployment_store_file(struct deployment *d, const char *component,
 			  const char *content_type, int fd, uint64_t size,
 			  char ret_id[ID_TEXT_MAX + 1], struct cvx_err *err);
+
+/*
+ * Stores the bytes as the file of a backup that the row tells of, under its id:
+ * what it does not tell is made new. Nothing happens if that very file is there;
+ * another one under the id is -EPERM. A storage without files takes over the
+ * table number of the id, any other must have it: InvalidId. Sha256Mismatch if
+ * the row has another checksum.
+ */
+int deployment_restore_stored_file(struct deployment *d, const char *component,
+				   const struct storage_row *row, int fd,
+				   uint64_t size, struct cvx_err *err);
+
+/* Gives the files that rows tell of their time, content type and internal id,
+ * all or none; other rows do nothing. Sha256Mismatch as above. */
+int deployment_describe_stored_files(struct deployment *d,
+				     const char *component,
+				     const struct storage_row *rows,
+				     size_t count, struct cvx_err *err);
 
 int deployment_delete_stored_file(struct deployment *d, const char *component,
 				  const char *id, struct cvx_err *err);

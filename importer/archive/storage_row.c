@@ -17,6 +17,8 @@
 #define STRING_MAX (6 * MIME_TYPE_MAX + 2)
 #define KEY_MAX (6 * sizeof("_creationTime") + 2)
 
+#define CREATION_TIME_END 9007199254740992.0
+
 enum member {
 	MEMBER_ID,
 	MEMBER_TIME,
@@ -40,6 +42,15 @@ struct value {
 	const char *text;
 	size_t size;
 };
+
+int storage_row_check_time(const struct storage_row *row, struct cvx_err *err)
+{
+	if (!row->has_time ||
+	    (row->creation_time > 0 && row->creation_time < CREATION_TIME_END))
+		return 0;
+	return refuse(err, "InvalidDocumentError",
+		      "\"_creationTime\": it must be above 0 and below 2^53");
+}
 
 void storage_row_fini(struct storage_row *row)
 {

@@ -33,4 +33,8 @@ int storage_row_read(const char *line, size_t size, struct storage_row *ret,
 		     struct cvx_err *err);
 void storage_row_fini(struct storage_row *row);
 
+/* Refuses a time that no document may have (import.md 3): of a file that is
+ * stored, as a row without one is not looked at. */
+int storage_row_check_time(const struct storage_row *row, struct cvx_err *err);
+
 #endif

@@ -8,11 +8,15 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "cache/base/file.h"
 #include "cache/segment.h"
 #include "importer/embedded/embedded.h"
 #include "importer/value/sha256.h"
+
+/* A file is copied in pieces of this size. */
+#define PIECE_SIZE ((size_t)256 << 10)
 
 struct file_writer {
 	int fd;
@@ -111,6 +115,33 @@ int files_stage_sync(const struct stage_folder *stage, uint64_t count,
 		return cvx_fail(err, r, "cannot store the files: %s",
 				strerror(-r));
 	return 0;
+}
+
+int file_copy_in(struct stage_folder *stage, int fd, uint64_t size,
+		 struct stored_file *ret, struct cvx_err *err)
+{
+	CVX_AUTO(file_writer_freep) struct file_writer *w = NULL;
+	CVX_AUTO(cvx_freep) char *piece = malloc(PIECE_SIZE);
+	uint64_t off = 0;
+	size_t n;
+	int r;
+
+	if (!piece)
+		return cvx_fail_memory(err);
+	r = file_writer_new(stage, 0, &w, err);
+	for (; r == 0 && off < size; off += n) {
+		n = size - off < PIECE_SIZE ? (size_t)(size - off) : PIECE_SIZE;
+		r = file_pread(fd, piece, n, off, &n);
+		if (r == 0 && n == 0)
+			r = -EIO; /* shorter than it was said to be */
+		if (r < 0)
+			return cvx_fail(err, r, "cannot read the file: %s",
+					strerror(-r));
+		r = file_writer_add(w, piece, n, err);
+	}
+	if (r == 0)
+		r = file_writer_finish(w, ret, err);
+	return r < 0 ? r : files_stage_sync(stage, 1, err);
 }
 
 int file_make_uuid(char text[STORED_FILE_UUID_SIZE + 1], struct cvx_err *err)

@@ -51,6 +51,11 @@ int file_writer_finish(struct file_writer *w, struct stored_file *ret,
 int files_stage_sync(const struct stage_folder *stage, uint64_t count,
 		     struct cvx_err *err);
 
+/* Copies the bytes [0, size) of the descriptor into the first file of the
+ * stage, durably; fills size and sha256 of ret. */
+int file_copy_in(struct stage_folder *stage, int fd, uint64_t size,
+		 struct stored_file *ret, struct cvx_err *err);
+
 /* A random UUID. */
 int file_make_uuid(char text[STORED_FILE_UUID_SIZE + 1], struct cvx_err *err);
 

@@ -25,11 +25,6 @@
  * each time, a whole commit has come in between. */
 #define OPEN_TRIES 100
 
-/* A file is copied in pieces of this size. */
-#define PIECE_SIZE ((size_t)256 << 10)
-
-CVX_DEFINE_CLEANUP(struct file_writer, file_writer_free)
-
 static void file_row_fini(struct file_row *row)
 {
 	stored_file_fini(&row->file);
@@ -235,34 +230,6 @@ static int copy_type(const char *content_type, char **ret, struct cvx_err *err)
 	return 0;
 }
 
-/* The bytes [0, size) of the descriptor as the first file of the stage. */
-static int copy_bytes(struct stage_folder *stage, int fd, uint64_t size,
-		      struct stored_file *ret, struct cvx_err *err)
-{
-	CVX_AUTO(file_writer_freep) struct file_writer *w = NULL;
-	CVX_AUTO(cvx_freep) char *piece = malloc(PIECE_SIZE);
-	uint64_t off = 0;
-	size_t n;
-	int r;
-
-	if (!piece)
-		return cvx_fail_memory(err);
-	r = file_writer_new(stage, 0, &w, err);
-	for (; r == 0 && off < size; off += n) {
-		n = size - off < PIECE_SIZE ? (size_t)(size - off) : PIECE_SIZE;
-		r = file_pread(fd, piece, n, off, &n);
-		if (r == 0 && n == 0)
-			r = -EIO; /* shorter than it was said to be */
-		if (r < 0)
-			return cvx_fail(err, r, "cannot read the file: %s",
-					strerror(-r));
-		r = file_writer_add(w, piece, n, err);
-	}
-	if (r == 0)
-		r = file_writer_finish(w, ret, err);
-	return r < 0 ? r : files_stage_sync(stage, 1, err);
-}
-
 /* Gives the new file an id and a time, and the change its number. */
 static int choose_id(struct deployment *d, struct counters_row *counters,
 		     struct files_change *change, struct file_row *row,
@@ -328,7 +295,7 @@ int deployment_store_file(struct deployment *d, const char *component,
 	if (r == 0)
 		r = files_stage_new(d, &stage, err);
 	if (r == 0)
-		r = copy_bytes(stage, fd, size, &row.file, err);
+		r = file_copy_in(stage, fd, size, &row.file, err);
 	if (r == 0)
 		r = file_make_uuid(row.file.internal_id, err);
 	change.stage = stage;
