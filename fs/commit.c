@@ -107,31 +107,6 @@ static int take_turn(struct commits *c, struct turn *t, struct stage *s,
 	return cvx_fail(err, -ECANCELED, "canceled before it began");
 }
 
-/* All that is staged, as one text of at most max bytes. */
-static int read_all(struct stage *s, size_t max, struct cvx_buf *out,
-		    struct cvx_err *err)
-{
-	size_t n;
-	int r;
-
-	cvx_buf_init(out, max);
-	for (;;) {
-		if (out->size == max)
-			return cvx_fail(err, -EFBIG,
-					"%s: is longer than %zu bytes", s->path,
-					max);
-		r = cvx_buf_reserve(
-			out, max - out->size < 65536 ? max - out->size : 65536);
-		if (r < 0)
-			return cvx_fail_memory(err);
-		r = stage_read(s, out->size, out->data + out->size,
-			       out->capacity - out->size, &n, err);
-		if (r < 0 || n == 0)
-			return r;
-		out->size += n;
-	}
-}
-
 static int import(struct stage *s, struct cvx_err *err)
 {
 	struct import_result result;
@@ -165,7 +140,7 @@ static int restore(struct stage *s, struct cvx_err *err)
 static int register_tables(struct stage *s, struct cvx_err *err)
 {
 	CVX_AUTO(cvx_buf_fini) struct cvx_buf text;
-	int r = read_all(s, REGISTRY_MAX, &text, err);
+	int r = stage_read_all(s, REGISTRY_MAX, &text, err);
 
 	return r < 0 ? r
 		     : deployment_register_tables(s->env->deployment,
@@ -178,7 +153,7 @@ static int check_marker(struct stage *s, struct cvx_err *err)
 {
 	static const char marker[] = "\"uniform\"";
 	CVX_AUTO(cvx_buf_fini) struct cvx_buf text;
-	int r = read_all(s, MARKER_MAX, &text, err);
+	int r = stage_read_all(s, MARKER_MAX, &text, err);
 	size_t n;
 
 	if (r < 0 && r != -EFBIG)
@@ -250,7 +225,7 @@ static int perform(struct commits *c, struct stage *s, struct cvx_err *err)
 	case TREE_UPLOAD:
 	case TREE_FILE:
 	case TREE_FILE_LIST:
-		return store_commit(s, err);
+		return store_commit(s, c->env.expected, err);
 	case TREE_README:
 	case TREE_SCRATCH:
 	case TREE_ROOT:

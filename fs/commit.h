@@ -22,6 +22,7 @@
 
 struct commits;
 struct cvx_err;
+struct expected;
 struct names;
 struct rejects;
 struct report;
@@ -34,6 +35,7 @@ struct commit_env {
 	struct rejects *rejects;
 	struct report *report;
 	struct names *names;
+	struct expected *expected;
 };
 
 int commits_new(const struct commit_env *env, struct commits **ret,

@@ -25,6 +25,7 @@
 #include "fs/barrier.h"
 #include "fs/commit.h"
 #include "fs/components.h"
+#include "fs/expected.h"
 #include "fs/handle.h"
 #include "fs/hidden.h"
 #include "fs/interrupt.h"
@@ -53,6 +54,7 @@ struct session {
 	struct names *names;
 	struct marks *marks;
 	struct hidden *hidden;
+	struct expected *expected;
 	struct handles *handles;
 	struct report *report;
 	struct commits *commits;

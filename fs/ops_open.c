@@ -350,8 +350,10 @@ static int make_file(struct session *s, const struct node *dir,
 		stage_set_append(stage);
 	if (place.kind == TREE_SCRATCH)
 		r = guess(stage, &dir->place, name, path, err);
-	/* What was unlinked and made again is replaced, even by nothing. */
-	if ((flags & O_TRUNC) || (!named && hidden_from(s->hidden, path, tid)))
+	/* What was unlinked and made again is replaced, even by nothing. A file
+	 * of a backup is stored even if it is empty. */
+	if ((flags & O_TRUNC) || place.kind == TREE_FILE ||
+	    (!named && hidden_from(s->hidden, path, tid)))
 		stage_set_truncated(stage);
 	if (r == 0 && named)
 		r = names_put(s->names, path, stage, err);

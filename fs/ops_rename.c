@@ -17,7 +17,9 @@
 #include "cache/base/err.h"
 #include "cache/base/log.h"
 #include "cache/rejects.h"
+#include "fs/store.h"
 #include "importer/deployment.h"
+#include "importer/stored_file.h"
 
 /* A rename on its way. */
 struct renaming {
@@ -268,6 +270,104 @@ static int rename_served(struct renaming *rn, struct cvx_err *err)
 	return r;
 }
 
+/* --- a file that has just been stored --------------------------------------
+ */
+
+/* Its id stays; its content type is that of the new ending. */
+static int retype_upload(struct renaming *rn, const struct name *ghost,
+			 struct cvx_err *err)
+{
+	int r = store_retype(&rn->s->stage_env, rn->target.component,
+			     ghost->stored_id, rn->to.name, err);
+
+	if (r < 0)
+		return r;
+	discard_at(rn->s, rn->to.path);
+	return names_move(rn->s->names, rn->from.path, rn->to.path, err);
+}
+
+/* A new file of its bytes, in place of the ghost. */
+static int stage_upload(struct renaming *rn, const struct name *ghost,
+			struct stage **ret, struct cvx_err *err)
+{
+	const struct tree_place scratch = scratch_in(&rn->from);
+	struct stage_base base = STAGE_BASE_NONE;
+	struct stored_file f;
+	struct stage *stage;
+	int r = deployment_open_stored_file(rn->s->settings.deployment,
+					    scratch.component, ghost->stored_id,
+					    &base.fd, &f, err);
+
+	if (r < 0)
+		return r;
+	base.size = f.size;
+	stored_file_fini(&f);
+	r = stage_new(&rn->s->stage_env, &scratch, rn->from.path,
+		      nodes_number(rn->s->nodes), &stage, err);
+	if (r < 0) {
+		stage_base_fini(&base);
+		return r;
+	}
+	stage_set_contents(stage, &base, 0);
+	r = names_put(rn->s->names, rn->from.path, stage, err);
+	if (r < 0) {
+		stage_unref(stage);
+		return r;
+	}
+	*ret = stage;
+	return 0;
+}
+
+/*
+ * sed -i, zip, browsers and others write under a name of their own and rename.
+ * In _storage such a name is that of a file to be stored, so it has been by
+ * now. It becomes what the new name says, and is stored under the old one no
+ * more.
+ */
+static int rename_upload(struct renaming *rn, const struct name *ghost,
+			 struct cvx_err *err)
+{
+	const char *component = rn->from.dir->place.component;
+	struct stage *stage;
+	int r;
+
+	if (rn->target.kind == TREE_UPLOAD &&
+	    rn->to.dir->place.component == component)
+		return retype_upload(rn, ghost, err);
+	if (rn->target.kind == TREE_FILE)
+		return cvx_fail(err, -ENOTSUP,
+				"%s: has an id already, which is %s",
+				rn->from.path, ghost->stored_id);
+	r = stage_upload(rn, ghost, &stage, err);
+	if (r < 0)
+		return r;
+	r = rename_stage(rn, stage, err);
+	if (r < 0)
+		names_put_back(rn->s->names, rn->from.path, stage);
+	stage_unref(stage);
+	if (r < 0)
+		return r;
+	r = deployment_delete_stored_file(rn->s->settings.deployment, component,
+					  ghost->stored_id, err);
+	return r == -ENOENT ? 0 : r; /* someone else has deleted it */
+}
+
+static int rename_ghost(struct renaming *rn, const struct name *ghost,
+			struct cvx_err *err)
+{
+	struct tree_place from;
+	int r = tree_file(&rn->from.dir->place, rn->from.name, &from, err);
+
+	if (r == 0)
+		r = tree_file(&rn->to.dir->place, rn->to.name, &rn->target,
+			      err);
+	if (r < 0)
+		return r;
+	if (from.kind == TREE_UPLOAD && ghost->stored_id[0])
+		return rename_upload(rn, ghost, err);
+	return cvx_fail(err, -ENOENT, "%s: has been imported", rn->from.path);
+}
+
 static int rename_folder(struct renaming *rn, struct cvx_err *err)
 {
 	struct tree_place place;
@@ -300,8 +400,7 @@ static int rename_name(struct renaming *rn, struct cvx_err *err)
 	if (there.kind == NAME_FOLDER)
 		return rename_folder(rn, err);
 	if (there.kind == NAME_GHOST)
-		return cvx_fail(err, -ENOENT, "%s: has been imported",
-				rn->from.path);
+		return rename_ghost(rn, &there, err);
 	r = tree_file(&rn->to.dir->place, rn->to.name, &rn->target, err);
 	if (r == 0)
 		r = there.kind == NAME_STAGED

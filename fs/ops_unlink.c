@@ -164,6 +164,21 @@ static int remove_served(struct session *s, const struct name_end *e,
 	return 0; /* it goes with its folder */
 }
 
+/* What it has become stays. But zip and others make a file to see whether they
+ * can, and remove it: such a one is not stored for good. */
+static int remove_ghost(struct session *s, const struct name_end *e,
+			const struct name *ghost, struct cvx_err *err)
+{
+	int r = 0;
+
+	(void)names_remove(s->names, e->path, NULL);
+	if (ghost->stored_id[0] && ghost->size == 0)
+		r = deployment_delete_stored_file(s->settings.deployment,
+						  e->dir->place.component,
+						  ghost->stored_id, err);
+	return r == -ENOENT ? 0 : r; /* someone else has deleted it */
+}
+
 static int remove_name(struct session *s, const struct name_end *e, pid_t tid,
 		       struct cvx_err *err)
 {
@@ -178,7 +193,7 @@ static int remove_name(struct session *s, const struct name_end *e, pid_t tid,
 		barrier_remove(s->barrier, there.stage);
 		(void)names_remove(s->names, e->path, there.stage);
 	} else if (there.kind == NAME_GHOST) {
-		(void)names_remove(s->names, e->path, NULL);
+		r = remove_ghost(s, e, &there, err);
 	} else if (there.kind == NAME_FOLDER) {
 		r = cvx_fail(err, -EISDIR, "%s: is a folder", e->path);
 	} else {

@@ -44,6 +44,8 @@ static int make_parts(struct session *s, struct cvx_err *err)
 	if (r == 0)
 		r = hidden_new(&s->hidden, err);
 	if (r == 0)
+		r = expected_new(&s->expected, err);
+	if (r == 0)
 		r = handles_new(s->nodes, &s->handles, err);
 	if (r == 0)
 		r = report_new(set->deployment, &s->report, err);
@@ -70,6 +72,7 @@ static int make_parts(struct session *s, struct cvx_err *err)
 		.rejects = set->rejects,
 		.report = s->report,
 		.names = s->names,
+		.expected = s->expected,
 	};
 	return commits_new(&commit_env, &s->commits, err);
 }
@@ -215,6 +218,7 @@ void session_free(struct session *s)
 	handles_free(s->handles);
 	marks_free(s->marks);
 	hidden_free(s->hidden);
+	expected_free(s->expected);
 	names_free(s->names);
 	barrier_free(s->barrier);
 	nodes_free(s->nodes);

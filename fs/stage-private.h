@@ -10,6 +10,7 @@
 #include "cache/base/err.h"
 #include "fs/stage.h"
 
+struct cvx_buf;
 struct import;
 struct restore;
 struct spool;
@@ -103,6 +104,11 @@ void stage_fit_import(struct stage *s, const struct tree_place *place,
 
 /* The bytes that are to be imported: how many. */
 uint64_t stage_import_size(struct stage *s);
+
+/* All that is staged, as one text of at most max bytes, else -EFBIG. out is
+ * initialised by this, and the caller's to cvx_buf_fini() in any case. */
+int stage_read_all(struct stage *s, size_t max, struct cvx_buf *out,
+		   struct cvx_err *err);
 
 /* Copies a base into the spool. */
 int stage_copy_base(struct stage *s, struct cvx_err *err);

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cache/base/buf.h"
 #include "cache/base/cleanup.h"
 #include "cache/base/file.h"
 #include "cache/spool.h"
@@ -422,6 +423,30 @@ int stage_read(struct stage *s, uint64_t off, void *buf, size_t size,
 			       buf, size, ret_n, err);
 	pthread_mutex_unlock(&s->lock);
 	return r;
+}
+
+int stage_read_all(struct stage *s, size_t max, struct cvx_buf *out,
+		   struct cvx_err *err)
+{
+	size_t n;
+	int r;
+
+	cvx_buf_init(out, max);
+	for (;;) {
+		if (out->size == max)
+			return cvx_fail(err, -EFBIG,
+					"%s: is longer than %zu bytes", s->path,
+					max);
+		r = cvx_buf_reserve(
+			out, max - out->size < 65536 ? max - out->size : 65536);
+		if (r < 0)
+			return cvx_fail_memory(err);
+		r = stage_read(s, out->size, out->data + out->size,
+			       out->capacity - out->size, &n, err);
+		if (r < 0 || n == 0)
+			return r;
+		out->size += n;
+	}
 }
 
 static int truncate_now(struct stage *s, uint64_t size, struct cvx_err *err)

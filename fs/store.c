@@ -3,10 +3,17 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cache/base/buf.h"
+#include "cache/base/cleanup.h"
 #include "cache/spool.h"
+#include "fs/expected.h"
 #include "fs/stage-private.h"
 #include "fs/stored.h"
+#include "importer/archive/storage_rows.h"
 #include "importer/stored_file.h"
+
+/* A row has some 250 bytes. */
+#define LIST_MAX ((size_t)64 << 20)
 
 static const char *name_of(const struct stage *s)
 {
@@ -15,50 +22,118 @@ static const char *name_of(const struct stage *s)
 	return slash ? slash + 1 : s->path;
 }
 
-/* What it has become, for those who ask for the name they wrote. */
-static int note_stored(struct stage *s, const char *id, struct cvx_err *err)
+/* What it has become, for those who ask for the name they wrote. It is stored,
+ * even if it is gone again. */
+static void note_stored(struct stage *s, const char *id)
 {
-	char name[TREE_NAME_MAX + 1];
+	char name[TREE_NAME_MAX + 1] = "";
 	struct stored_file f;
-	int r = deployment_find_stored_file(s->env->deployment,
-					    s->place.component, id, &f, err);
 
-	if (r < 0)
-		return r;
-	stored_name(&f, name);
-	stored_file_fini(&f);
+	if (deployment_find_stored_file(s->env->deployment, s->place.component,
+					id, &f, NULL) == 0) {
+		stored_name(&f, name);
+		stored_file_fini(&f);
+	}
 	pthread_mutex_lock(&s->lock);
 	memcpy(s->stored_id, id, strlen(id) + 1);
 	s->stored_in_place = strcmp(name, name_of(s)) == 0;
 	pthread_mutex_unlock(&s->lock);
-	return 0;
+}
+
+/* The bytes, as a file that can be read. */
+static int open_bytes(struct stage *s, int *ret_fd, struct cvx_err *err)
+{
+	int r = stage_copy_base(s, err);
+
+	return r < 0 ? r : spool_descriptor(s->spool, ret_fd, err);
 }
 
 static int store_upload(struct stage *s, struct cvx_err *err)
 {
 	char id[ID_TEXT_MAX + 1];
-	int r, fd;
+	int fd;
+	int r = open_bytes(s, &fd, err);
 
-	r = stage_copy_base(s, err);
-	if (r == 0)
-		r = spool_descriptor(s->spool, &fd, err);
 	if (r == 0)
 		r = deployment_store_file(s->env->deployment,
 					  s->place.component,
 					  stored_type(name_of(s)), fd,
 					  spool_size(s->spool), id, err);
-	if (r < 0)
-		return r;
-	/* It is stored, whoever may have deleted it again. */
-	(void)note_stored(s, id, NULL);
+	if (r == 0)
+		note_stored(s, id);
+	return r;
+}
+
+/* What a file of that id is, if no row tells. */
+static int make_row(const char *id, const char *name, struct storage_row *ret,
+		    struct cvx_err *err)
+{
+	const char *type = stored_type(name);
+	struct storage_row row = {.number = 0};
+
+	if (id_decode(id, strlen(id), &row.number, &row.key) < 0)
+		return cvx_fail(err, -EINVAL, "%s: is no id", id);
+	if (type && !(row.content_type = strdup(type)))
+		return cvx_fail_memory(err);
+	*ret = row;
 	return 0;
 }
 
-int store_commit(struct stage *s, struct cvx_err *err)
+static int store_by_id(struct stage *s, struct expected *e, struct cvx_err *err)
+{
+	CVX_AUTO(storage_row_fini) struct storage_row row = {.number = 0};
+	struct storage_row told;
+	int r = make_row(s->place.id, name_of(s), &row, err), fd;
+
+	if (r == 0)
+		r = expected_find(e, s->place.component, row.number, &row.key,
+				  &told, err);
+	if (r == 1) {
+		storage_row_fini(&row);
+		row = told;
+	}
+	if (r >= 0)
+		r = open_bytes(s, &fd, err);
+	if (r == 0)
+		r = deployment_restore_stored_file(s->env->deployment,
+						   s->place.component, &row, fd,
+						   spool_size(s->spool), err);
+	if (r == 0)
+		note_stored(s, s->place.id);
+	return r;
+}
+
+static int take_list(struct stage *s, struct expected *e, struct cvx_err *err)
+{
+	CVX_AUTO(cvx_buf_fini) struct cvx_buf text = CVX_BUF_INIT(LIST_MAX);
+	CVX_AUTO(storage_rows_fini) struct storage_rows rows = {NULL, 0};
+	int r = stage_read_all(s, LIST_MAX, &text, err);
+
+	if (r == 0)
+		r = storage_rows_read(text.data, text.size, &rows, err);
+	if (r == 0)
+		r = deployment_describe_stored_files(
+			s->env->deployment, s->place.component, rows.list,
+			rows.count, err);
+	return r < 0 ? r : expected_put(e, s->place.component, &rows, err);
+}
+
+int store_commit(struct stage *s, struct expected *e, struct cvx_err *err)
 {
 	if (s->place.kind == TREE_UPLOAD)
 		return store_upload(s, err);
-	return cvx_fail(err, -ENOTSUP,
-			"%s: stored files cannot be restored one by one yet",
-			s->path);
+	if (s->place.kind == TREE_FILE)
+		return store_by_id(s, e, err);
+	return take_list(s, e, err);
+}
+
+int store_retype(const struct stage_env *env, const char *component,
+		 const char *id, const char *name, struct cvx_err *err)
+{
+	CVX_AUTO(storage_row_fini) struct storage_row row = {.number = 0};
+	int r = make_row(id, name, &row, err);
+
+	return r < 0 ? r
+		     : deployment_describe_stored_files(
+			       env->deployment, component, &row, 1, err);
 }

@@ -253,8 +253,12 @@ static bool parse_id(const char *name, char ret[ID_TEXT_MAX + 1])
 
 static void storage_file(const char *name, struct tree_place *place)
 {
-	if (is(name, "documents.jsonl"))
+	static const char list[] = "documents.jsonl";
+
+	if (is(name, list))
 		place->kind = TREE_FILE_LIST;
+	else if (strncmp(name, list, sizeof(list) - 1) == 0)
+		return; /* what editors keep beside it */
 	else if (parse_id(name, place->id))
 		place->kind = TREE_FILE;
 	else if (name[0] != '.')

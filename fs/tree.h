@@ -15,7 +15,8 @@
  * their temporary files under them. At the root such a folder is a scratch
  * folder, and a file that has a target's ending but no table's name before it
  * is refused, so that nobody takes a file that is never imported for one that
- * was.
+ * was. In _storage it is the other way round: every other name is that of a
+ * file to be stored, but for what begins with "documents.jsonl".
  *
  * Threads: any; nothing here has state and nothing touches a disk.
  */

@@ -262,4 +262,208 @@ case_F5_read_only_mounts_store_nothing() {
 	expect_text "note" "$(cat "$MNT/_storage/"*.txt)" hello
 }
 
+# Programs that write under another name first, which is no name that tells.
+case_W6_a_file_that_was_just_stored_is_renamed() {
+	need getfattr
+	start_mount
+	make_files
+	local id
+	cp photo.png "$MNT/_storage/download.part"
+	id=$(stored download.part)
+	mv "$MNT/_storage/download.part" "$MNT/_storage/photo.png"
+	expect_stored "$id.png" photo.png image/png
+	expect_text "id" "$(stored photo.png)" "$id"
+	expect_text "names" "$(stored_names)" "$id.png "
+	"$PYTHON" -c 'import os, sys
+os.rename(sys.argv[1] + "/photo.png", sys.argv[1] + "/.scratch")' \
+		"$MNT/_storage"
+	expect_text "names" "$(stored_names)" ".scratch "
+	expect_file photo.png "$MNT/_storage/.scratch"
+	cp note.txt "$MNT/_storage/"
+	echo '{"n":5}' >row
+	mkdir "$MNT/t"
+	cp row "$MNT/_storage/row"
+	mv "$MNT/_storage/row" "$MNT/t/documents.jsonl"
+	expect_numbers t 5
+	cp row "$MNT/_storage/row"
+	expect_refused 'not supported' \
+		mv "$MNT/_storage/row" "$MNT/_storage/$(stored note.txt).txt"
+	expect_text "files" "$(wc -l <"$MNT/_storage/documents.jsonl")" 2
+}
+
+case_W6_zip_makes_an_archive_that_is_stored() {
+	need getfattr zip unzip
+	start_mount
+	make_files
+	zip -q "$MNT/_storage/out.zip" photo.png
+	unzip -q -p "$MNT/_storage/$(stored out.zip).zip" photo.png |
+		cmp - photo.png
+	expect_text "names" "$(stored_names)" "$(stored out.zip).zip "
+}
+
+# --- files of a backup -----------------------------------------------------
+
+# A deployment with three files, one of them empty, and one in a component;
+# $KEPT is the id of photo.png.
+fill() {
+	make_files
+	mkdir "$MNT/_components/mail"
+	cp photo.png note.txt "$MNT/_storage/"
+	KEPT=$(stored photo.png)
+	: >"$MNT/_storage/nothing"
+	cp note.txt "$MNT/_components/mail/_storage/"
+	seed t 1
+}
+
+expect_filled() {
+	diff -r -x README.md "$MNT" "$1"
+	expect_text "type" "$(xattr user.mime_type "$1/_storage/$KEPT.png")" \
+		image/png
+	expect_text "files" "$(find "$1/_storage" -type f | wc -l)" 4
+}
+
+# prove_copy COMMAND...: with a backup in ./backup and a mount at ./mnt2.
+prove_copy() {
+	need getfattr
+	start_mount
+	fill
+	cp -r "$MNT" backup
+	start_mount_at "$DIR/state2" "$DIR/mnt2"
+	"$@"
+	expect_filled "$DIR/mnt2"
+	# The same once more changes nothing.
+	cp "$DIR/mnt2/_storage/documents.jsonl" before
+	"$@"
+	expect_filled "$DIR/mnt2"
+	expect_file "$DIR/mnt2/_storage/documents.jsonl" before
+}
+
+copy_cp() { cp -r backup/. "$DIR/mnt2"; }
+copy_cp_a() { cp -a backup/. "$DIR/mnt2"; }
+copy_rsync() { rsync -a backup/ "$DIR/mnt2"; }
+copy_tar() { tar -C backup -cf - . | tar -C "$DIR/mnt2" -xf -; }
+copy_unzip() {
+	rm -f backup.zip
+	(cd backup && zip -q -r ../backup.zip .)
+	unzip -q -o backup.zip -d "$DIR/mnt2"
+}
+copy_list_first() {
+	cp backup/_storage/documents.jsonl "$DIR/mnt2/_storage/"
+	copy_cp
+}
+copy_list_last() {
+	cp backup/_storage/??????????* "$DIR/mnt2/_storage/"
+	copy_cp
+	cp backup/_storage/documents.jsonl "$DIR/mnt2/_storage/"
+}
+
+case_T1_cp_r_brings_files_back() { prove_copy copy_cp; }
+case_T1_cp_a_brings_files_back() { prove_copy copy_cp_a; }
+case_T1_rsync_brings_files_back() {
+	need rsync
+	prove_copy copy_rsync
+}
+case_T1_tar_brings_files_back() { prove_copy copy_tar; }
+case_T1_unzip_brings_files_back() {
+	need zip unzip
+	prove_copy copy_unzip
+}
+case_T1_the_list_may_come_first() { prove_copy copy_list_first; }
+case_T1_the_list_may_come_last() { prove_copy copy_list_last; }
+
+case_T1_a_file_without_its_row_is_stored_under_its_id() {
+	start_mount
+	fill
+	cp "$MNT/_storage/$KEPT.png" .
+	start_mount_at "$DIR/state2" "$DIR/mnt2"
+	# The ending is not part of the name.
+	cp "$KEPT.png" "$DIR/mnt2/_storage/$KEPT.jpeg"
+	expect_text "type" "$(xattr user.mime_type \
+		"$DIR/mnt2/_storage/$KEPT.jpeg")" image/jpeg
+	cp "$KEPT.png" "$DIR/mnt2/_storage/$KEPT.png"
+	expect_text "files" "$(cd "$DIR/mnt2/_storage" && echo k*)" "$KEPT.jpeg"
+	expect_file photo.png "$DIR/mnt2/_storage/$KEPT.jpeg"
+	# With its row, its type is that of the row.
+	cp "$MNT/_storage/documents.jsonl" "$DIR/mnt2/_storage/"
+	expect_text "files" "$(cd "$DIR/mnt2/_storage" && echo k*)" "$KEPT.png"
+	grep -F "$KEPT" "$MNT/_storage/documents.jsonl" |
+		cmp - "$DIR/mnt2/_storage/documents.jsonl"
+}
+
+case_W10_another_file_does_not_take_an_id() {
+	start_mount
+	fill
+	cp "$MNT/_storage/documents.jsonl" before
+	expect_refused 'not permitted' cp note.txt "$MNT/_storage/$KEPT.png"
+	expect_reject "_storage/$KEPT.png" note.txt
+	expect_match "last error" "$(last_error)" 'do not change'
+	expect_refused 'not permitted' cp note.txt "$MNT/_storage/$KEPT.txt"
+	cp note.txt "$MNT/_storage/.new"
+	expect_refused 'not permitted' \
+		mv "$MNT/_storage/.new" "$MNT/_storage/$KEPT.png"
+	expect_file "$MNT/_storage/$KEPT.png" photo.png
+	expect_file "$MNT/_storage/documents.jsonl" before
+}
+
+case_F2_rows_that_are_wrong_change_nothing() {
+	start_mount
+	fill
+	cp "$MNT/_storage/documents.jsonl" before
+	local list=$MNT/_storage/documents.jsonl
+	sed '2s/{/{oops/' before >bad.jsonl
+	expect_refused 'Invalid argument' cp bad.jsonl "$list"
+	expect_match "last error" "$(last_error)" 'row 2'
+	expect_reject _storage/documents.jsonl bad.jsonl
+	rm "$list.error" "$list.rejected"
+	# The checksum of another file.
+	sed -E 's|"sha256":"[^"]*"|"sha256":"'"$(printf 'A%.0s' {1..43})"'="|;
+		s|image/png|image/gif|' before >bad.jsonl
+	expect_refused 'Invalid argument' cp bad.jsonl "$list"
+	expect_match "last error" "$(last_error)" 'SHA-256'
+	sed '$p' before >bad.jsonl
+	expect_refused 'Invalid argument' cp bad.jsonl "$list"
+	expect_match "last error" "$(last_error)" 'twice'
+	expect_file "$list" before
+	# A row that is left out removes nothing.
+	: >"$list"
+	expect_file "$list" before
+}
+
+case_M6_editing_the_list_changes_what_it_says() {
+	need getfattr
+	start_mount
+	fill
+	sed -i 's|image/png|image/gif|' "$MNT/_storage/documents.jsonl"
+	expect_stored "$KEPT.gif" photo.png image/gif
+	test ! -e "$MNT/_storage/$KEPT.png"
+	expect_text "files" "$(stored_names | wc -w)" 3
+	sed -i.bak "/$KEPT/s|\"_creationTime\":[0-9.]*|\"_creationTime\":1e12|" \
+		"$MNT/_storage/documents.jsonl"
+	expect_text "time" "$(stat -c %Y "$MNT/_storage/$KEPT.gif")" 1000000000
+}
+
+case_T1_ids_of_another_number_are_refused() {
+	start_mount
+	fill
+	start_mount_at "$DIR/state2" "$DIR/mnt2"
+	# An id of the table 10001.
+	cp note.txt "$DIR/mnt2/_storage/"
+	local other
+	other=$(documents t | sed 's/.*"_id":"\([^"]*\)".*/\1/')
+	expect_refused 'Invalid argument' cp note.txt \
+		"$DIR/mnt2/_storage/$other.txt"
+	expect_match "error" "$(cat "$DIR/mnt2/.convex/last-error")" \
+		'table number 10001'
+	# Without files, the storage takes the number over.
+	start_mount_at "$DIR/state3" "$DIR/mnt3"
+	cp note.txt "$DIR/mnt3/_storage/$other.txt"
+	expect_file note.txt "$DIR/mnt3/_storage/$other.txt"
+	mkdir "$DIR/mnt3/t"
+	expect_text "number" "$(xattr user.convex.table_number "$DIR/mnt3/t")" \
+		10002
+	# Not one that a table has.
+	expect_refused 'Invalid argument' cp note.txt \
+		"$MNT/_components/mail/_storage/$other.txt"
+}
+
 run_cases "$@"

@@ -309,6 +309,7 @@ TEST(t1_storage_has_files_by_id_and_takes_others)
 	EXPECT_INT(file_in(&storage, "kg2ah8mk1xtg35g7zyexyc96e96yr74g").kind,
 		   TREE_UPLOAD);
 	EXPECT_INT(file_in(&storage, ".photo.png.aB3xYz").kind, TREE_SCRATCH);
+	EXPECT_INT(file_in(&storage, "documents.jsonl~").kind, TREE_SCRATCH);
 	EXPECT_INT(file_in(&storage, "photo.png.rejected").kind, TREE_REJECTED);
 	EXPECT_INT(folder_in(&storage, ".~tmp~").kind, TREE_SCRATCH_DIR);
 	EXPECT_FAIL(tree_folder(&storage, "photos", &place, &err), &err, -EPERM,
