@@ -32,6 +32,7 @@ struct import {
 	_Atomic bool is_canceled;
 	bool was_previewed; /* the rows are converted, or refused for good */
 	bool was_committed; /* or tried to be */
+	int64_t job;
 	struct commit_rows rows;
 
 	/* What the pipeline's rows were made with: set by its plan hook. */
@@ -201,6 +202,11 @@ void import_get_progress(struct import *imp, struct import_progress *ret)
 	ret->row_count = imp->running.row_count;
 }
 
+void import_set_job(struct import *imp, int64_t job)
+{
+	imp->job = job;
+}
+
 int import_check(struct import *imp, uint64_t size, struct cvx_err *err)
 {
 	int r = 0;
@@ -242,6 +248,7 @@ static struct import_record make_record(const struct import *imp, uint64_t size)
 		.started_ns = imp->running.started_ns,
 		.error_code = "",
 		.error_text = "",
+		.job = imp->job,
 	};
 }
 

@@ -124,6 +124,9 @@ int import_commit(struct import *imp, uint64_t size, struct import_result *ret,
 void import_cancel(struct import *imp);
 
 void import_get_progress(struct import *imp, struct import_progress *ret);
+/* The commit completes this job of the server (embedded/jobs.h), or fails with
+ * -ECANCELED because the job was canceled. */
+void import_set_job(struct import *imp, int64_t job);
 
 /* After a failed commit: every known place of fault, a line each. */
 int import_print_error(struct import *imp, struct cvx_buf *out);

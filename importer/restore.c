@@ -32,6 +32,7 @@ struct restore {
 	struct deployment *d;
 	char *component, *path;
 	enum import_mode mode;
+	int64_t job;
 	struct import_source source;
 	struct running_import running;
 	_Atomic bool is_canceled;
@@ -143,6 +144,11 @@ void restore_get_progress(struct restore *r, struct import_progress *ret)
 {
 	ret->consumed_size = r->running.consumed_size;
 	ret->row_count = r->running.row_count;
+}
+
+void restore_set_job(struct restore *r, int64_t job)
+{
+	r->job = job;
 }
 
 static int check_canceled(const struct restore *r, struct cvx_err *err)
@@ -284,6 +290,7 @@ static struct import_record make_record(const struct restore *r)
 		.started_ns = r->running.started_ns,
 		.error_code = "",
 		.error_text = "",
+		.job = r->job,
 	};
 }
 

@@ -69,6 +69,8 @@ int restore_commit(struct restore *r, uint64_t size, struct restore_result *ret,
 void restore_cancel(struct restore *r);
 
 void restore_get_progress(struct restore *r, struct import_progress *ret);
+/* As import_set_job(). */
+void restore_set_job(struct restore *r, int64_t job);
 
 /* After a failed commit: every known place of fault, a line each. */
 int restore_print_error(struct restore *r, struct cvx_buf *out);

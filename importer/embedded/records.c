@@ -12,6 +12,7 @@
 #include "cache/base/err.h"
 #include "cache/catalog.h"
 #include "importer/embedded/embedded.h"
+#include "importer/embedded/jobs.h"
 #include "importer/embedded/json.h"
 #include "importer/embedded/sql.h"
 #include "importer/embedded/tables.h"
@@ -100,7 +101,11 @@ int record_insert(struct catalog *c, const struct import_record *record,
 	catalog_bind_text(q, 10, record->error_code);
 	catalog_bind_text(q, 11, record->error_text);
 	r = catalog_run(q, err);
-	return r < 0 ? r : prune(c, catalog_last_id(c), err);
+	if (r == 0)
+		r = prune(c, catalog_last_id(c), err);
+	if (r == 0 && record->job != 0 && record->error_code[0] == '\0')
+		r = job_complete(c, record->job, record->row_count, err);
+	return r;
 }
 
 int record_commit(struct deployment *d, const struct import_record *record,

@@ -37,8 +37,10 @@ struct import_record {
 	int64_t started_ns;
 	const char *error_code; /* "": it was completed */
 	const char *error_text;
+	int64_t job; /* if not 0: it is completed as well (jobs.h) */
 };
 
+/* -ECANCELED if the record's job was canceled. */
 int record_insert(struct catalog *c, const struct import_record *record,
 		  struct cvx_err *err);
 

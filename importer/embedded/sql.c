@@ -47,6 +47,55 @@
 	"  row_count INTEGER NOT NULL,"                                        \
 	"  UNIQUE (table_id, index_name, start));"
 
+/*
+ * What the server was asked to do (jobs.h). state: an enum job_state; extents:
+ * pairs of offset and size in the file of the upload.
+ */
+#define MIGRATE_JOBS                                                           \
+	"CREATE TABLE import_jobs("                                            \
+	"  number INTEGER PRIMARY KEY AUTOINCREMENT,"                          \
+	"  id TEXT NOT NULL UNIQUE,"                                           \
+	"  created_ms REAL NOT NULL,"                                          \
+	"  component TEXT NOT NULL,"                                           \
+	"  table_name TEXT NOT NULL,"                                          \
+	"  format TEXT NOT NULL,"                                              \
+	"  mode TEXT NOT NULL,"                                                \
+	"  confirms_itself INTEGER NOT NULL,"                                  \
+	"  size INTEGER NOT NULL,"                                             \
+	"  extents BLOB NOT NULL,"                                             \
+	"  state INTEGER NOT NULL DEFAULT 0,"                                  \
+	"  message TEXT NOT NULL DEFAULT '',"                                  \
+	"  needs_confirmation INTEGER NOT NULL DEFAULT 0,"                     \
+	"  checkpoints TEXT NOT NULL DEFAULT 'null',"                          \
+	"  progress TEXT NOT NULL DEFAULT '',"                                 \
+	"  progress_list TEXT NOT NULL DEFAULT '[]',"                          \
+	"  row_count INTEGER NOT NULL DEFAULT 0,"                              \
+	"  finished_ns INTEGER NOT NULL DEFAULT 0,"                            \
+	"  error_text TEXT NOT NULL DEFAULT '',"                               \
+	"  failure_count INTEGER NOT NULL DEFAULT 0,"                          \
+	"  retry_ns INTEGER NOT NULL DEFAULT 0);"                              \
+	"CREATE INDEX open_import_jobs ON import_jobs(state, number)"          \
+	"  WHERE state IN (0, 2);"                                             \
+                                                                               \
+	"CREATE TABLE export_jobs("                                            \
+	"  number INTEGER PRIMARY KEY AUTOINCREMENT,"                          \
+	"  id TEXT NOT NULL UNIQUE,"                                           \
+	"  created_ms REAL NOT NULL,"                                          \
+	"  component TEXT NOT NULL,"                                           \
+	"  has_storage INTEGER NOT NULL,"                                      \
+	"  state INTEGER NOT NULL DEFAULT 0,"                                  \
+	"  progress TEXT NOT NULL DEFAULT '',"                                 \
+	"  start_ns INTEGER NOT NULL DEFAULT 0,"                               \
+	"  finished_ns INTEGER NOT NULL DEFAULT 0,"                            \
+	"  expiration_ns INTEGER NOT NULL,"                                    \
+	"  size INTEGER NOT NULL DEFAULT 0);"
+
+#define JOB_COLUMNS                                                            \
+	"number, id, created_ms, component, table_name, format, mode,"         \
+	"  confirms_itself, size, extents, state, message,"                    \
+	"  needs_confirmation, checkpoints, progress, progress_list,"          \
+	"  row_count, finished_ns, error_text, failure_count"
+
 const char *const sql_migrations[SQL_VERSION] = {
 	/*
 	 * Numbers below 10001 that tables of a system would have are reserved
@@ -118,7 +167,7 @@ const char *const sql_migrations[SQL_VERSION] = {
 	"CREATE INDEX imports_by_table ON imports(component, table_name);"
 	"CREATE INDEX failed_imports ON imports(id) WHERE error_code <> '';",
 
-	MIGRATE_STORAGE MIGRATE_SCHEMAS,
+	MIGRATE_STORAGE MIGRATE_SCHEMAS MIGRATE_JOBS,
 };
 
 const char *const sql_statements[SQL_COUNT] = {
@@ -352,6 +401,66 @@ const char *const sql_statements[SQL_COUNT] = {
 	[SQL_LAST_OF_TABLE] = "SELECT error_text FROM imports"
 			      "  WHERE component = ?1 AND table_name = ?2"
 			      "  ORDER BY id DESC LIMIT 1",
+
+	/* id, created, component, table, format, mode, confirms itself, size,
+	 * extents */
+	[SQL_INSERT_JOB] =
+		"INSERT INTO import_jobs(id, created_ms, component, table_name,"
+		"  format, mode, confirms_itself, size, extents)"
+		"  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+
+	/* the number up to which jobs that are over go */
+	[SQL_PRUNE_JOBS] = "DELETE FROM import_jobs"
+			   "  WHERE number <= ?1 AND state >= 3",
+
+	/* id -> JOB_COLUMNS */
+	[SQL_FIND_JOB] =
+		"SELECT " JOB_COLUMNS " FROM import_jobs WHERE id = ?1",
+
+	/* how many -> JOB_COLUMNS, newest first */
+	[SQL_LIST_JOBS] = "SELECT " JOB_COLUMNS " FROM import_jobs"
+			  "  ORDER BY number DESC LIMIT ?1",
+
+	/* now -> JOB_COLUMNS of the one to work on */
+	[SQL_NEXT_JOB] = "SELECT " JOB_COLUMNS " FROM import_jobs"
+			 "  WHERE state IN (0, 2) AND retry_ns <= ?1"
+			 "  ORDER BY state, number LIMIT 1",
+
+	/* number -> state */
+	[SQL_JOB_STATE] = "SELECT state FROM import_jobs WHERE number = ?1",
+
+	/* number, message, needs confirmation, checkpoints */
+	[SQL_JOB_PARSED] = "UPDATE import_jobs SET state = 1, message = ?2,"
+			   "  needs_confirmation = ?3, checkpoints = ?4, "
+			   "failure_count = 0,"
+			   "  retry_ns = 0 WHERE number = ?1 AND state = 0",
+
+	/* number */
+	[SQL_JOB_CONFIRMED] =
+		"UPDATE import_jobs SET state = 2, progress = 'Importing'"
+		"  WHERE number = ?1 AND state = 1",
+
+	/* number, progress, list of checkpoint messages */
+	[SQL_JOB_PROGRESS] =
+		"UPDATE import_jobs SET progress = ?2, progress_list = ?3"
+		"  WHERE number = ?1 AND state = 2",
+
+	/* number, rows, time */
+	[SQL_JOB_COMPLETED] =
+		"UPDATE import_jobs SET state = 3, row_count = ?2,"
+		"  finished_ns = ?3 WHERE number = ?1 AND state = 2",
+
+	/* number, text, time */
+	[SQL_JOB_FAILED] = "UPDATE import_jobs SET state = 4, error_text = ?2,"
+			   "  finished_ns = ?3 WHERE number = ?1 AND state < 3",
+
+	/* number, time of the next try */
+	[SQL_JOB_DELAYED] =
+		"UPDATE import_jobs SET failure_count = failure_count + 1,"
+		"  retry_ns = ?2 WHERE number = ?1",
+
+	/* -> a number that is another one after a commit of others */
+	[SQL_DATA_VERSION] = "PRAGMA data_version",
 
 	/* -> "ok", or what SQLite finds wrong, a row each */
 	[SQL_CHECK] = "PRAGMA integrity_check",

@@ -1,0 +1,30 @@
+/*
+ * inside: what the parts of the server share.
+ *
+ * Threads: fixed after server_start(); each part locks itself.
+ */
+#ifndef CVX_IMPORTER_SERVER_INSIDE_H
+#define CVX_IMPORTER_SERVER_INSIDE_H
+
+#include <stdatomic.h>
+
+#include "importer/server/auth.h"
+
+struct deployment;
+struct http_server;
+struct imports;
+struct sync;
+struct uploads;
+
+struct server {
+	struct deployment *d;
+	struct auth auth;
+	struct uploads *uploads;
+	struct imports *imports;
+	struct sync *sync;
+	struct http_server *http;
+	char *url;
+	atomic_int whole_count; /* imports in one request that run */
+};
+
+#endif

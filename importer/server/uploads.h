@@ -1,0 +1,72 @@
+/*
+ * uploads: files that arrive in parts, until they are whole (IMP-6 to IMP-11).
+ *
+ * Parts may come in any order, several at once, and again; what counts is
+ * which part tokens are named at the end. Each token names one part of one
+ * upload as it was stored, and is good for nothing else.
+ *
+ * The bytes lie in an unnamed file of the deployment's folder for uploads, so
+ * nothing is left of uploads that nobody finishes: they end with the process,
+ * or an hour after their last part.
+ *
+ * Limits:  UPLOAD_COUNT_MAX uploads at once; parts 1 to UPLOAD_PART_MAX.
+ * Threads: locked inside; a part belongs to one thread at a time.
+ */
+#ifndef CVX_IMPORTER_SERVER_UPLOADS_H
+#define CVX_IMPORTER_SERVER_UPLOADS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct cvx_err;
+struct deployment;
+struct job_extent;
+struct spool;
+struct upload_part;
+struct uploads;
+
+#define UPLOAD_COUNT_MAX 256
+#define UPLOAD_PART_MAX 9999
+#define UPLOAD_PART_SIZE_MAX (UINT64_C(8) << 30)
+#define UPLOAD_TOKEN_SIZE 33
+#define UPLOAD_PART_TOKEN_SIZE 64
+
+int uploads_new(struct deployment *d, struct uploads **ret,
+		struct cvx_err *err);
+/* Every part must have ended. NULL is allowed. */
+void uploads_free(struct uploads *u);
+
+int uploads_start(struct uploads *u, char token[UPLOAD_TOKEN_SIZE],
+		  struct cvx_err *err);
+
+/* A part of size bytes begins. Unknown tokens and numbers are -EINVAL. */
+int uploads_begin_part(struct uploads *u, const char *token, const char *number,
+		       uint64_t size, struct upload_part **ret,
+		       struct cvx_err *err);
+
+/* The next bytes of the part; the type is that of http_sink's. */
+int upload_part_write(void *part, const void *bytes, size_t size,
+		      struct cvx_err *err);
+
+/* The part is whole: its token. */
+int upload_part_finish(struct upload_part *part,
+		       char token[UPLOAD_PART_TOKEN_SIZE], struct cvx_err *err);
+
+/* Ends a part, finished or not. NULL is allowed. */
+void upload_part_free(struct upload_part *part);
+
+/*
+ * The parts of these tokens, in the order of their numbers, are the file. The
+ * spool and the extents in it become the caller's, and the upload is over.
+ * After a failure it is as before.
+ */
+int uploads_finish(struct uploads *u, const char *token,
+		   const char *const *part_tokens, size_t part_count,
+		   struct spool **ret_bytes, struct job_extent **ret_extents,
+		   size_t *ret_extent_count, struct cvx_err *err);
+
+/* An empty spool on the same disk, for a file that comes in one piece. */
+int uploads_new_spool(struct uploads *u, struct spool **ret,
+		      struct cvx_err *err);
+
+#endif
