@@ -43,4 +43,13 @@ struct export_options {
 	bool json;
 };
 
+struct serve_options {
+	bool help;
+	char *source; /* NULL: none was given; so are the other texts */
+	char *env_file;
+	char *listen;
+	bool allow_remote;
+	bool debug;
+};
+
 #endif

@@ -11,6 +11,7 @@
 #include "fs/import_command.h"
 #include "fs/mount.h"
 #include "fs/option_table.h"
+#include "fs/serve.h"
 
 static const struct command {
 	const struct command_options *options;
@@ -19,10 +20,11 @@ static const struct command {
 	{&mount_command_options, mount_command},
 	{&import_command_options, import_command},
 	{&export_command_options, export_command},
+	{&serve_command_options, serve_command},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
 
-static const char *const later[] = {"status", "serve"};
+static const char *const later[] = {"status"};
 #define LATER_COUNT (sizeof(later) / sizeof(*later))
 
 static void print_help(FILE *out)

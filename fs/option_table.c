@@ -8,6 +8,7 @@
 #define AT(field) offsetof(struct mount_options, field)
 #define IMPORT_AT(field) offsetof(struct import_options, field)
 #define EXPORT_AT(field) offsetof(struct export_options, field)
+#define SERVE_AT(field) offsetof(struct serve_options, field)
 
 #define COUNT(list) (sizeof(list) / sizeof(*(list)))
 
@@ -282,12 +283,53 @@ const struct command_options export_command_options = {
 	.switch_count = COUNT(export_switches),
 };
 
+/* --- serve --------------------------------------------------------------- */
+
+static const struct option_switch serve_switches[] = {
+	{0,
+	 {"listen", "ADDR:PORT",
+	  "where clients connect (default: 127.0.0.1:3210; port 0: any that is "
+	  "free)",
+	  KIND_TEXT, GROUP_COMMON, SERVE_AT(listen)}},
+	{0,
+	 {"allow-remote", NULL,
+	  "listen on addresses that other machines reach, too; what is sent "
+	  "is not encrypted",
+	  KIND_ON, GROUP_COMMON, SERVE_AT(allow_remote)}},
+	{0,
+	 {"env-file", "FILE", "take what selects the deployment from this file",
+	  KIND_TEXT, GROUP_REMOTE, SERVE_AT(env_file)}},
+	{'d',
+	 {"debug", NULL, "log what the server does", KIND_ON, GROUP_COMMON,
+	  SERVE_AT(debug)}},
+	{'h',
+	 {"help", NULL, "print this", KIND_HELP, GROUP_COMMON, SERVE_AT(help)}},
+	{0, {"admin-key", "", IS_A_SECRET, KIND_REFUSED, GROUP_HIDDEN, 0}},
+};
+
+const struct command_options serve_command_options = {
+	.name = "serve",
+	.summary = "serve the embedded deployment to Convex's own client",
+	.usage = "[--listen ADDR:PORT] [--allow-remote] [SOURCE]",
+	.about = "Serves an embedded deployment with Convex's protocol, until "
+		 "it is interrupted.\n"
+		 "Convex's own client works with it, while it is mounted, too:",
+	.examples = "convexfs serve\n"
+		    "npx convex import --url http://127.0.0.1:3210 "
+		    "--admin-key \"$(convexfs status --show-key)\" \\\n"
+		    "    --table people people.jsonl",
+	.takes_source = true,
+	.switches = serve_switches,
+	.switch_count = COUNT(serve_switches),
+};
+
 /* ------------------------------------------------------------------------- */
 
 const struct command_options *const command_options[] = {
 	&mount_command_options,
 	&import_command_options,
 	&export_command_options,
+	&serve_command_options,
 };
 const size_t command_options_count = COUNT(command_options);
 
