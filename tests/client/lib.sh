@@ -1,0 +1,154 @@
+# shellcheck shell=bash
+#
+# lib: what the tests with Convex's own client share, on top of those of mounts
+# (tests/mount/lib.sh). A case starts a server on a port that is free, talks to
+# it with the client or with curl, and looks at what the deployment holds
+# through a mount.
+#
+# Cases see, besides: $URL, $KEY of the server that was started last.
+# Environment:
+#   CVX_CLIENT  the folder with node_modules (this one)
+
+CLIENT=${CVX_CLIENT:-$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)}
+# shellcheck source=tests/mount/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../mount/lib.sh"
+
+export CI=1 NO_COLOR=1
+
+declare -A servers=() # process id -> its log
+
+# start_server [PORT [OPTION...]]: port 0 is any that is free.
+start_server() {
+	local port=${1-0} log
+	[ $# -eq 0 ] || shift
+	log=$DIR/.log.server$((${#servers[@]} + $(find "$DIR" -name '.log.server*' | wc -l)))
+	"$CVX_BIN" serve --listen "127.0.0.1:$port" "$@" "local:$STATE" \
+		>"$log" 2>&1 </dev/null &
+	SERVER=$!
+	until grep -q '^serving ' "$log"; do
+		kill -0 "$SERVER" 2>/dev/null || {
+			cat "$log"
+			fail "the server did not start"
+		}
+		sleep 0.01
+	done
+	servers[$SERVER]=$log
+	URL=$(sed -n 's/^serving .* at //p' "$log")
+	KEY=$(sed -n 's/^serving \(.*\) at .*/\1/p' "$log")"|$(sqlite3 \
+		"$STATE/catalog.sqlite3" \
+		"SELECT lower(hex(value)) FROM meta WHERE key = 'secret'")"
+	export URL KEY
+}
+
+# It must end with status 0.
+stop_server() {
+	local status=0
+	kill -TERM "$SERVER"
+	wait "$SERVER" || status=$?
+	unset "servers[$SERVER]"
+	[ $status -eq 0 ] || fail "the server ended with status $status"
+}
+
+kill_server() {
+	kill -KILL "$SERVER"
+	wait "$SERVER" 2>/dev/null || :
+	unset "servers[$SERVER]"
+}
+
+# The client itself. It wants to be called in a project that depends on it.
+cli() {
+	need node "$CLIENT/node_modules/convex/bin/main.js"
+	[ -e package.json ] ||
+		echo '{"dependencies":{"convex":"*"}}' >package.json
+	timeout 60 node "$CLIENT/node_modules/convex/bin/main.js" "$@" \
+		--url "$URL" --admin-key "$KEY" </dev/null
+}
+
+# expect_cli STATUS ARGUMENT...: what it says goes to the file "said".
+expect_cli() {
+	local want=$1
+	shift
+	expect_status "$want" cli "$@"
+}
+
+# --- by hand ---------------------------------------------------------------
+
+# call METHOD PATH [CURL ARGUMENT...]: prints the status, then the body.
+call() {
+	local method=$1 path=$2
+	shift 2
+	curl -sS -X "$method" -o "$DIR/.body" -w '%{http_code} ' \
+		-H "Authorization: Convex $KEY" "$@" "$URL$path"
+	cat "$DIR/.body"
+	: >"$DIR/.body"
+}
+
+post() {
+	call POST "$1" -H 'Content-Type: application/json' -d "$2"
+}
+
+# query PATH ARGS: the value, in the encoding of the socket.
+query() {
+	post /api/query "{\"path\":\"$1\",\"args\":$2,\"format\":\"convex_encoded_json\"}" |
+		sed 's/^200 //' | jq -ce .value
+}
+
+# expect_call "STATUS PATTERN" CALL...
+expect_call() {
+	local pattern=$1 got
+	shift
+	got=$("$@")
+	[[ $got =~ ^$pattern ]] || fail "got '$got', not '$pattern': $*"
+}
+
+# upload FILE [PART SIZE]: sets $UPLOAD and $PARTS, a JSON array.
+upload() {
+	local file=$1 size=${2:-1000000} part n=1
+	UPLOAD=$(post /api/import/start_upload '' | sed 's/^200 //' |
+		jq -re .uploadToken)
+	split -b "$size" "$file" "$DIR/.part."
+	PARTS=[]
+	for part in "$DIR"/.part.*; do
+		PARTS=$(call POST "/api/import/upload_part?uploadToken=$UPLOAD&partNumber=$n" \
+			--data-binary "@$part" | sed 's/^200 //' |
+			jq -ce --argjson parts "$PARTS" '$parts + [.]')
+		n=$((n + 1))
+	done
+	rm "$DIR"/.part.*
+}
+
+# finish TABLE MODE [FORMAT]: the import's id to $IMPORT.
+finish() {
+	IMPORT=$(post /api/import/finish_upload "{\"import\":{\"tableName\":\"$1\",
+		\"mode\":\"$2\",\"format\":\"${3:-jsonLines}\"},
+		\"uploadToken\":\"$UPLOAD\",\"partTokens\":$PARTS}" |
+		sed 's/^200 //' | jq -re .importId)
+}
+
+state_of() {
+	query _system/cli/queryImport "{\"importId\":\"$1\"}" |
+		jq -re .state.state
+}
+
+has_state() {
+	[ "$(state_of "$1")" = "$2" ]
+}
+
+expect_state() {
+	await 20 has_state "$1" "$2"
+}
+
+# The documents of a table, without what differs from import to import.
+plain() {
+	documents "$1" | jq -cS 'del(._id, ._creationTime)'
+}
+
+# expect_same_as_copy TABLE FILE: as if FILE had been copied into a mount.
+expect_same_as_copy() {
+	local other=copied_$1
+	mkdir -p "$MNT/$other"
+	cp "$2" "$MNT/$other/"
+	plain "$1" >.imported
+	plain "$other" >.copied
+	expect_file .imported .copied
+}
