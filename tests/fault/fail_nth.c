@@ -4,8 +4,9 @@
  *   LD_PRELOAD=libfail_nth.so CVX_FAIL=write:17:ENOSPC program …
  *
  * Kinds: write (write, pwrite), sync (fsync, fdatasync), rename, open (for
- * writing), truncate (ftruncate), memory (malloc, calloc, realloc). In place
- * of an errno, KILL ends the process by SIGKILL where the call would begin.
+ * writing), truncate (ftruncate), memory (malloc, calloc, realloc), link
+ * (linkat, mkdirat). In place of an errno, KILL ends the process by SIGKILL
+ * where the call would begin.
  *
  * When the call is reached, the file named by CVX_FAIL_HIT is made, so that
  * who counts n up knows when to stop. Calls count from the start of main(), in
@@ -22,10 +23,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum kind { WRITE, SYNC, RENAME, OPEN, TRUNCATE, MEMORY, NONE };
+enum kind { WRITE, SYNC, RENAME, OPEN, TRUNCATE, MEMORY, LINK, NONE };
 
 static enum kind chosen = NONE;
 static int chosen_errno; /* 0: kill */
@@ -34,6 +36,7 @@ static _Atomic long left;
 static const char *const kinds[] = {
 	[WRITE] = "write", [SYNC] = "sync",	    [RENAME] = "rename",
 	[OPEN] = "open",   [TRUNCATE] = "truncate", [MEMORY] = "memory",
+	[LINK] = "link",
 };
 
 static const struct {
@@ -42,6 +45,7 @@ static const struct {
 } errnos[] = {
 	{"KILL", 0},	    {"ENOSPC", ENOSPC}, {"EIO", EIO},
 	{"ENOMEM", ENOMEM}, {"EACCES", EACCES}, {"EDQUOT", EDQUOT},
+	{"EPERM", EPERM},
 };
 
 static void give_up(const char *text)
@@ -125,6 +129,8 @@ typedef int (*renameat_fn)(int, const char *, int, const char *);
 typedef int (*open_fn)(const char *, int, ...);
 typedef int (*openat_fn)(int, const char *, int, ...);
 typedef int (*truncate_fn)(int, off_t);
+typedef int (*linkat_fn)(int, const char *, int, const char *, int);
+typedef int (*mkdirat_fn)(int, const char *, mode_t);
 
 ssize_t write(int fd, const void *bytes, size_t size)
 {
@@ -165,6 +171,19 @@ int renameat(int from_fd, const char *from, int to_fd, const char *to)
 	return fails(RENAME) ? -1
 			     : NEXT(renameat_fn, "renameat")(from_fd, from,
 							     to_fd, to);
+}
+
+int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
+{
+	return fails(LINK) ? -1
+			   : NEXT(linkat_fn, "linkat")(from_fd, from, to_fd, to,
+						       flags);
+}
+
+int mkdirat(int dir_fd, const char *path, mode_t mode)
+{
+	return fails(LINK) ? -1
+			   : NEXT(mkdirat_fn, "mkdirat")(dir_fd, path, mode);
 }
 
 static bool is_for_writing(int flags)

@@ -12,6 +12,7 @@
  *                                            the FILE that the table equals;
  *                                            then replaces the table by the
  *                                            first, and checks again
+ *   import_once export DIR FILE              an archive of the deployment
  *
  * With IMPORT_ONCE_DIES in the environment it kills itself after telling the
  * outcome, so that nothing is closed.
@@ -32,6 +33,7 @@
 #include "cache/base/file.h"
 #include "importer/deployment.h"
 #include "importer/embedded/embedded.h"
+#include "importer/export.h"
 #include "importer/import.h"
 #include "importer/restore.h"
 
@@ -159,6 +161,27 @@ static int cat_table(struct deployment *d, const char *table,
 	return r;
 }
 
+static int export_to(struct deployment *d, const char *path,
+		     struct cvx_err *err)
+{
+	const struct export_settings settings = {.include_storage = true};
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	struct export *e = NULL;
+	uint64_t size = 0;
+	int r = fd < 0 ? cvx_fail(err, -errno, "cannot make %s", path) : 0;
+
+	if (r == 0)
+		r = export_new(d, &settings, &e, err);
+	if (r == 0)
+		r = export_write(e, fd, NULL, &size, err);
+	export_free(e);
+	if (fd >= 0)
+		(void)close(fd);
+	if (r == 0)
+		printf("ok %llu\n", (unsigned long long)size);
+	return r;
+}
+
 static int check(struct deployment *d, struct cvx_err *err)
 {
 	int r = embedded_check(d, err);
@@ -231,10 +254,12 @@ int main(int argc, char **argv)
 	      parse_mode(argv[4], &mode)) &&
 	    !(argc == 3 && strcmp(verb, "check") == 0) &&
 	    !(argc >= 5 && strcmp(verb, "which") == 0) &&
-	    !(argc == 4 && strcmp(verb, "cat") == 0)) {
+	    !(argc == 4 && strcmp(verb, "cat") == 0) &&
+	    !(argc == 4 && strcmp(verb, "export") == 0)) {
 		fprintf(stderr, "usage: import_once import DIR TABLE MODE FILE"
 				" | check DIR | cat DIR TABLE"
-				" | which DIR TABLE FILE...\n");
+				" | which DIR TABLE FILE..."
+				" | export DIR FILE\n");
 		return 2;
 	}
 	r = deployment_open(&settings, &d, &err);
@@ -242,6 +267,8 @@ int main(int argc, char **argv)
 		r = import_file(d, argv[3], mode, argv[5], &err);
 	else if (r == 0 && strcmp(verb, "cat") == 0)
 		r = cat_table(d, argv[3], &err);
+	else if (r == 0 && strcmp(verb, "export") == 0)
+		r = export_to(d, argv[3], &err);
 	else if (r == 0 && strcmp(verb, "which") == 0)
 		r = which(d, argv[3], argv + 4, &err);
 	else if (r == 0)
