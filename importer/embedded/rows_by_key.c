@@ -12,11 +12,9 @@
 #include "cache/base/file.h"
 #include "cache/segment.h"
 #include "importer/embedded/rows_by_id.h"
-#include "importer/value/document.h"
 
 #define BATCH_MAX ((size_t)8192)
 #define WINDOW_SIZE ((size_t)256 << 10)
-#define WINDOW_MIN ((size_t)1 << 10)
 
 /* Reading on costs less than another system call up to here. */
 #define GAP_MAX ((uint64_t)16 << 10)
@@ -166,9 +164,9 @@ static int read_lines(struct rows_by_key *r, size_t count, struct cvx_err *err)
 	}
 	qsort_r(r->order, count, sizeof(*r->order), compare_offsets, r->places);
 	if (r->segment.row.size / count > GAP_MAX)
-		window = average < WINDOW_MIN / 2    ? WINDOW_MIN
-			 : average < WINDOW_SIZE / 2 ? (size_t)average * 2
-						     : WINDOW_SIZE;
+		window = average + average / 4 < WINDOW_SIZE
+				 ? (size_t)(average + average / 4)
+				 : WINDOW_SIZE;
 	cvx_buf_clear(&r->lines);
 	r->lines.limit = count > 1 ? r->batch_size : LINE_MAX_SIZE;
 	if (r->lines.limit < r->lines.capacity)
@@ -225,8 +223,9 @@ int rows_by_key_next(struct rows_by_key *r, struct internal_id *ret_id,
 	}
 	*ret_line = r->lines.data + r->places[r->at].at;
 	*ret_size = r->places[r->at].size - 1;
-	if (document_line_id(*ret_line, *ret_size, ret_id) < 0 ||
-	    memcmp(ret_id->bytes, r->keys[r->at].bytes, ID_SIZE) != 0)
+	memcpy(ret_id->bytes, r->keys[r->at].bytes, ID_SIZE);
+	/* embedded_check() looks closer. */
+	if (**ret_line != '{')
 		return fail_damaged(r->keys[r->at].off, err);
 	r->at++;
 	return 1;
