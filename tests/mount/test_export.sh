@@ -269,6 +269,40 @@ case_T4_stored_files_are_in_the_larger_archive() {
 	expect_text "storage" "$(unzip -l small.zip | grep -c _storage || :)" 0
 }
 
+expect_same_files() {
+	diff -r "$1/_storage" "$MNT/_storage"
+}
+
+case_T4_stored_files_are_the_same_when_restored_elsewhere() {
+	start_mount
+	seed t 1 2
+	seq 1 100000 >photo.png
+	echo hello >note.txt
+	head -c 3000000 /dev/urandom >random
+	mkdir "$MNT/_components/waitlist"
+	cp photo.png note.txt random "$MNT/_storage/"
+	cp note.txt "$MNT/_components/waitlist/_storage/"
+	start_other
+	cp "$FULL" "$DIR/other/in.replace-all.zip"
+	expect_same_files "$DIR/other"
+	diff -r "$DIR/other/_components/waitlist/_storage" \
+		"$MNT/_components/waitlist/_storage"
+	expect_same "$DIR/other"
+}
+
+case_T1_zip_of_the_mount_brings_stored_files() {
+	need zip
+	start_mount
+	seed t 1 2
+	seq 1 100000 >photo.png
+	cp photo.png "$MNT/_storage/"
+	(cd "$MNT" && zip -q -r "$DIR/out.zip" .)
+	start_other
+	cp out.zip "$DIR/other/in.replace-all.zip"
+	expect_same_files "$DIR/other"
+	expect_same "$DIR/other"
+}
+
 case_T4_of_a_read_only_mount() {
 	need unzip
 	start_mount

@@ -236,6 +236,26 @@ TEST(export_has_the_entries_of_the_example_in_their_order)
 	cJSON_Delete(root);
 }
 
+TEST(export_has_the_stored_files_of_the_example)
+{
+	cJSON *root = vector_read("tests/data/vectors/export_example.json");
+	struct deployment *d = store_open(store_new_dir());
+	struct deployment *other = store_open(store_new_dir());
+	struct written w, again;
+
+	restore_example(d, root, true);
+	finish_export(begin_with(d, true), &w);
+	expect_example(&w, root, true);
+	restore_fd(other, w.fd, w.size);
+	finish_export(begin_with(other, true), &again);
+	expect_example(&again, root, true);
+	close_written(&w);
+	close_written(&again);
+	store_close(d);
+	store_close(other);
+	cJSON_Delete(root);
+}
+
 TEST(export_of_nothing_has_readme_and_registry)
 {
 	struct deployment *d = store_open(store_new_dir());
@@ -877,6 +897,7 @@ TEST(an_entry_of_another_size_than_promised_is_refused)
 }
 
 UNIT_MAIN(UNIT_CASE(export_has_the_entries_of_the_example_in_their_order),
+	  UNIT_CASE(export_has_the_stored_files_of_the_example),
 	  UNIT_CASE(export_of_nothing_has_readme_and_registry),
 	  UNIT_CASE(export_of_what_has_not_changed_is_the_same),
 	  UNIT_CASE(export_holds_stored_files_until_the_end),
