@@ -17,7 +17,9 @@
 #include "fs/report.h"
 #include "fs/stage-private.h"
 #include "fs/store.h"
+#include "fs/text.h"
 #include "importer/deployment.h"
+#include "importer/deployment_schema.h"
 #include "importer/import.h"
 #include "importer/restore.h"
 
@@ -148,6 +150,46 @@ static int register_tables(struct stage *s, struct cvx_err *err)
 						  text.size, err);
 }
 
+/* W-8: the schema that was opened must be there still. */
+static int check_schema_base(struct stage *s, struct cvx_err *err)
+{
+	CVX_AUTO(cvx_buf_fini)
+	struct cvx_buf now = CVX_BUF_INIT(DEPLOYMENT_SCHEMA_MAX + 1);
+	struct text *text = NULL;
+	uint64_t version;
+	int r;
+
+	if (s->base_revision == 0)
+		return 0;
+	r = deployment_print_schema(s->env->deployment, s->place.component,
+				    &now, err);
+	if (r == 0)
+		r = text_new(&now, &text, err);
+	if (r < 0)
+		return r;
+	version = text_version(text);
+	text_unref(text);
+	if (version == s->base_revision)
+		return 0;
+	return cvx_fail(err, -ESTALE,
+			"the schema was changed by someone else since it was "
+			"opened; open it again and repeat the edit");
+}
+
+static int set_schema(struct stage *s, struct cvx_err *err)
+{
+	CVX_AUTO(cvx_buf_fini) struct cvx_buf text;
+	int r = stage_read_all(s, DEPLOYMENT_SCHEMA_MAX + 1, &text, err);
+
+	if (r == 0)
+		r = check_schema_base(s, err);
+	if (r < 0)
+		return r;
+	return deployment_set_schema(s->env->deployment, s->place.component,
+				     text.size > 0 ? text.data : "", text.size,
+				     err);
+}
+
 /* import.md 6.6: of all shapes, only the marker of today's exports. */
 static int check_marker(struct stage *s, struct cvx_err *err)
 {
@@ -218,6 +260,8 @@ static int perform(struct commits *c, struct stage *s, struct cvx_err *err)
 		return register_tables(s, err);
 	case TREE_MARKER:
 		return check_marker(s, err);
+	case TREE_SCHEMA:
+		return set_schema(s, err);
 	case TREE_REJECTED:
 		return replace_reject(c, s, err);
 	case TREE_ARCHIVE:
@@ -235,7 +279,11 @@ static int perform(struct commits *c, struct stage *s, struct cvx_err *err)
 	case TREE_COMPONENTS_DIR:
 	case TREE_COMPONENT:
 	case TREE_CONTROL_DIR:
+	case TREE_COMPONENT_CONTROL_DIR:
+	case TREE_INDEXES_DIR:
+	case TREE_INDEX_DIR:
 	case TREE_SCRATCH_DIR:
+	case TREE_INDEX:
 	case TREE_DEPLOYMENT:
 	case TREE_IMPORTS:
 	case TREE_LAST_ERROR:

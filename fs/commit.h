@@ -5,6 +5,7 @@
  *   documents.jsonl, drops   imported
  *   _tables/documents.jsonl  the tables in it are made (import.md 6.7)
  *   generated_schema.jsonl   must say "uniform"
+ *   schema.json              the component's schema, checked; empty: removed
  *   files of _storage        stored (store.h)
  *   README.md                nothing: it is generated
  *   FILE.rejected            kept in place of the reject
@@ -61,7 +62,7 @@ int commit_renamed(struct commits *c, struct stage *s,
  * nothing where what it has become shows under that very name. */
 void commit_settle_name(struct commits *c, struct stage *s);
 
-/* Replaces the table's documents by none (W-7, W-10). */
+/* Replaces the table's documents, or the schema, by none (W-7, W-10). */
 int commit_empty(struct commits *c, const struct tree_place *place,
 		 const char *path, struct cvx_err *err);
 

@@ -12,6 +12,7 @@
 #include "fs/ops.h"
 #include "fs/stored.h"
 #include "importer/deployment.h"
+#include "importer/deployment_schema.h"
 #include "importer/stored_file.h"
 
 /* All names of a folder together. */
@@ -230,6 +231,43 @@ static int fill_component(struct listing *l, struct session *s,
 	return r < 0 ? r : add_components(l, s, place, dir, err);
 }
 
+/* What .convex has of one component. */
+static int fill_control(struct listing *l, struct session *s,
+			const struct tree_place *place, const char *dir,
+			struct cvx_err *err)
+{
+	CVX_AUTO(cvx_buf_fini)
+	struct cvx_buf schema = CVX_BUF_INIT(DEPLOYMENT_SCHEMA_MAX + 1);
+	int r = deployment_print_schema(s->settings.deployment,
+					place->component, &schema, err);
+
+	if (r < 0)
+		return r;
+	if (schema.size > 0)
+		r = add(l, "schema.json", false, 0);
+	if (r == 0)
+		r = add_folder(l, s, dir, "indexes");
+	return r < 0 ? cvx_fail_memory(err) : 0;
+}
+
+static int add_indexes(struct listing *l, struct session *s,
+		       const struct tree_place *place, struct cvx_err *err)
+{
+	CVX_AUTO(cvx_freep) struct index_info *list = NULL;
+	char name[TREE_NAME_MAX + 1];
+	size_t count = 0;
+	int r = deployment_list_indexes(s->settings.deployment,
+					place->component, place->table, &list,
+					&count, err);
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		(void)snprintf(name, sizeof(name), "%s.jsonl", list[i].name);
+		if (add(l, name, false, 0) < 0)
+			r = cvx_fail_memory(err);
+	}
+	return r;
+}
+
 /* What the deployment has in the folder. */
 static int fill_served(struct listing *l, struct session *s,
 		       const struct tree_place *place, const char *dir,
@@ -267,13 +305,22 @@ static int fill_served(struct listing *l, struct session *s,
 		break;
 	case TREE_CONTROL_DIR:
 		r = add_files(l, control);
-		break;
+		return r < 0 ? cvx_fail_memory(err)
+			     : fill_control(l, s, place, dir, err);
+	case TREE_COMPONENT_CONTROL_DIR:
+		return fill_control(l, s, place, dir, err);
+	case TREE_INDEXES_DIR:
+		return add_tables(l, s, place, dir, err);
+	case TREE_INDEX_DIR:
+		return add_indexes(l, s, place, err);
 	case TREE_SCRATCH_DIR:
 	case TREE_README:
 	case TREE_DOCUMENTS:
 	case TREE_MARKER:
 	case TREE_REGISTRY:
 	case TREE_FILE_LIST:
+	case TREE_SCHEMA:
+	case TREE_INDEX:
 	case TREE_DEPLOYMENT:
 	case TREE_IMPORTS:
 	case TREE_LAST_ERROR:

@@ -28,7 +28,8 @@
 static bool is_read_only(enum tree_kind kind)
 {
 	return kind == TREE_DEPLOYMENT || kind == TREE_IMPORTS ||
-	       kind == TREE_LAST_ERROR || kind == TREE_CONTROL_DIR ||
+	       kind == TREE_LAST_ERROR || kind == TREE_INDEXES_DIR ||
+	       kind == TREE_INDEX_DIR || kind == TREE_INDEX ||
 	       kind == TREE_ERROR || kind == TREE_BACKUP ||
 	       kind == TREE_FULL_BACKUP;
 }
@@ -46,7 +47,7 @@ static int64_t folder_mtime(const struct session *s, const struct node *n)
 	struct storage_info storage;
 	struct table_info table;
 
-	if (p->kind == TREE_TABLE &&
+	if ((p->kind == TREE_TABLE || p->kind == TREE_INDEX_DIR) &&
 	    deployment_stat_table(d, p->component, p->table, &table, NULL) == 0)
 		return table.committed_ns;
 	if (p->kind == TREE_STORAGE_DIR &&
@@ -171,7 +172,8 @@ static int truncate_path(struct session *s, struct node *n, uint64_t size,
 {
 	if (s->settings.read_only)
 		return cvx_fail(err, -EROFS, "the mount is read-only");
-	if (size == 0 && n->place.kind == TREE_DOCUMENTS)
+	if (size == 0 &&
+	    (n->place.kind == TREE_DOCUMENTS || n->place.kind == TREE_SCHEMA))
 		return commit_empty(s->commits, &n->place, n->path, err);
 	if (size == n->size)
 		return 0;

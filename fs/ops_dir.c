@@ -139,6 +139,8 @@ static int make_folder(struct session *s, const struct name_end *e, pid_t tid,
 	if (s->settings.read_only)
 		return cvx_fail(err, -EROFS, "the mount is read-only");
 	r = tree_folder(&e->dir->place, e->name, &place, err);
+	if (r == 0 && place.kind == TREE_INDEX_DIR)
+		r = cvx_fail(err, -EPERM, "nothing can be made in .convex/");
 	if (r == 0)
 		r = make_place(s, &place, e->name, e->path, tid, err);
 	if (r == 0 && place.kind != TREE_SCRATCH_DIR && unlink_is_replacer(tid))

@@ -14,6 +14,7 @@
 #include "fs/stored.h"
 #include "fs/text.h"
 #include "importer/deployment.h"
+#include "importer/deployment_schema.h"
 #include "importer/stored_file.h"
 
 /* A name of a folder that is being looked up. */
@@ -169,6 +170,21 @@ static int find_documents(const struct sought *q,
 	return revision_node(q, place, &now, ret, err);
 }
 
+static int find_index(const struct sought *q, const struct tree_place *place,
+		      struct node **ret, struct cvx_err *err)
+{
+	struct view_revision now;
+	struct table_info info;
+	int r = deployment_stat_index(q->s->settings.deployment,
+				      place->component, place->table,
+				      place->index, &info, err);
+	if (r < 0)
+		return r;
+	now = (struct view_revision){info.revision, info.size,
+				     info.committed_ns};
+	return revision_node(q, place, &now, ret, err);
+}
+
 static int find_stored(const struct sought *q, const struct tree_place *place,
 		       struct node **ret, struct cvx_err *err)
 {
@@ -268,6 +284,8 @@ static int find_file(const struct sought *q, const struct tree_place *place,
 		return r;
 	if (place->kind == TREE_DOCUMENTS)
 		return find_documents(q, place, ret, err);
+	if (place->kind == TREE_INDEX)
+		return find_index(q, place, ret, err);
 	if (place->kind == TREE_FILE_LIST)
 		return find_list(q, place, ret, err);
 	if (place->kind == TREE_FILE)
@@ -284,14 +302,16 @@ static int find_folder(const struct sought *q, const struct tree_place *place,
 {
 	if (hidden_from(q->s->hidden, q->path, q->tid))
 		return not_there(q, err);
-	if (place->kind == TREE_TABLE)
+	if (place->kind == TREE_TABLE || place->kind == TREE_INDEX_DIR)
 		return find_table(q, place, ret, err);
 	if (place->kind == TREE_COMPONENT)
 		return find_component(q, ret, err);
 	if (place->kind == TREE_REGISTRY_DIR ||
 	    place->kind == TREE_STORAGE_DIR ||
 	    place->kind == TREE_COMPONENTS_DIR ||
-	    place->kind == TREE_CONTROL_DIR)
+	    place->kind == TREE_CONTROL_DIR ||
+	    place->kind == TREE_COMPONENT_CONTROL_DIR ||
+	    place->kind == TREE_INDEXES_DIR)
 		return folder_node(q, place, 0, 0, ret, err);
 	return not_there(q, err); /* scratch folders have names of their own */
 }

@@ -150,6 +150,7 @@ static int rename_stage(struct renaming *rn, struct stage *stage,
 	case TREE_MARKER:
 	case TREE_REGISTRY:
 	case TREE_FILE_LIST:
+	case TREE_SCHEMA:
 	case TREE_DROP:
 	case TREE_ARCHIVE:
 	case TREE_UPLOAD:
@@ -162,7 +163,11 @@ static int rename_stage(struct renaming *rn, struct stage *stage,
 	case TREE_COMPONENTS_DIR:
 	case TREE_COMPONENT:
 	case TREE_CONTROL_DIR:
+	case TREE_COMPONENT_CONTROL_DIR:
+	case TREE_INDEXES_DIR:
+	case TREE_INDEX_DIR:
 	case TREE_SCRATCH_DIR:
+	case TREE_INDEX:
 	case TREE_DEPLOYMENT:
 	case TREE_IMPORTS:
 	case TREE_LAST_ERROR:

@@ -155,7 +155,7 @@ static int remove_served(struct session *s, const struct name_end *e,
 				"-o allow_delete removes it (truncate -s 0 "
 				"empties a table)",
 				e->path);
-	if (place->kind == TREE_DOCUMENTS)
+	if (place->kind == TREE_DOCUMENTS || place->kind == TREE_SCHEMA)
 		return commit_empty(s->commits, place, e->path, err);
 	if (place->kind == TREE_FILE)
 		return deployment_delete_stored_file(s->settings.deployment,

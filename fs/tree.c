@@ -94,6 +94,7 @@ bool tree_is_target(enum tree_kind kind)
 	case TREE_MARKER:
 	case TREE_REGISTRY:
 	case TREE_FILE_LIST:
+	case TREE_SCHEMA:
 	case TREE_DROP:
 	case TREE_ARCHIVE:
 	case TREE_UPLOAD:
@@ -106,7 +107,11 @@ bool tree_is_target(enum tree_kind kind)
 	case TREE_COMPONENTS_DIR:
 	case TREE_COMPONENT:
 	case TREE_CONTROL_DIR:
+	case TREE_COMPONENT_CONTROL_DIR:
+	case TREE_INDEXES_DIR:
+	case TREE_INDEX_DIR:
 	case TREE_SCRATCH_DIR:
+	case TREE_INDEX:
 	case TREE_DEPLOYMENT:
 	case TREE_IMPORTS:
 	case TREE_LAST_ERROR:
@@ -265,10 +270,25 @@ static void storage_file(const char *name, struct tree_place *place)
 		place->kind = TREE_UPLOAD;
 }
 
-static int control_file(const char *name, struct tree_place *place,
-			struct cvx_err *err)
+static int refuse_to_make(struct cvx_err *err)
 {
-	if (is(name, "deployment.json"))
+	return cvx_fail(err, -EPERM, "nothing can be made in .convex/");
+}
+
+static bool is_control(enum tree_kind kind)
+{
+	return kind == TREE_CONTROL_DIR || kind == TREE_COMPONENT_CONTROL_DIR;
+}
+
+/* Editors make other files than schema.json beside it; those are scratch. */
+static void control_file(const struct tree_place *parent, const char *name,
+			 struct tree_place *place)
+{
+	if (is(name, "schema.json"))
+		place->kind = TREE_SCHEMA;
+	else if (parent->kind != TREE_CONTROL_DIR)
+		return;
+	else if (is(name, "deployment.json"))
 		place->kind = TREE_DEPLOYMENT;
 	else if (is(name, "imports.jsonl"))
 		place->kind = TREE_IMPORTS;
@@ -278,8 +298,20 @@ static int control_file(const char *name, struct tree_place *place,
 		place->kind = TREE_BACKUP;
 	else if (is(name, "snapshot-with-storage.zip"))
 		place->kind = TREE_FULL_BACKUP;
-	else
-		return cvx_fail(err, -EPERM, "nothing can be made in .convex/");
+}
+
+/* <index>.jsonl */
+static int index_file(const struct tree_place *parent, const char *name,
+		      struct tree_place *place, struct cvx_err *err)
+{
+	struct stem stem = {name, strlen(name)};
+
+	if (!stem_cut(&stem, ".jsonl") || stem.size > NAME_MAX_SIZE)
+		return refuse_to_make(err);
+	place->kind = TREE_INDEX;
+	set_table(place, parent->table, strlen(parent->table));
+	memcpy(place->index, stem.text, stem.size);
+	place->index[stem.size] = '\0';
 	return 0;
 }
 
@@ -314,14 +346,18 @@ int tree_file(const struct tree_place *parent, const char *name,
 
 	if (r < 0)
 		return r;
-	if (parent->kind == TREE_CONTROL_DIR) {
-		r = control_file(name, &place, err);
+	if (parent->kind == TREE_INDEX_DIR) {
+		r = index_file(parent, name, &place, err);
+	} else if (parent->kind == TREE_INDEXES_DIR) {
+		r = refuse_to_make(err);
 	} else if (parent->kind != TREE_SCRATCH_DIR &&
 		   (parse_reject(parent, name, TREE_REJECTED_SUFFIX,
 				 TREE_REJECTED, &place) ||
 		    parse_reject(parent, name, TREE_ERROR_SUFFIX, TREE_ERROR,
 				 &place))) {
 		r = 0;
+	} else if (is_control(parent->kind)) {
+		control_file(parent, name, &place);
 	} else if (is_component(parent->kind)) {
 		r = component_file(parent, name, &place, err);
 	} else if (parent->kind == TREE_TABLE) {
@@ -350,10 +386,9 @@ static int component_folder(const struct tree_place *parent, const char *name,
 	} else if (is(name, "_components")) {
 		place->kind = TREE_COMPONENTS_DIR;
 	} else if (is(name, ".convex")) {
-		if (parent->kind != TREE_ROOT)
-			return cvx_fail(err, -EPERM,
-					".convex/ is at the top of the mount");
-		place->kind = TREE_CONTROL_DIR;
+		place->kind = parent->kind == TREE_ROOT
+				      ? TREE_CONTROL_DIR
+				      : TREE_COMPONENT_CONTROL_DIR;
 	} else if (name[0] == '.') {
 		place->kind = TREE_SCRATCH_DIR;
 	} else if (size > NAME_MAX_SIZE) {
@@ -368,6 +403,19 @@ static int component_folder(const struct tree_place *parent, const char *name,
 		place->kind = TREE_TABLE;
 		set_table(place, name, size);
 	}
+	return 0;
+}
+
+/* A folder in .convex/indexes. */
+static int index_folder(const char *name, struct tree_place *place,
+			struct cvx_err *err)
+{
+	size_t size = strlen(name);
+
+	if (size > NAME_MAX_SIZE || !name_is_user_table(name, size))
+		return refuse_to_make(err);
+	place->kind = TREE_INDEX_DIR;
+	set_table(place, name, size);
 	return 0;
 }
 
@@ -409,8 +457,12 @@ int tree_folder(const struct tree_place *parent, const char *name,
 	else if (parent->kind == TREE_STORAGE_DIR && name[0] != '.')
 		r = cvx_fail(err, -EPERM,
 			     "%s: there are no folders in _storage", name);
-	else if (parent->kind == TREE_CONTROL_DIR)
-		r = cvx_fail(err, -EPERM, "nothing can be made in .convex/");
+	else if (is_control(parent->kind) && is(name, "indexes"))
+		place.kind = TREE_INDEXES_DIR;
+	else if (parent->kind == TREE_INDEXES_DIR)
+		r = index_folder(name, &place, err);
+	else if (is_control(parent->kind) || parent->kind == TREE_INDEX_DIR)
+		r = refuse_to_make(err);
 	if (r == 0)
 		*ret = place;
 	return r;

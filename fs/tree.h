@@ -8,8 +8,8 @@
  * a folder and one as a file: "sedAbC1" at the root is a table to mkdir and a
  * scratch file to an editor.
  *
- * Each component has the same tree; only README.md and .convex are at the top
- * of the mount alone.
+ * Each component has the same tree; only README.md is at the top of the mount
+ * alone, and so is what .convex has of the whole deployment.
  *
  * Names that begin with '.' are never targets: editors, rsync and others keep
  * their temporary files under them. At the root such a folder is a scratch
@@ -40,11 +40,14 @@ enum tree_kind {
 	/* folders */
 	TREE_ROOT,
 	TREE_TABLE,
-	TREE_REGISTRY_DIR,   /* _tables */
-	TREE_STORAGE_DIR,    /* _storage */
-	TREE_COMPONENTS_DIR, /* _components */
-	TREE_COMPONENT,	     /* _components/<name> */
-	TREE_CONTROL_DIR,    /* .convex */
+	TREE_REGISTRY_DIR,	    /* _tables */
+	TREE_STORAGE_DIR,	    /* _storage */
+	TREE_COMPONENTS_DIR,	    /* _components */
+	TREE_COMPONENT,		    /* _components/<name> */
+	TREE_CONTROL_DIR,	    /* .convex */
+	TREE_COMPONENT_CONTROL_DIR, /* that of a component */
+	TREE_INDEXES_DIR,	    /* .convex/indexes */
+	TREE_INDEX_DIR,		    /* .convex/indexes/<table> */
 	TREE_SCRATCH_DIR,
 
 	/* files that are always there, or never */
@@ -53,6 +56,8 @@ enum tree_kind {
 	TREE_MARKER,	/* <table>/generated_schema.jsonl */
 	TREE_REGISTRY,	/* _tables/documents.jsonl */
 	TREE_FILE_LIST, /* _storage/documents.jsonl */
+	TREE_SCHEMA,	/* .convex/schema.json */
+	TREE_INDEX,	/* .convex/indexes/<table>/<index>.jsonl */
 	TREE_DEPLOYMENT,
 	TREE_IMPORTS,
 	TREE_LAST_ERROR,
@@ -78,10 +83,11 @@ struct tree_place {
 	const char *component;
 	/* of the table folder, of a file in it, of a drop at the root */
 	char table[NAME_MAX_SIZE + 1];
-	char id[ID_TEXT_MAX + 1]; /* FILE */
-	enum format_kind format;  /* DOCUMENTS and DROP */
-	bool mode_named;	  /* the name says the mode (M-2, M-3) */
-	enum import_mode mode;	  /* if it does */
+	char id[ID_TEXT_MAX + 1];      /* FILE */
+	char index[NAME_MAX_SIZE + 1]; /* INDEX */
+	enum format_kind format;       /* DOCUMENTS and DROP */
+	bool mode_named;	       /* the name says the mode (M-2, M-3) */
+	enum import_mode mode;	       /* if it does */
 };
 
 /* The place of the mount's top, which shows that component. */

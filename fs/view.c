@@ -17,6 +17,7 @@
 #include "fs/stored.h"
 #include "fs/text.h"
 #include "importer/deployment.h"
+#include "importer/deployment_schema.h"
 #include "importer/stored_file.h"
 
 /* The longest generated file: a registry of 10,000 tables is a tenth of it,
@@ -25,6 +26,7 @@
 
 struct view {
 	struct stage_base bytes;
+	struct index_reader *index; /* or the bytes of an index */
 	struct view_revision revision;
 };
 
@@ -35,6 +37,7 @@ bool view_is_text(enum tree_kind kind)
 	case TREE_MARKER:
 	case TREE_REGISTRY:
 	case TREE_DEPLOYMENT:
+	case TREE_SCHEMA:
 	case TREE_IMPORTS:
 	case TREE_LAST_ERROR:
 		return true;
@@ -47,7 +50,11 @@ bool view_is_text(enum tree_kind kind)
 	case TREE_COMPONENTS_DIR:
 	case TREE_COMPONENT:
 	case TREE_CONTROL_DIR:
+	case TREE_COMPONENT_CONTROL_DIR:
+	case TREE_INDEXES_DIR:
+	case TREE_INDEX_DIR:
 	case TREE_SCRATCH_DIR:
+	case TREE_INDEX:
 	case TREE_DOCUMENTS:
 	case TREE_FILE_LIST:
 	case TREE_REJECTED:
@@ -76,6 +83,19 @@ static int print_marker(const struct view_env *env,
 						      : 0;
 }
 
+/* Without a schema there is no file. */
+static int print_schema(const struct view_env *env,
+			const struct tree_place *place, struct cvx_buf *out,
+			struct cvx_err *err)
+{
+	int r = deployment_print_schema(env->deployment, place->component, out,
+					err);
+
+	if (r < 0 || out->size > 0)
+		return r;
+	return cvx_fail(err, -ENOENT, "there is no schema");
+}
+
 static int print(const struct view_env *env, const struct tree_place *place,
 		 struct cvx_buf *out, struct cvx_err *err)
 {
@@ -87,6 +107,8 @@ static int print(const struct view_env *env, const struct tree_place *place,
 	case TREE_REGISTRY:
 		return deployment_print_tables(env->deployment,
 					       place->component, out, err);
+	case TREE_SCHEMA:
+		return print_schema(env, place, out, err);
 	case TREE_DEPLOYMENT:
 		return deployment_print_json(env->deployment, env->options,
 					     env->option_count, out, err);
@@ -103,7 +125,11 @@ static int print(const struct view_env *env, const struct tree_place *place,
 	case TREE_COMPONENTS_DIR:
 	case TREE_COMPONENT:
 	case TREE_CONTROL_DIR:
+	case TREE_COMPONENT_CONTROL_DIR:
+	case TREE_INDEXES_DIR:
+	case TREE_INDEX_DIR:
 	case TREE_SCRATCH_DIR:
+	case TREE_INDEX:
 	case TREE_DOCUMENTS:
 	case TREE_FILE_LIST:
 	case TREE_REJECTED:
@@ -223,6 +249,8 @@ int view_open_base(const struct view_env *env, const struct node *n,
 	*ret_revision = (struct view_revision){0};
 	if (n->text) {
 		base.text = text_ref(n->text);
+		if (n->place.kind == TREE_SCHEMA)
+			ret_revision->revision = n->version; /* W-8 */
 	} else if (n->place.kind == TREE_DOCUMENTS) {
 		r = open_table(env, &n->place, &base, ret_revision, err);
 	} else if (n->place.kind == TREE_FILE_LIST) {
@@ -240,6 +268,24 @@ int view_open_base(const struct view_env *env, const struct node *n,
 	return r;
 }
 
+static int open_index(const struct view_env *env, const struct tree_place *p,
+		      struct view *v, struct cvx_err *err)
+{
+	const struct table_info *info;
+	int r = deployment_open_index(env->deployment, p->component, p->table,
+				      p->index, &v->index, err);
+
+	if (r < 0)
+		return r;
+	info = index_reader_info(v->index);
+	v->revision = (struct view_revision){
+		.revision = info->revision,
+		.size = info->size,
+		.committed_ns = info->committed_ns,
+	};
+	return 0;
+}
+
 int view_open(const struct view_env *env, const struct node *n,
 	      struct view **ret, struct cvx_err *err)
 {
@@ -248,7 +294,10 @@ int view_open(const struct view_env *env, const struct node *n,
 
 	if (!v)
 		return cvx_fail_memory(err);
-	r = view_open_base(env, n, &v->bytes, &v->revision, err);
+	v->bytes.fd = -1;
+	r = n->place.kind == TREE_INDEX
+		    ? open_index(env, &n->place, v, err)
+		    : view_open_base(env, n, &v->bytes, &v->revision, err);
 	if (r < 0) {
 		free(v);
 		return r;
@@ -262,6 +311,7 @@ void view_close(struct view *v)
 	if (!v)
 		return;
 	stage_base_fini(&v->bytes);
+	index_reader_close(v->index);
 	free(v);
 }
 
@@ -322,6 +372,17 @@ static int read_stored(const struct stage_base *b, uint64_t off, size_t size,
 	return 0;
 }
 
+/* A short answer would be the end of the file. */
+static int read_index(struct index_reader *ir, uint64_t off, size_t size,
+		      struct view_bytes *ret, struct cvx_err *err)
+{
+	ret->own = malloc(size);
+	if (!ret->own)
+		return cvx_fail_memory(err);
+	ret->data = ret->own;
+	return index_reader_read(ir, off, ret->own, size, &ret->size, err);
+}
+
 static int read_file(int fd, uint64_t off, size_t size, struct view_bytes *ret,
 		     struct cvx_err *err)
 {
@@ -343,7 +404,9 @@ int view_read(struct view *v, uint64_t off, size_t size, struct view_bytes *ret,
 	int r;
 
 	*ret = (struct view_bytes){.fd = -1};
-	if (v->bytes.reader)
+	if (v->index)
+		r = read_index(v->index, off, size, ret, err);
+	else if (v->bytes.reader)
 		r = read_table(v->bytes.reader, off, size, ret, err);
 	else if (v->bytes.text)
 		r = read_text(v->bytes.text, off, size, ret);

@@ -64,9 +64,17 @@ int deployment_list_indexes(struct deployment *d, const char *component,
  */
 struct index_reader;
 
+/* Of the table, but for revision: it differs after every commit to the table
+ * and after every change of the component's schema, if the index is not built
+ * in. -ENOENT if there is no such index. */
+int deployment_stat_index(struct deployment *d, const char *component,
+			  const char *table, const char *index,
+			  struct table_info *ret, struct cvx_err *err);
+
 int deployment_open_index(struct deployment *d, const char *component,
 			  const char *table, const char *index,
 			  struct index_reader **ret, struct cvx_err *err);
+/* As deployment_stat_index tells. */
 const struct table_info *index_reader_info(const struct index_reader *ir);
 void index_reader_close(struct index_reader *ir); /* NULL is allowed */
 

@@ -27,6 +27,7 @@
 #define BY_CREATION_TIME "by_creation_time"
 
 struct index_reader {
+	struct table_info info; /* with the revision of the index */
 	struct table_reader *table;
 	bool is_sorted;		 /* the table's own order is the index's */
 	struct line_order order; /* else */
@@ -148,6 +149,33 @@ static int find_index(struct opening *o, struct cvx_err *err)
 	}
 	return cvx_fail(err, -ENOENT, "table %s has no index %s", o->table,
 			o->index);
+}
+
+/* One counter gives both numbers, so of two states of table and schema the
+ * later one has the greater maximum. */
+static uint64_t index_revision(const struct opening *o,
+			       const struct table_info *table)
+{
+	uint64_t schema = o->schema ? o->schema->revision : 0;
+
+	return o->built_in || table->revision > schema ? table->revision
+						       : schema;
+}
+
+int deployment_stat_index(struct deployment *d, const char *component,
+			  const char *table, const char *index,
+			  struct table_info *ret, struct cvx_err *err)
+{
+	struct opening o = {
+		.d = d, .component = component, .table = table, .index = index};
+	int r = deployment_stat_table(d, component, table, ret, err);
+
+	if (r == 0)
+		r = find_index(&o, err);
+	if (r == 0)
+		ret->revision = index_revision(&o, ret);
+	opening_fini(&o);
+	return r;
 }
 
 /* Segments that ascend one behind the other: the table is in order of _id. */
@@ -291,6 +319,8 @@ static int open_once(struct opening *o, struct cvx_err *err)
 				  &o->reader->table, err);
 	if (r < 0)
 		return r;
+	o->reader->info = *table_reader_info(o->reader->table);
+	o->reader->info.revision = index_revision(o, &o->reader->info);
 	r = look_at_catalog(o, embedded_lock_reads(o->d), err);
 	embedded_unlock_reads(o->d);
 	if (r != 0 || o->reader->is_sorted)
@@ -333,7 +363,7 @@ int deployment_open_index(struct deployment *d, const char *component,
 
 const struct table_info *index_reader_info(const struct index_reader *ir)
 {
-	return table_reader_info(ir->table);
+	return &ir->info;
 }
 
 void index_reader_close(struct index_reader *ir)

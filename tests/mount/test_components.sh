@@ -78,7 +78,7 @@ case_M5_component_names_are_checked() {
 	expect_refused 'too long' \
 		mkdir "$MNT/_components/$(printf 'a%.0s' {1..65})"
 	mkdir "$MNT/_components/_a"
-	expect_refused 'not permitted' mkdir "$MNT/_components/_a/.convex"
+	expect_refused 'exists' mkdir "$MNT/_components/_a/.convex"
 	expect_refused 'not permitted' rmdir "$MNT/_components/_a"
 	expect_text "components" "$(listing _components)" "_a "
 }

@@ -91,14 +91,17 @@ TEST(t1_components_have_the_tree_of_the_root)
 		    "a/waitlist");
 }
 
-TEST(t1_the_top_alone_has_readme_and_control_folder)
+TEST(t1_the_top_alone_has_readme_and_all_control_files)
 {
-	struct tree_place waitlist = component("waitlist"), place;
-	struct cvx_err err = CVX_ERR_INIT;
+	struct tree_place waitlist = component("waitlist");
+	struct tree_place control = folder_in(&waitlist, ".convex");
 
 	EXPECT_INT(file_in(&waitlist, "README.md").kind, TREE_SCRATCH);
-	EXPECT_FAIL(tree_folder(&waitlist, ".convex", &place, &err), &err,
-		    -EPERM, "top of the mount");
+	EXPECT_INT(control.kind, TREE_COMPONENT_CONTROL_DIR);
+	EXPECT_INT(file_in(&control, "schema.json").kind, TREE_SCHEMA);
+	EXPECT_TEXT(file_in(&control, "schema.json").component, 8, "waitlist");
+	EXPECT_INT(folder_in(&control, "indexes").kind, TREE_INDEXES_DIR);
+	EXPECT_INT(file_in(&control, "snapshot.zip").kind, TREE_SCRATCH);
 }
 
 TEST(m5_component_names_are_checked)
@@ -141,7 +144,7 @@ TEST(t1_registry_is_in_tables_only)
 	EXPECT_INT(file_in(&tables, "other.jsonl").kind, TREE_SCRATCH);
 }
 
-TEST(t1_control_folder_has_three_files_and_takes_none)
+TEST(t1_control_folder_has_its_files_and_takes_a_schema)
 {
 	struct tree_place root = tree_root(""), place;
 	struct tree_place control = folder_in(&root, ".convex");
@@ -150,9 +153,34 @@ TEST(t1_control_folder_has_three_files_and_takes_none)
 	EXPECT_INT(file_in(&control, "deployment.json").kind, TREE_DEPLOYMENT);
 	EXPECT_INT(file_in(&control, "imports.jsonl").kind, TREE_IMPORTS);
 	EXPECT_INT(file_in(&control, "last-error").kind, TREE_LAST_ERROR);
-	EXPECT_FAIL(tree_file(&control, "x", &place, &err), &err, -EPERM,
-		    ".convex");
+	EXPECT_INT(file_in(&control, "schema.json").kind, TREE_SCHEMA);
+	EXPECT_INT(file_in(&control, "schema.json.error").kind, TREE_ERROR);
+	EXPECT_INT(file_in(&control, "schema.json.rejected").kind,
+		   TREE_REJECTED);
+	EXPECT_INT(file_in(&control, ".schema.json.swp").kind, TREE_SCRATCH);
 	EXPECT_FAIL(tree_folder(&control, "x", &place, &err), &err, -EPERM,
+		    ".convex");
+}
+
+TEST(t1_indexes_have_a_folder_for_each_table)
+{
+	struct tree_place root = tree_root(""), place;
+	struct tree_place control = folder_in(&root, ".convex");
+	struct tree_place indexes = folder_in(&control, "indexes");
+	struct tree_place users = folder_in(&indexes, "users");
+	struct cvx_err err = CVX_ERR_INIT;
+
+	EXPECT_INT(indexes.kind, TREE_INDEXES_DIR);
+	EXPECT_INT(users.kind, TREE_INDEX_DIR);
+	place = file_in(&users, "by_name.jsonl");
+	EXPECT_INT(place.kind, TREE_INDEX);
+	EXPECT_TEXT(place.table, strlen(place.table), "users");
+	EXPECT_TEXT(place.index, strlen(place.index), "by_name");
+	EXPECT_FAIL(tree_file(&users, "by_name.csv", &place, &err), &err,
+		    -EPERM, ".convex");
+	EXPECT_FAIL(tree_file(&indexes, "x", &place, &err), &err, -EPERM,
+		    ".convex");
+	EXPECT_FAIL(tree_folder(&users, "x", &place, &err), &err, -EPERM,
 		    ".convex");
 }
 
@@ -439,11 +467,12 @@ TEST(paths_have_no_leading_slash)
 
 UNIT_MAIN(UNIT_CASE(t1_root_has_the_names_of_a_backup),
 	  UNIT_CASE(t1_components_have_the_tree_of_the_root),
-	  UNIT_CASE(t1_the_top_alone_has_readme_and_control_folder),
+	  UNIT_CASE(t1_the_top_alone_has_readme_and_all_control_files),
 	  UNIT_CASE(m5_component_names_are_checked),
 	  UNIT_CASE(t1_table_has_documents_and_marker),
 	  UNIT_CASE(t1_registry_is_in_tables_only),
-	  UNIT_CASE(t1_control_folder_has_three_files_and_takes_none),
+	  UNIT_CASE(t1_control_folder_has_its_files_and_takes_a_schema),
+	  UNIT_CASE(t1_indexes_have_a_folder_for_each_table),
 	  UNIT_CASE(m_files_of_three_formats_are_drops),
 	  UNIT_CASE(m_zip_at_the_root_is_an_archive),
 	  UNIT_CASE(m2_the_name_says_the_mode),
