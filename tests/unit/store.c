@@ -249,3 +249,73 @@ void store_expect_tables(struct deployment *d, const cJSON *want,
 	}
 	free(got);
 }
+
+void store_expect_cat(struct deployment *d, const char *table, const char *want)
+{
+	char *text = store_cat(d, table);
+
+	EXPECT_TEXT(text, strlen(text), want);
+	free(text);
+}
+
+char *store_print_all(struct deployment *d)
+{
+	struct cvx_buf out = CVX_BUF_INIT((size_t)64 << 20);
+	struct cvx_err err = CVX_ERR_INIT;
+	struct table_info *list = NULL;
+	size_t count = 0, i;
+
+	EXPECT_OK(deployment_print_tables(d, "", &out, &err), &err);
+	EXPECT_OK(deployment_list_tables(d, "", &list, &count, &err), &err);
+	for (i = 0; i < count; i++) {
+		char *text = store_cat(d, list[i].name);
+
+		EXPECT_INT(cvx_buf_printf(&out, "%llu\n",
+					  (unsigned long long)list[i].revision),
+			   0);
+		EXPECT_INT(cvx_buf_puts(&out, text), 0);
+		free(text);
+	}
+	free(list);
+	EXPECT_INT(cvx_buf_append(&out, "", 1), 0);
+	return out.data;
+}
+
+struct import *store_start_import(struct deployment *d, const char *table,
+				  enum import_mode mode,
+				  struct store_text *bytes)
+{
+	struct import_target target = store_target(table, mode);
+	struct import_source source = store_source(bytes);
+	struct cvx_err err = CVX_ERR_INIT;
+	struct import *imp = NULL;
+
+	EXPECT_OK(import_new(d, &target, &source, &imp, &err), &err);
+	import_available(imp, bytes->size);
+	EXPECT_OK(import_check(imp, bytes->size, &err), &err);
+	return imp;
+}
+
+void store_finish_import(struct import *imp, const struct store_text *bytes)
+{
+	struct cvx_err err = CVX_ERR_INIT;
+	struct import_result result;
+
+	EXPECT_OK(import_commit(imp, bytes->size, &result, &err), &err);
+	import_free(imp);
+}
+
+void store_expect_order(const char *text, uint64_t count)
+{
+	const char *line = text, *end = text + strlen(text), *lf, *at;
+	uint64_t n = 0;
+
+	for (; line < end; line = lf + 1, n++) {
+		lf = memchr(line, '\n', (size_t)(end - line));
+		assert_non_null(lf);
+		at = memmem(line, (size_t)(lf - line), "\"n\":", 4);
+		assert_non_null(at);
+		assert_true(strtod(at + 4, NULL) == (double)n);
+	}
+	EXPECT_INT(n, count);
+}

@@ -27,8 +27,18 @@ bool store_has(struct deployment *d, const char *table);
 /* documents.jsonl, terminated; the caller frees it. */
 char *store_cat(struct deployment *d, const char *table);
 
+/* The table's documents.jsonl must be that. */
+void store_expect_cat(struct deployment *d, const char *table,
+		      const char *want);
+
+/* All that can be seen of the tables: names, numbers, revisions, documents. */
+char *store_print_all(struct deployment *d);
+
 /* How many lines the text has. */
 uint64_t store_count_lines(const char *text);
+
+/* The field n of the count lines must count from 0. */
+void store_expect_order(const char *text, uint64_t count);
 
 /* A source of memory. */
 struct store_text {
@@ -46,6 +56,12 @@ int store_import_target(struct deployment *d,
 			struct cvx_err *err);
 int store_import(struct deployment *d, const char *table, enum import_mode mode,
 		 const char *text, struct cvx_err *err);
+
+/* An import that has converted the text, and its commit, which frees it. */
+struct import *store_start_import(struct deployment *d, const char *table,
+				  enum import_mode mode,
+				  struct store_text *bytes);
+void store_finish_import(struct import *imp, const struct store_text *bytes);
 
 /* count rows {"n":first}, {"n":first+1}, … with pad bytes of text each. */
 char *store_make_rows(uint64_t first, uint64_t count, size_t pad);

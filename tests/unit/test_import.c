@@ -18,139 +18,7 @@
 
 #define MIB ((size_t)1 << 20)
 
-/* Vectors: modes.json, the imports of one table. */
-
-/* The rows as a file of the format; CSV columns are those of the first row. */
-static char *make_file(const cJSON *rows, bool is_csv)
-{
-	struct cvx_buf text = CVX_BUF_INIT(MIB);
-	const cJSON *row, *field;
-
-	if (is_csv) {
-		cJSON_ArrayForEach(field, rows->child)
-			EXPECT_INT(cvx_buf_printf(&text, "%s%s", field->string,
-						  field->next ? "," : "\n"),
-				   0);
-	}
-	cJSON_ArrayForEach(row, rows)
-	{
-		if (is_csv) {
-			cJSON_ArrayForEach(field, row) EXPECT_INT(
-				cvx_buf_printf(&text, "%s%s",
-					       field->valuestring,
-					       field->next ? "," : "\n"),
-				0);
-		} else {
-			char *line = cJSON_PrintUnformatted(row);
-
-			EXPECT_INT(cvx_buf_printf(&text, "%s\n", line), 0);
-			free(line);
-		}
-	}
-	EXPECT_INT(cvx_buf_append(&text, "", 1), 0);
-	return text.data;
-}
-
-static void check_mode(const cJSON *one, enum import_mode mode,
-		       const cJSON *expect)
-{
-	const cJSON *import = cJSON_GetObjectItem(one, "import");
-	const char *name = vector_string(one, "name");
-	const char *error = vector_string(expect, "error");
-	bool is_csv = strcmp(vector_string(import, "format"), "csv") == 0;
-	struct deployment *d = store_open(store_new_dir());
-	struct import_target target =
-		store_target(vector_string(import, "table"), mode);
-	char *text = make_file(cJSON_GetObjectItem(import, "rows"), is_csv);
-	struct import_result result = {0, 0};
-	struct cvx_err err = CVX_ERR_INIT;
-	char *before = NULL;
-	int r;
-
-	store_make_initial(d, cJSON_GetObjectItem(one, "initial"));
-	if (store_has(d, target.table))
-		before = store_cat(d, target.table);
-	target.format = is_csv ? FORMAT_CSV : FORMAT_JSONL;
-	r = store_import_target(d, &target, text, strlen(text), &result, &err);
-	if (error) {
-		if (r == 0 || !err.name || strcmp(err.name, error) != 0)
-			fail_msg("%s, %s: %s, not %s", name,
-				 import_mode_name(mode),
-				 r == 0 ? "no error" : err.msg, error);
-		/* F-1 */
-		EXPECT_INT(store_has(d, target.table), before != NULL);
-		if (before) {
-			char *after = store_cat(d, target.table);
-
-			assert_string_equal(after, before);
-			free(after);
-		}
-	} else {
-		if (r < 0)
-			fail_msg("%s, %s: %s", name, import_mode_name(mode),
-				 err.msg);
-		EXPECT_INT(
-			result.document_count,
-			cJSON_GetObjectItem(expect, "num_written")->valueint);
-		store_expect_tables(d, cJSON_GetObjectItem(expect, "tables"),
-				    name);
-	}
-	free(before);
-	free(text);
-	store_close(d);
-}
-
-TEST(import_modes_are_those_of_the_vectors)
-{
-	static const struct {
-		const char *name;
-		enum import_mode mode;
-	} modes[] = {{"requireEmpty", IMPORT_REQUIRE_EMPTY},
-		     {"append", IMPORT_APPEND},
-		     {"replace", IMPORT_REPLACE},
-		     {"replaceAll", IMPORT_REPLACE_ALL}};
-	cJSON *vectors = vector_read("tests/data/vectors/modes.json");
-	const cJSON *one, *expect;
-	unsigned checked = 0;
-	size_t i;
-
-	cJSON_ArrayForEach(one, cJSON_GetObjectItem(vectors, "cases"))
-	{
-		const cJSON *import = cJSON_GetObjectItem(one, "import");
-
-		if (strcmp(vector_string(import, "format"), "zip") == 0)
-			continue;
-		for (i = 0; i < 4; i++) {
-			expect = cJSON_GetObjectItem(
-				cJSON_GetObjectItem(one, "expect"),
-				modes[i].name);
-			if (!expect)
-				continue;
-			check_mode(one, modes[i].mode, expect);
-			checked++;
-		}
-	}
-	EXPECT_INT(checked, 85);
-	cJSON_Delete(vectors);
-}
-
 /* Rows and their order. */
-
-/* The lines' field n must count from 0. */
-static void expect_order(const char *text, uint64_t count)
-{
-	const char *line = text, *end = text + strlen(text), *lf, *at;
-	uint64_t n = 0;
-
-	for (; line < end; line = lf + 1, n++) {
-		lf = memchr(line, '\n', (size_t)(end - line));
-		assert_non_null(lf);
-		at = memmem(line, (size_t)(lf - line), "\"n\":", 4);
-		assert_non_null(at);
-		assert_true(strtod(at + 4, NULL) == (double)n);
-	}
-	EXPECT_INT(n, count);
-}
 
 /* T-2: in the order of the file, ids and times ascending, over imports. */
 TEST(import_appends_in_order_and_ids_ascend)
@@ -167,7 +35,7 @@ TEST(import_appends_in_order_and_ids_ascend)
 		EXPECT_OK(store_import(d, "t", IMPORT_APPEND, row, &err), &err);
 	}
 	text = store_cat(d, "t");
-	expect_order(text, 50);
+	store_expect_order(text, 50);
 	/* _creationTime comes first in a line, then _id: both ascend, and
 	 * today's times all have as many digits before the point. */
 	for (line = strtok_r(text, "\n", &last), i = 0; line;
@@ -194,7 +62,7 @@ TEST(import_of_a_large_file_keeps_the_order)
 
 	EXPECT_OK(store_import(d, "t", IMPORT_REPLACE, rows, &err), &err);
 	text = store_cat(d, "t");
-	expect_order(text, 60000);
+	store_expect_order(text, 60000);
 	free(text);
 	free(rows);
 	EXPECT_INT(store_count_files(d, "segments"), 1);
@@ -223,7 +91,7 @@ TEST(import_follows_a_writer)
 	EXPECT_INT(import_consumed(imp), bytes.size);
 	import_free(imp);
 	text = store_cat(d, "t");
-	expect_order(text, 60000);
+	store_expect_order(text, 60000);
 	free(text);
 	free(rows);
 	store_close(d);
@@ -251,7 +119,7 @@ TEST(import_that_is_restarted_reads_the_new_bytes)
 	EXPECT_OK(import_commit(imp, bytes.size, &result, &err), &err);
 	import_free(imp);
 	text = store_cat(d, "t");
-	expect_order(text, 40000);
+	store_expect_order(text, 40000);
 	free(text);
 	free(rows);
 	free(old);
@@ -283,7 +151,7 @@ TEST(import_that_was_checked_goes_on_with_more_bytes)
 		EXPECT_OK(import_commit(imp, bytes.size, &result, &err), &err);
 		import_free(imp);
 		text = store_cat(d, "t");
-		expect_order(text, 3);
+		store_expect_order(text, 3);
 		free(text);
 	}
 	store_close(d);
@@ -312,7 +180,7 @@ TEST(import_that_was_checked_at_a_row_end_goes_on)
 	EXPECT_OK(import_commit(imp, bytes.size, &result, &err), &err);
 	import_free(imp);
 	text = store_cat(d, "t");
-	expect_order(text, 40000);
+	store_expect_order(text, 40000);
 	free(text);
 	free(rows);
 	store_close(d);
@@ -338,7 +206,7 @@ TEST(import_takes_a_file_that_became_shorter)
 	EXPECT_INT(result.document_count, 5);
 	import_free(imp);
 	text = store_cat(d, "t");
-	expect_order(text, 5);
+	store_expect_order(text, 5);
 	free(text);
 	free(rows);
 	store_close(d);
@@ -380,7 +248,7 @@ TEST(import_reads_csv_and_arrays)
 				      20, NULL, &err),
 		  &err);
 	text = store_cat(d, "t");
-	expect_order(text, 4);
+	store_expect_order(text, 4);
 	free(text);
 	store_close(d);
 }
@@ -495,7 +363,7 @@ TEST(import_grows_its_blocks_for_long_rows)
 	EXPECT_OK(import_commit(imp, size, &result, &err), &err);
 	import_free(imp);
 	cat = store_cat(d, "t");
-	expect_order(cat, 2);
+	store_expect_order(cat, 2);
 	free(cat);
 	free(text);
 	store_close(d);
@@ -597,231 +465,6 @@ TEST(import_check_tells_a_fault_before_the_end)
 	store_close(d);
 }
 
-/* Equal ids: import.md 7.5 and 5.8. */
-
-static char *make_rows_with_ids(const char *text)
-{
-	struct deployment *d = store_open(store_new_dir());
-	struct cvx_err err = CVX_ERR_INIT;
-	char *cat;
-
-	EXPECT_OK(store_import(d, "t", IMPORT_REPLACE, text, &err), &err);
-	cat = store_cat(d, "t");
-	store_close(d);
-	return cat;
-}
-
-/* The lines in reverse order; frees the text. */
-static char *reverse_lines(char *text)
-{
-	size_t size = strlen(text), n = 0, end = size, start;
-	char *got = malloc(size + 1);
-
-	assert_non_null(got);
-	while (end > 0) {
-		for (start = end - 1; start > 0 && text[start - 1] != '\n';
-		     start--)
-			;
-		memcpy(got + n, text + start, end - start);
-		n += end - start;
-		end = start;
-	}
-	got[n] = '\0';
-	free(text);
-	return got;
-}
-
-static char *join(const char *a, const char *b)
-{
-	char *got = NULL;
-
-	assert_true(asprintf(&got, "%s%s", a, b) >= 0);
-	return got;
-}
-
-static void check_order_of_ids(size_t row_count)
-{
-	char *rows = store_make_rows(0, row_count, 100);
-	char *up = make_rows_with_ids(rows), *down = reverse_lines(strdup(up));
-	struct deployment *d = store_open(store_new_dir());
-	struct cvx_err err = CVX_ERR_INIT;
-	char *cat, *twice;
-
-	/* M-6: what was written is what is read, in that order. */
-	EXPECT_OK(store_import(d, "t", IMPORT_REPLACE, up, &err), &err);
-	cat = store_cat(d, "t");
-	assert_string_equal(cat, up);
-	free(cat);
-	EXPECT_INT(store_count_files(d, "segments"), 1);
-	EXPECT_OK(store_import(d, "t", IMPORT_REPLACE, down, &err), &err);
-	cat = store_cat(d, "t");
-	assert_string_equal(cat, down);
-	free(cat);
-	EXPECT_INT(store_count_files(d, "segments"), 2); /* with keys */
-
-	EXPECT_INT(store_import(d, "t", IMPORT_APPEND, up, &err), -EINVAL);
-	assert_string_equal(err.name, "DocumentExists");
-	EXPECT_OK(store_import(d, "t", IMPORT_REPLACE, up, &err), &err);
-	EXPECT_INT(store_import(d, "t", IMPORT_APPEND, down, &err), -EINVAL);
-	assert_string_equal(err.name, "DocumentExists");
-	assert_non_null(strstr(err.msg, "row 1: "));
-
-	twice = join(up, down);
-	EXPECT_INT(store_import(d, "t", IMPORT_REPLACE, twice, &err), -EINVAL);
-	assert_string_equal(err.name, "DuplicateId");
-	free(twice);
-	cat = store_cat(d, "t"); /* F-1 */
-	assert_string_equal(cat, up);
-	free(cat);
-	store_close(d);
-	free(up);
-	free(down);
-	free(rows);
-}
-
-TEST(import_knows_equal_ids_in_small_files)
-{
-	check_order_of_ids(40);
-}
-
-TEST(import_knows_equal_ids_in_large_files)
-{
-	check_order_of_ids(30000);
-}
-
-TEST(import_names_both_rows_of_an_equal_id)
-{
-	struct deployment *d = store_open(store_new_dir());
-	struct cvx_err err = CVX_ERR_INIT;
-
-	EXPECT_FAIL(store_import(d, "t", IMPORT_REPLACE,
-				 "{\"_id\":\"" ID_B "\"}\n"
-				 "{\"_id\":\"" ID_A "\"}\n"
-				 "{}\n"
-				 "{\"_id\":\"" ID_B "\"}\n"
-				 "{\"_id\":\"" ID_B "\"}\n",
-				 &err),
-		    &err, -EINVAL,
-		    "row 4: row 1 has the same _id " ID_B
-		    " (and 1 more row refused)");
-	store_close(d);
-}
-
-/* A few ids against a large table whose rows ascend are searched for in the
- * rows themselves. */
-TEST(import_finds_single_ids_in_a_large_table)
-{
-	char *rows = store_make_rows(0, 100000, 150);
-	char *up = make_rows_with_ids(rows);
-	struct deployment *d = store_open(store_new_dir());
-	struct cvx_err err = CVX_ERR_INIT;
-	static const unsigned at[] = {0, 1, 49999, 99998, 99999};
-	size_t i;
-
-	EXPECT_OK(store_import(d, "t", IMPORT_REPLACE, up, &err), &err);
-	for (i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
-		char n[32], *line, *end, *one;
-
-		(void)snprintf(n, sizeof(n), "\"n\":%u.0,", at[i]);
-		line = strstr(up, n);
-		assert_non_null(line);
-		while (line > up && line[-1] != '\n')
-			line--;
-		end = strchr(line, '\n');
-		one = strndup(line, (size_t)(end - line) + 1);
-		assert_non_null(one);
-		EXPECT_INT(store_import(d, "t", IMPORT_APPEND, one, &err),
-			   -EINVAL);
-		assert_string_equal(err.name, "DocumentExists");
-		free(one);
-	}
-	EXPECT_OK(store_import(d, "t", IMPORT_APPEND,
-			       "{\"_id\":\"" ID_A "\"}\n", &err),
-		  &err);
-	store_close(d);
-	free(up);
-	free(rows);
-}
-
-/* Where appended rows go. */
-
-TEST(import_appends_ids_that_do_not_ascend_by_joining)
-{
-	struct deployment *d = store_open(store_new_dir());
-	struct cvx_err err = CVX_ERR_INIT;
-	char *text;
-
-	EXPECT_OK(store_import(d, "t", IMPORT_APPEND,
-			       "{\"_id\":\"" ID_B "\",\"n\":0}\n", &err),
-		  &err);
-	EXPECT_OK(store_import(d, "t", IMPORT_APPEND,
-			       "{\"_id\":\"" ID_A "\",\"n\":1}\n", &err),
-		  &err);
-	EXPECT_OK(store_import(d, "t", IMPORT_APPEND, "{\"n\":2}\n", &err),
-		  &err);
-	text = store_cat(d, "t");
-	expect_order(text, 3);
-	free(text);
-	EXPECT_INT(store_count_files(d, "segments"), 2);
-	store_close(d);
-}
-
-TEST(import_appends_large_files_as_segments_and_joins_many)
-{
-	enum { APPENDS = 70, ROWS = 700 };
-	struct deployment *d = store_open(store_new_dir());
-	struct cvx_err err = CVX_ERR_INIT;
-	char *text;
-	int i;
-
-	for (i = 0; i < APPENDS; i++) {
-		char *rows = store_make_rows((uint64_t)i * ROWS, ROWS, 1500);
-
-		EXPECT_OK(store_import(d, "t", IMPORT_APPEND, rows, &err),
-			  &err);
-		free(rows);
-	}
-	text = store_cat(d, "t");
-	expect_order(text, APPENDS * ROWS);
-	free(text);
-	assert_true(store_count_files(d, "segments") < 65);
-	store_close(d);
-}
-
-/* I6 in commit.c: what a crash left behind the committed size. */
-TEST(import_appends_over_what_a_crash_has_left)
-{
-	struct deployment *d = store_open(store_new_dir());
-	struct cvx_err err = CVX_ERR_INIT;
-	char path[400], *text;
-	FILE *f;
-	int i;
-
-	for (i = 0; i < 2; i++) {
-		char row[32];
-
-		(void)snprintf(row, sizeof(row), "{\"n\":%d}\n", i);
-		EXPECT_OK(store_import(d, "t", IMPORT_APPEND, row, &err), &err);
-		(void)snprintf(path, sizeof(path), "%s/segments/1.rows",
-			       deployment_dir(d));
-		f = fopen(path, "a");
-		assert_non_null(f);
-		(void)fputs(i == 0 ? "x"
-				   : "{\"n\":longer than a row, and "
-				     "cut in the middle of every"
-				     "thing, which nobody must see, "
-				     "however long it may be",
-			    f);
-		EXPECT_INT(fclose(f), 0);
-	}
-	EXPECT_OK(store_import(d, "t", IMPORT_APPEND, "{\"n\":2}\n", &err),
-		  &err);
-	text = store_cat(d, "t");
-	expect_order(text, 3);
-	free(text);
-	store_close(d);
-}
-
 /* T-3 */
 TEST(import_leaves_open_readers_what_they_opened)
 {
@@ -849,147 +492,6 @@ TEST(import_leaves_open_readers_what_they_opened)
 	table_reader_close(reader);
 	free(got);
 	free(want);
-	store_close(d);
-}
-
-/* W-8 */
-TEST(import_fails_when_the_table_was_changed_since)
-{
-	struct deployment *d = store_open(store_new_dir());
-	struct import_target target = store_target("t", IMPORT_REPLACE);
-	struct cvx_err err = CVX_ERR_INIT;
-	char *text;
-
-	EXPECT_OK(store_import(d, "t", IMPORT_APPEND, "{\"n\":0}\n", &err),
-		  &err);
-	target.base_revision = store_stat(d, "t").revision;
-	EXPECT_OK(store_import_target(d, &target, "{\"n\":0}\n", 8, NULL, &err),
-		  &err);
-	EXPECT_FAIL(
-		store_import_target(d, &target, "{\"n\":9}\n", 8, NULL, &err),
-		&err, -ESTALE, "changed by someone else");
-	text = store_cat(d, "t");
-	expect_order(text, 1);
-	free(text);
-	target.table = "not_there";
-	EXPECT_FAIL(
-		store_import_target(d, &target, "{\"n\":9}\n", 8, NULL, &err),
-		&err, -ESTALE, "changed by someone else");
-	store_close(d);
-}
-
-/* What another commit changes between conversion and commit. */
-
-static struct import *start(struct deployment *d, const char *table,
-			    enum import_mode mode, struct store_text *bytes)
-{
-	struct import_target target = store_target(table, mode);
-	struct import_source source = store_source(bytes);
-	struct cvx_err err = CVX_ERR_INIT;
-	struct import *imp = NULL;
-
-	EXPECT_OK(import_new(d, &target, &source, &imp, &err), &err);
-	import_available(imp, bytes->size);
-	EXPECT_OK(import_check(imp, bytes->size, &err), &err);
-	return imp;
-}
-
-static void finish(struct import *imp, const struct store_text *bytes)
-{
-	struct cvx_err err = CVX_ERR_INIT;
-	struct import_result result;
-
-	EXPECT_OK(import_commit(imp, bytes->size, &result, &err), &err);
-	import_free(imp);
-}
-
-TEST(import_gets_later_ids_when_another_commits_first)
-{
-	struct deployment *d = store_open(store_new_dir());
-	struct store_text bytes = {"{\"n\":1}\n", 8};
-	struct import *imp = start(d, "t", IMPORT_APPEND, &bytes);
-	struct cvx_err err = CVX_ERR_INIT;
-	char *text;
-
-	EXPECT_OK(store_import(d, "t", IMPORT_APPEND, "{\"n\":0}\n", &err),
-		  &err);
-	finish(imp, &bytes);
-	text = store_cat(d, "t");
-	expect_order(text, 2);
-	free(text);
-	/* In place, so the second id is the greater one. */
-	EXPECT_INT(store_count_files(d, "segments"), 1);
-	store_close(d);
-}
-
-TEST(import_gets_later_ids_also_when_it_is_large)
-{
-	struct deployment *d = store_open(store_new_dir());
-	char *rows = store_make_rows(1, 30000, 100), *text;
-	struct store_text bytes = {rows, strlen(rows)};
-	struct import *imp = start(d, "t", IMPORT_APPEND, &bytes);
-	struct cvx_err err = CVX_ERR_INIT;
-
-	EXPECT_OK(store_import(d, "t", IMPORT_APPEND, "{\"n\":0}\n", &err),
-		  &err);
-	finish(imp, &bytes);
-	text = store_cat(d, "t");
-	expect_order(text, 30001);
-	free(text);
-	free(rows);
-	/* Ids ascend over both segments, so neither has keys. */
-	EXPECT_INT(store_count_files(d, "segments"), 2);
-	store_close(d);
-}
-
-TEST(import_gets_another_number_when_its_own_is_taken)
-{
-	struct deployment *d = store_open(store_new_dir());
-	struct store_text bytes = {"{\"n\":0}\n", 8};
-	struct import *imp = start(d, "a", IMPORT_REPLACE, &bytes);
-	struct cvx_err err = CVX_ERR_INIT;
-
-	EXPECT_OK(deployment_create_table(d, "", "b", &err), &err);
-	EXPECT_INT(store_stat(d, "b").number, 10001);
-	finish(imp, &bytes);
-	EXPECT_INT(store_stat(d, "a").number, 10002);
-	store_close(d); /* checks that the rows have the number */
-}
-
-TEST(import_survives_that_its_table_vanishes)
-{
-	struct deployment *d = store_open(store_new_dir());
-	struct store_text bytes = {"{\"n\":0}\n", 8};
-	struct cvx_err err = CVX_ERR_INIT;
-	struct import *imp;
-
-	EXPECT_OK(deployment_create_table(d, "", "a", &err), &err);
-	EXPECT_OK(deployment_create_table(d, "", "b", &err), &err);
-	imp = start(d, "b", IMPORT_APPEND, &bytes);
-	EXPECT_OK(deployment_delete_table(d, "", "b", &err), &err);
-	EXPECT_OK(deployment_delete_table(d, "", "a", &err), &err);
-	finish(imp, &bytes);
-	EXPECT_INT(store_stat(d, "b").number, 10001);
-	EXPECT_INT(store_stat(d, "b").document_count, 1);
-	store_close(d);
-}
-
-TEST(import_asks_again_about_a_table_that_was_not_empty)
-{
-	struct deployment *d = store_open(store_new_dir());
-	struct import_target target = store_target("t", IMPORT_REQUIRE_EMPTY);
-	struct store_text bytes = {"{\"n\":0}\n", 8};
-	struct import_source source = store_source(&bytes);
-	struct cvx_err err = CVX_ERR_INIT;
-	struct import *imp = NULL;
-
-	EXPECT_OK(store_import(d, "t", IMPORT_APPEND, "{}\n", &err), &err);
-	EXPECT_OK(import_new(d, &target, &source, &imp, &err), &err);
-	EXPECT_FAIL(import_check(imp, bytes.size, &err), &err, -EEXIST,
-		    "has documents already");
-	EXPECT_OK(store_import(d, "t", IMPORT_REPLACE, "", &err), &err);
-	finish(imp, &bytes);
-	EXPECT_INT(store_stat(d, "t").document_count, 1);
 	store_close(d);
 }
 
@@ -1059,7 +561,7 @@ TEST(import_that_is_canceled_leaves_nothing)
 	struct deployment *d = store_open(store_new_dir());
 	char *rows = store_make_rows(0, 30000, 100);
 	struct store_text bytes = {rows, strlen(rows)};
-	struct import *imp = start(d, "t", IMPORT_REPLACE, &bytes);
+	struct import *imp = store_start_import(d, "t", IMPORT_REPLACE, &bytes);
 	struct cvx_err err = CVX_ERR_INIT;
 	struct import_result result;
 
@@ -1228,7 +730,7 @@ TEST(import_is_listed_while_it_runs_and_after)
 {
 	struct deployment *d = store_open(store_new_dir());
 	struct store_text bytes = {"{\"n\":0}\n", 8};
-	struct import *imp = start(d, "t", IMPORT_REPLACE, &bytes);
+	struct import *imp = store_start_import(d, "t", IMPORT_REPLACE, &bytes);
 	struct cvx_buf out = CVX_BUF_INIT(MIB);
 	struct cvx_err err = CVX_ERR_INIT;
 	const cJSON *progress;
@@ -1243,7 +745,7 @@ TEST(import_is_listed_while_it_runs_and_after)
 	assert_true(cJSON_IsNumber(progress) && progress->valuedouble == 1);
 	cJSON_Delete(line);
 
-	finish(imp, &bytes);
+	store_finish_import(imp, &bytes);
 	cvx_buf_clear(&out);
 	EXPECT_OK(deployment_print_imports(d, &out, &err), &err);
 	line = cJSON_ParseWithLength(out.data, out.size);
@@ -1310,7 +812,6 @@ TEST(import_that_could_not_start_is_recorded)
 }
 
 UNIT_MAIN(
-	UNIT_CASE(import_modes_are_those_of_the_vectors),
 	UNIT_CASE(import_appends_in_order_and_ids_ascend),
 	UNIT_CASE(import_of_a_large_file_keeps_the_order),
 	UNIT_CASE(import_follows_a_writer),
@@ -1327,20 +828,7 @@ UNIT_MAIN(
 	UNIT_CASE(import_refuses_a_row_that_is_too_long),
 	UNIT_CASE(import_lists_the_first_ten_refused_rows_whatever_the_threads),
 	UNIT_CASE(import_check_tells_a_fault_before_the_end),
-	UNIT_CASE(import_knows_equal_ids_in_small_files),
-	UNIT_CASE(import_knows_equal_ids_in_large_files),
-	UNIT_CASE(import_names_both_rows_of_an_equal_id),
-	UNIT_CASE(import_finds_single_ids_in_a_large_table),
-	UNIT_CASE(import_appends_ids_that_do_not_ascend_by_joining),
-	UNIT_CASE(import_appends_large_files_as_segments_and_joins_many),
-	UNIT_CASE(import_appends_over_what_a_crash_has_left),
 	UNIT_CASE(import_leaves_open_readers_what_they_opened),
-	UNIT_CASE(import_fails_when_the_table_was_changed_since),
-	UNIT_CASE(import_gets_later_ids_when_another_commits_first),
-	UNIT_CASE(import_gets_later_ids_also_when_it_is_large),
-	UNIT_CASE(import_gets_another_number_when_its_own_is_taken),
-	UNIT_CASE(import_survives_that_its_table_vanishes),
-	UNIT_CASE(import_asks_again_about_a_table_that_was_not_empty),
 	UNIT_CASE(import_reads_its_own_lines_with_their_types),
 	UNIT_CASE(import_is_plain_when_the_first_line_is_no_export_line),
 	UNIT_CASE(import_that_is_canceled_leaves_nothing),
