@@ -18,6 +18,7 @@
 #include "cache/base/log.h"
 #include "cache/rejects.h"
 #include "fs/store.h"
+#include "fs/stored.h"
 #include "importer/deployment.h"
 #include "importer/stored_file.h"
 
@@ -283,7 +284,7 @@ static int retype_upload(struct renaming *rn, const struct name *ghost,
 			 struct cvx_err *err)
 {
 	int r = store_retype(&rn->s->stage_env, rn->target.component,
-			     ghost->stored_id, rn->to.name, err);
+			     ghost->stored_id, stored_type(rn->to.name), err);
 
 	if (r < 0)
 		return r;

@@ -5,9 +5,10 @@
  * for security.capability before each write (fuse-facts.md b); else these
  * would cost a request a write.
  *
- * They say what is so, and are not set: cp -a and rsync -X, which bring back
- * what they have copied, may set and remove them to no effect, like owners and
- * modes. Others are refused.
+ * They say what is so: cp -a and rsync -X, which bring back what they have
+ * copied, may set and remove them to no effect, like owners and modes. Only the
+ * content type of a stored file, or of one that will be, is what it is set to.
+ * Other attributes are refused.
  */
 #include "fs/ops.h"
 
@@ -18,11 +19,14 @@
 #include "cache/base/buf.h"
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
+#include "fs/store.h"
 #include "importer/deployment.h"
 #include "importer/stored_file.h"
+#include "importer/value/mime.h"
 #include "importer/value/number.h"
 
 #define XATTR_PREFIX "user.convex."
+#define XATTR_TYPE "user.mime_type"
 #define XATTR_SIZE_MAX ((size_t)64 << 10)
 
 /* One attribute. print puts out the value; -ENODATA: the node has none. */
@@ -141,8 +145,8 @@ static int print_creation_time(struct session *s, const struct node *n,
 }
 
 /* The one that the name now stands for, which may be a later one. */
-static void print_ghost_id(struct session *s, const struct node *n,
-			   char ret[ID_TEXT_MAX + 1])
+static void read_ghost_id(struct session *s, const struct node *n,
+			  char ret[ID_TEXT_MAX + 1])
 {
 	struct name there = names_find(s->names, n->path);
 
@@ -156,7 +160,7 @@ static int print_stored_id(struct session *s, const struct node *n,
 	char id[ID_TEXT_MAX + 1];
 
 	if (n->ghost)
-		print_ghost_id(s, n, id);
+		read_ghost_id(s, n, id);
 	else if (n->stage)
 		stage_stored_id(n->stage, id);
 	else
@@ -165,7 +169,7 @@ static int print_stored_id(struct session *s, const struct node *n,
 }
 
 static const struct xattr file_xattrs[] = {
-	{"user.mime_type", print_mime_type},
+	{XATTR_TYPE, print_mime_type},
 	{XATTR_PREFIX "sha256", print_sha256},
 	{XATTR_PREFIX "creation_time", print_creation_time},
 	{XATTR_PREFIX "storage_id", print_stored_id},
@@ -264,22 +268,79 @@ void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 		reply_value(req, &list, size);
 }
 
-static bool is_ours(const char *name)
+/* --- setting ---------------------------------------------------------------
+ */
+
+/* Facts, which are what they are. */
+static bool is_fact(const char *name)
 {
-	return strncmp(name, XATTR_PREFIX, strlen(XATTR_PREFIX)) == 0 ||
-	       strcmp(name, "user.mime_type") == 0;
+	return strncmp(name, XATTR_PREFIX, strlen(XATTR_PREFIX)) == 0;
 }
 
-void op_setxattr(fuse_req_t req, fuse_ino_t ino __attribute__((unused)),
-		 const char *name, const char *value __attribute__((unused)),
-		 size_t size __attribute__((unused)),
+/* A content type can be set: before a file is stored, or of one that is. */
+static int set_type(struct session *s, const struct node *n, const char *type,
+		    struct cvx_err *err)
+{
+	char id[ID_TEXT_MAX + 1];
+
+	if (s->settings.read_only)
+		return cvx_fail(err, -EROFS, "the mount is read-only");
+	if (n->stage)
+		return stage_set_content_type(n->stage, type, err);
+	if (n->ghost)
+		read_ghost_id(s, n, id);
+	else
+		memcpy(id, n->place.id, sizeof(id));
+	if (!id[0])
+		return cvx_fail(err, -ENOTSUP, "%s: has no content type",
+				n->path);
+	return store_retype(&s->stage_env, n->place.component, id, type, err);
+}
+
+static int read_type(const char *value, size_t size,
+		     char ret[MIME_TYPE_MAX + 1], struct cvx_err *err)
+{
+	memcpy(ret, value, size);
+	if (memchr(value, '\0', size) || mime_normalise(ret, &size) < 0)
+		return cvx_fail(err, -EINVAL, "\"%.*s\" is no content type",
+				(int)size, value);
+	ret[size] = '\0';
+	return 0;
+}
+
+/* value NULL: to remove it. */
+static void set_attribute(fuse_req_t req, fuse_ino_t ino, const char *name,
+			  const char *value, size_t size)
+{
+	struct session *s = ops_session(req);
+	struct node *n = nodes_find(s->nodes, ino);
+	struct cvx_err err = CVX_ERR_INIT;
+	char type[MIME_TYPE_MAX + 1];
+	int r = -ENOTSUP;
+
+	if (is_fact(name))
+		r = 0;
+	else if (n && strcmp(name, XATTR_TYPE) == 0 && size <= MIME_TYPE_MAX)
+		r = value ? read_type(value, size, type, &err) : 0;
+	if (r == 0 && !is_fact(name)) {
+		ops_settle(req);
+		r = set_type(s, n, value ? type : NULL, &err);
+	}
+	if (r < 0 && err.code)
+		ops_refuse(req, n->path, &err);
+	else
+		fuse_reply_err(req, -r);
+	node_unref(s->nodes, n);
+}
+
+void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
+		 const char *value, size_t size,
 		 int flags __attribute__((unused)))
 {
-	fuse_reply_err(req, is_ours(name) ? 0 : ENOTSUP);
+	set_attribute(req, ino, name, value, size);
 }
 
-void op_removexattr(fuse_req_t req, fuse_ino_t ino __attribute__((unused)),
-		    const char *name)
+void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
-	fuse_reply_err(req, is_ours(name) ? 0 : ENOTSUP);
+	set_attribute(req, ino, name, NULL, 0);
 }

@@ -63,7 +63,9 @@ struct stage {
 	bool committing;
 	struct cvx_err outcome; /* of the last commit */
 	char stored_id[ID_TEXT_MAX + 1];
-	bool stored_in_place; /* and it shows under the name of this file */
+	bool stored_in_place;  /* and it shows under the name of this file */
+	bool has_content_type; /* it was set; NULL: to none */
+	char *content_type;
 
 	/* Who. */
 	unsigned open_count;

@@ -79,6 +79,7 @@ void stage_unref(struct stage *s)
 	pthread_mutex_destroy(&s->lock);
 	pthread_cond_destroy(&s->settled);
 	pthread_mutex_destroy(&s->cancel_lock);
+	free(s->content_type);
 	free(s->guess_path);
 	free(s->path);
 	free(s);

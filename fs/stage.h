@@ -113,6 +113,11 @@ struct tree_place stage_place(struct stage *s, char *ret_path);
 int stage_retarget(struct stage *s, const struct tree_place *place,
 		   const char *path, struct cvx_err *err);
 
+/* The content type that it is to have as a stored file, in place of that of its
+ * ending. NULL: none. */
+int stage_set_content_type(struct stage *s, const char *content_type,
+			   struct cvx_err *err);
+
 /* The id of the stored file that its last commit has made, or "". */
 void stage_stored_id(struct stage *s, char ret[ID_TEXT_MAX + 1]);
 

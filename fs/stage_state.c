@@ -2,6 +2,7 @@
  * The part of a stage that is about people and state: who has it open, who
  * wrote and died, what is to become of it. Its bytes are stage.c's.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cache/spool.h"
@@ -23,6 +24,22 @@ bool stage_was_opened_for_nothing(struct stage *s)
 	yes = s->reopened && !s->touched;
 	pthread_mutex_unlock(&s->lock);
 	return yes;
+}
+
+int stage_set_content_type(struct stage *s, const char *content_type,
+			   struct cvx_err *err)
+{
+	char *copy = content_type ? strdup(content_type) : NULL, *old;
+
+	if (content_type && !copy)
+		return cvx_fail_memory(err);
+	pthread_mutex_lock(&s->lock);
+	old = s->content_type;
+	s->content_type = copy;
+	s->has_content_type = true;
+	pthread_mutex_unlock(&s->lock);
+	free(old);
+	return 0;
 }
 
 void stage_stored_id(struct stage *s, char ret[ID_TEXT_MAX + 1])

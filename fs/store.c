@@ -22,6 +22,11 @@ static const char *name_of(const struct stage *s)
 	return slash ? slash + 1 : s->path;
 }
 
+static const char *type_of(const struct stage *s)
+{
+	return s->has_content_type ? s->content_type : stored_type(name_of(s));
+}
+
 /* What it has become, for those who ask for the name they wrote. It is stored,
  * even if it is gone again. */
 static void note_stored(struct stage *s, const char *id)
@@ -56,8 +61,7 @@ static int store_upload(struct stage *s, struct cvx_err *err)
 
 	if (r == 0)
 		r = deployment_store_file(s->env->deployment,
-					  s->place.component,
-					  stored_type(name_of(s)), fd,
+					  s->place.component, type_of(s), fd,
 					  spool_size(s->spool), id, err);
 	if (r == 0)
 		note_stored(s, id);
@@ -65,10 +69,9 @@ static int store_upload(struct stage *s, struct cvx_err *err)
 }
 
 /* What a file of that id is, if no row tells. */
-static int make_row(const char *id, const char *name, struct storage_row *ret,
+static int make_row(const char *id, const char *type, struct storage_row *ret,
 		    struct cvx_err *err)
 {
-	const char *type = stored_type(name);
 	struct storage_row row = {.number = 0};
 
 	if (id_decode(id, strlen(id), &row.number, &row.key) < 0)
@@ -83,7 +86,7 @@ static int store_by_id(struct stage *s, struct expected *e, struct cvx_err *err)
 {
 	CVX_AUTO(storage_row_fini) struct storage_row row = {.number = 0};
 	struct storage_row told;
-	int r = make_row(s->place.id, name_of(s), &row, err), fd;
+	int r = make_row(s->place.id, type_of(s), &row, err), fd;
 
 	if (r == 0)
 		r = expected_find(e, s->place.component, row.number, &row.key,
@@ -128,10 +131,10 @@ int store_commit(struct stage *s, struct expected *e, struct cvx_err *err)
 }
 
 int store_retype(const struct stage_env *env, const char *component,
-		 const char *id, const char *name, struct cvx_err *err)
+		 const char *id, const char *content_type, struct cvx_err *err)
 {
 	CVX_AUTO(storage_row_fini) struct storage_row row = {.number = 0};
-	int r = make_row(id, name, &row, err);
+	int r = make_row(id, content_type, &row, err);
 
 	return r < 0 ? r
 		     : deployment_describe_stored_files(

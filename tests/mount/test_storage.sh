@@ -262,6 +262,28 @@ case_F5_read_only_mounts_store_nothing() {
 	expect_text "note" "$(cat "$MNT/_storage/"*.txt)" hello
 }
 
+case_T6_the_content_type_can_be_set() {
+	need getfattr setfattr
+	start_mount
+	make_files
+	local id
+	cp photo.png "$MNT/_storage/.new"
+	setfattr -n user.mime_type -v 'Image/WebP' "$MNT/_storage/.new"
+	mv "$MNT/_storage/.new" "$MNT/_storage/photo"
+	id=$(stored photo)
+	expect_stored "$id.webp" photo.png image/webp
+	setfattr -n user.mime_type -v image/gif "$MNT/_storage/photo"
+	expect_stored "$id.gif" photo.png image/gif
+	setfattr -n user.mime_type -v image/png "$MNT/_storage/$id.gif"
+	expect_stored "$id.png" photo.png image/png
+	expect_refused 'Invalid argument' \
+		setfattr -n user.mime_type -v nonsense "$MNT/_storage/$id.png"
+	expect_refused 'not supported' \
+		setfattr -n user.mime_type -v image/png "$MNT/_storage"
+	setfattr -x user.mime_type "$MNT/_storage/$id.png"
+	expect_file photo.png "$MNT/_storage/$id"
+}
+
 # Programs that write under another name first, which is no name that tells.
 case_W6_a_file_that_was_just_stored_is_renamed() {
 	need getfattr
@@ -340,6 +362,27 @@ prove_copy() {
 
 copy_cp() { cp -r backup/. "$DIR/mnt2"; }
 copy_cp_a() { cp -a backup/. "$DIR/mnt2"; }
+# Without the list, the attributes tell the type.
+case_T6_attributes_tell_the_type_of_a_copy() {
+	need getfattr rsync
+	start_mount
+	cp /dev/null note.txt
+	cp note.txt "$MNT/_storage/x.txt"
+	: >"$MNT/_storage/x.txt"
+	setfattr -n user.mime_type -v application/pdf \
+		"$MNT/_storage/$(stored x.txt).txt"
+	rsync -aX --exclude documents.jsonl "$MNT/_storage/" files
+	start_mount_at "$DIR/state2" "$DIR/mnt2"
+	rsync -aX files/ "$DIR/mnt2/_storage"
+	expect_text "files" "$(cd "$DIR/mnt2/_storage" && echo k*.pdf)" \
+		"$(cd "$MNT/_storage" && echo k*.pdf)"
+	cp -a files "$DIR/copy"
+	start_mount_at "$DIR/state3" "$DIR/mnt3"
+	cp -a copy/. "$DIR/mnt3/_storage"
+	expect_text "files" "$(cd "$DIR/mnt3/_storage" && echo k*.pdf)" \
+		"$(cd "$MNT/_storage" && echo k*.pdf)"
+}
+
 copy_rsync() { rsync -a backup/ "$DIR/mnt2"; }
 copy_tar() { tar -C backup -cf - . | tar -C "$DIR/mnt2" -xf -; }
 copy_unzip() {
