@@ -79,7 +79,7 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		handle_answer(h);
 		reply_bytes(req, &bytes);
 	}
-	free(bytes.own);
+	view_bytes_fini(&bytes);
 }
 
 /*

@@ -320,10 +320,17 @@ struct view_revision view_revision(const struct view *v)
 	return v->revision;
 }
 
-static int read_text(const struct text *t, uint64_t off, size_t size,
+void view_bytes_fini(struct view_bytes *b)
+{
+	free(b->own);
+	text_unref(b->text);
+}
+
+static int read_text(struct text *t, uint64_t off, size_t size,
 		     struct view_bytes *ret)
 {
 	if (off < t->size) {
+		ret->text = text_ref(t);
 		ret->data = t->data + off;
 		ret->size = t->size - (size_t)off;
 		if (ret->size > size)

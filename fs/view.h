@@ -71,8 +71,13 @@ struct view_bytes {
 	uint64_t fd_off;
 	const char *data;
 	size_t size; /* 0 at the end */
-	char *own;   /* to be freed after use, or NULL */
+	/* For view_bytes_fini() after use. The reply outlives the view by a
+	 * moment: the file may be closed before it has come back to us. */
+	char *own;
+	struct text *text;
 };
+
+void view_bytes_fini(struct view_bytes *b);
 
 int view_read(struct view *v, uint64_t off, size_t size, struct view_bytes *ret,
 	      struct cvx_err *err);
