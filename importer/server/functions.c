@@ -10,24 +10,10 @@
 #include "cache/base/err.h"
 #include "importer/deployment.h"
 #include "importer/server/compose.h"
+#include "importer/server/function_table.h"
 #include "importer/server/import_document.h"
 #include "importer/server/inside.h"
 #include "importer/server/reply.h"
-
-typedef int (*run_function)(const struct function_call *call,
-			    struct cvx_buf *out, struct cvx_err *err);
-
-struct function {
-	const char *path;
-	bool is_mutation;
-	run_function run;
-};
-
-static int fail_argument(const char *key, const char *what, struct cvx_err *err)
-{
-	return cvx_fail(err, -EINVAL, "ArgumentValidationError: %s must be %s",
-			key, what);
-}
 
 static int query_import(const struct function_call *call, struct cvx_buf *out,
 			struct cvx_err *err)
@@ -35,7 +21,7 @@ static int query_import(const struct function_call *call, struct cvx_buf *out,
 	const char *id = reply_member(call->args, "importId");
 
 	if (!id)
-		return fail_argument("importId", "an id", err);
+		return function_fail_argument("importId", "an id", err);
 	return import_document_print(call->server->d, id, out, err);
 }
 
@@ -60,13 +46,23 @@ static int get_version(const struct function_call *call, struct cvx_buf *out,
 	return compose_fail_append(cvx_buf_puts(out, "null"), err);
 }
 
-static const struct function functions[] = {
+static const struct function own_functions[] = {
 	{"_system/cli/queryImport:default", false, query_import},
 	{"_system/cli/queryImport:list", false, list_imports},
 	{"_system/frontend/snapshotImport:list", false, list_imports},
 	{"_system/cli/convexUrl:cloudUrl", false, cloud_url},
 	{"_system/frontend/getVersion:default", false, get_version},
+	{NULL, false, NULL},
 };
+
+static const struct function *const tables[] = {own_functions, table_functions};
+
+int function_fail_argument(const char *key, const char *what,
+			   struct cvx_err *err)
+{
+	return cvx_fail(err, -EINVAL, "ArgumentValidationError: %s must be %s",
+			key, what);
+}
 
 /* "module:export" of a path as it is given; false: it is too long. */
 static bool normalize(const char *path, char *out, size_t size)
@@ -84,14 +80,16 @@ static bool normalize(const char *path, char *out, size_t size)
 
 const struct function *function_find(const char *path)
 {
+	const struct function *f;
 	char name[128];
 	size_t i;
 
 	if (!normalize(path, name, sizeof(name)))
 		return NULL;
-	for (i = 0; i < sizeof(functions) / sizeof(*functions); i++)
-		if (strcmp(functions[i].path, name) == 0)
-			return &functions[i];
+	for (i = 0; i < sizeof(tables) / sizeof(*tables); i++)
+		for (f = tables[i]; f->path; f++)
+			if (strcmp(f->path, name) == 0)
+				return f;
 	return NULL;
 }
 

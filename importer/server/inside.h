@@ -13,6 +13,7 @@
 struct deployment;
 struct http_server;
 struct imports;
+struct pages;
 struct sync;
 struct uploads;
 
@@ -21,6 +22,7 @@ struct server {
 	struct auth auth;
 	struct uploads *uploads;
 	struct imports *imports;
+	struct pages *pages;
 	struct sync *sync;
 	struct http_server *http;
 	char *url;

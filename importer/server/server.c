@@ -13,6 +13,7 @@
 #include "importer/server/http.h"
 #include "importer/server/imports.h"
 #include "importer/server/inside.h"
+#include "importer/server/pages.h"
 #include "importer/server/routes.h"
 #include "importer/server/sync.h"
 #include "importer/server/uploads.h"
@@ -209,6 +210,8 @@ int server_start(struct deployment *d, const struct server_settings *settings,
 	if (r == 0)
 		r = uploads_new(d, &s->uploads, err);
 	if (r == 0)
+		r = pages_new(d, &s->pages, err);
+	if (r == 0)
 		r = sync_start(s, &s->sync, err);
 	if (r == 0)
 		r = imports_start(d, &hooks, &s->imports, err);
@@ -241,6 +244,7 @@ void server_stop(struct server *s)
 	http_stop(s->http);
 	imports_free(s->imports);
 	sync_free(s->sync);
+	pages_free(s->pages);
 	uploads_free(s->uploads);
 	auth_fini(&s->auth);
 	free(s->url);

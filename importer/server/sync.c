@@ -16,6 +16,7 @@
 #include "importer/server/client.h"
 #include "importer/server/http.h"
 #include "importer/server/inside.h"
+#include "importer/server/pages.h"
 #include "importer/server/watcher.h"
 
 /* How often others' commits are looked for while somebody watches. */
@@ -255,6 +256,7 @@ static void *run(void *arg)
 			event_free(e);
 		}
 		look_for_changes(s);
+		pages_close_idle(s->server->pages);
 	}
 	for (entry = s->watchers; entry; entry = entry->next)
 		watcher_say_goodbye(entry->watcher);

@@ -1,0 +1,55 @@
+#include "importer/server/cursor.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cache/base/err.h"
+#include "importer/server/by_time.h"
+#include "importer/server/pages.h"
+
+/* What a cursor is good for: FNV-1a of the table's place and the order. */
+static uint64_t scope(const struct page_request *request)
+{
+	const char *parts[] = {request->component, request->table,
+			       request->descending ? "desc" : "asc"};
+	uint64_t h = 0xcbf29ce484222325;
+	const char *text;
+	size_t i;
+
+	for (i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+		for (text = parts[i]; *text; text++)
+			h = (h ^ (unsigned char)*text) * 0x100000001b3;
+		h = (h ^ 0) * 0x100000001b3;
+	}
+	return h;
+}
+
+void cursor_print(const struct page_request *request,
+		  const struct time_key *key, char text[CURSOR_SIZE])
+{
+	uint64_t bits;
+
+	memcpy(&bits, &key->time, sizeof(bits));
+	(void)snprintf(text, CURSOR_SIZE, "%016" PRIx64 "%016" PRIx64 "%s",
+		       scope(request), bits, key->id);
+}
+
+int cursor_read(const struct page_request *request, struct time_key *key,
+		struct cvx_err *err)
+{
+	uint64_t of = 0, bits = 0;
+	int used = 0;
+
+	if (strlen(request->cursor) < CURSOR_SIZE)
+		(void)sscanf(request->cursor, "%16" SCNx64 "%16" SCNx64 "%n",
+			     &of, &bits, &used);
+	if (used != 32 || of != scope(request))
+		return cvx_fail(err, -EINVAL,
+				"InvalidCursor: the cursor is not one of this "
+				"table and order");
+	memcpy(&key->time, &bits, sizeof(bits));
+	(void)snprintf(key->id, sizeof(key->id), "%s", request->cursor + used);
+	return 0;
+}

@@ -1,0 +1,28 @@
+/*
+ * function_table: what functions are, for those who write them.
+ *
+ * Threads: any.
+ */
+#ifndef CVX_IMPORTER_SERVER_FUNCTION_TABLE_H
+#define CVX_IMPORTER_SERVER_FUNCTION_TABLE_H
+
+#include <stdbool.h>
+
+#include "importer/server/functions.h"
+
+struct function {
+	const char *path; /* "module:export" */
+	bool is_mutation;
+	/* Appends the result, as canonical text. */
+	int (*run)(const struct function_call *call, struct cvx_buf *out,
+		   struct cvx_err *err);
+};
+
+/* The tables of the other files; each ends with an entry without a path. */
+extern const struct function table_functions[];
+
+/* QRY-9; returns -EINVAL. */
+int function_fail_argument(const char *key, const char *what,
+			   struct cvx_err *err);
+
+#endif
