@@ -61,14 +61,27 @@ static void end_shape(struct shape *shape, size_t count)
 	memset(shape->size + count, UINT8_MAX, SHAPE_SKIP_MAX + 1);
 }
 
+/* The shape gets a place, where nothing is known yet. */
+static void begin_shape(struct shape *shape)
+{
+	memset(shape, 0, offsetof(struct shape, key));
+	end_shape(shape, 0);
+}
+
+/*
+ * Shapes and members are most of a scanner, and a file of a few rows uses few
+ * of them: they are written when they are needed, not before.
+ */
 struct scanner *scan_new(bool integers, bool wrappers)
 {
-	struct scanner *s = calloc(1, sizeof(*s));
+	struct scanner *s = malloc(sizeof(*s));
 
 	if (!s)
 		return NULL;
-	for (size_t i = 0; i < SHAPE_COUNT; i++)
-		end_shape(&s->shapes[i], 0);
+	memset(s, 0, offsetof(struct scanner, shapes));
+	memset(s->tail, 0, sizeof(s->tail));
+	begin_shape(&s->shapes[0]);
+	begin_shape(&s->shapes[SHAPE_COUNT - 1]); /* has many places */
 	s->shape_count = 1;
 	s->run = run_of_kind(best_kind());
 	s->integers = integers;
@@ -154,8 +167,10 @@ uint16_t scan_new_child(struct scanner *s, struct shape *shape, size_t member)
 {
 	uint8_t child = SHAPE_COUNT - 1; /* for all that come too late */
 
-	if (s->shape_count < SHAPE_COUNT - 1)
+	if (s->shape_count < SHAPE_COUNT - 1) {
 		child = (uint8_t)s->shape_count++;
+		begin_shape(&s->shapes[child]);
+	}
 	shape->child[member] = child;
 	return child;
 }
