@@ -14,6 +14,8 @@
 
 #define MIB ((size_t)1 << 20)
 
+#define ID_FILE "j57060r30c1g60r30c1g60r30d6hatwy"
+
 TEST(preview_change_tables_are_those_of_the_vectors)
 {
 	cJSON *vectors =
@@ -375,6 +377,36 @@ TEST(preview_of_an_archive_tells_its_refusals_apart)
 	store_close(d);
 }
 
+/* import.md 10.3: "3 of 7 files" */
+TEST(preview_counts_stored_files)
+{
+	struct deployment *d = store_open(store_new_dir());
+	struct restore_trial t;
+	int round;
+
+	for (round = 0; round < 2; round++) {
+		zip_maker_init(&t.z);
+		zip_add_text(&t.z, "_storage/documents.jsonl",
+			     "{\"_id\":\"" ID_FILE "\"}\n");
+		zip_add_text(&t.z, "_storage/" ID_FILE ".txt", "text");
+		EXPECT_OK(try_restore(&t, d, IMPORT_REPLACE), &t.err);
+		EXPECT_INT(t.preview.needs_confirmation, round == 1);
+		expect_print(&t.preview,
+			     round == 0 ? "This import changes the following "
+					  "tables:\n"
+					  "table    | create | delete       |\n"
+					  "----------------------------------\n"
+					  "_storage | 1      | 0 of 0 files |"
+					: "This import changes the following "
+					  "tables:\n"
+					  "table    | create | delete       |\n"
+					  "----------------------------------\n"
+					  "_storage | 1      | 1 of 1 files |");
+		EXPECT_OK(end_restore(&t, true), &t.err);
+	}
+	store_close(d);
+}
+
 UNIT_MAIN(
 	UNIT_CASE(preview_change_tables_are_those_of_the_vectors),
 	UNIT_CASE(preview_of_a_replace_asks_and_of_others_does_not),
@@ -386,4 +418,5 @@ UNIT_MAIN(
 	UNIT_CASE(preview_that_is_canceled_commits_nothing),
 	UNIT_CASE(preview_of_an_archive_lists_what_it_mentions),
 	UNIT_CASE(preview_of_replace_all_lists_every_table),
-	UNIT_CASE(preview_of_an_archive_tells_its_refusals_apart))
+	UNIT_CASE(preview_of_an_archive_tells_its_refusals_apart),
+	UNIT_CASE(preview_counts_stored_files))
