@@ -52,4 +52,12 @@ struct serve_options {
 	bool debug;
 };
 
+struct status_options {
+	bool help;
+	char *place; /* a mount point; with show_key a source */
+	char *env_file;
+	bool show_key;
+	bool json;
+};
+
 #endif

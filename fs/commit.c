@@ -286,6 +286,7 @@ static int perform(struct commits *c, struct stage *s, struct cvx_err *err)
 	case TREE_INDEX:
 	case TREE_DEPLOYMENT:
 	case TREE_IMPORTS:
+	case TREE_STAGED:
 	case TREE_LAST_ERROR:
 	case TREE_BACKUP:
 	case TREE_FULL_BACKUP:

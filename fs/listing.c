@@ -282,6 +282,7 @@ static int fill_served(struct listing *l, struct session *s,
 	static const char *const control[] = {
 		"deployment.json",
 		"imports.jsonl",
+		"staged.jsonl",
 		"last-error",
 		"snapshot.zip",
 		"snapshot-with-storage.zip",
@@ -323,6 +324,7 @@ static int fill_served(struct listing *l, struct session *s,
 	case TREE_INDEX:
 	case TREE_DEPLOYMENT:
 	case TREE_IMPORTS:
+	case TREE_STAGED:
 	case TREE_LAST_ERROR:
 	case TREE_BACKUP:
 	case TREE_FULL_BACKUP:

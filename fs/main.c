@@ -12,6 +12,7 @@
 #include "fs/mount.h"
 #include "fs/option_table.h"
 #include "fs/serve.h"
+#include "fs/status_command.h"
 
 static const struct command {
 	const struct command_options *options;
@@ -20,12 +21,10 @@ static const struct command {
 	{&mount_command_options, mount_command},
 	{&import_command_options, import_command},
 	{&export_command_options, export_command},
+	{&status_command_options, status_command},
 	{&serve_command_options, serve_command},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
-
-static const char *const later[] = {"status"};
-#define LATER_COUNT (sizeof(later) / sizeof(*later))
 
 static void print_help(FILE *out)
 {
@@ -37,8 +36,6 @@ static void print_help(FILE *out)
 	for (i = 0; i < COMMAND_COUNT; i++)
 		fprintf(out, "  %-8s %s\n", commands[i].options->name,
 			commands[i].options->summary);
-	for (i = 0; i < LATER_COUNT; i++)
-		fprintf(out, "  %-8s (not built yet)\n", later[i]);
 	fputs("\n  --help, --version; convexfs COMMAND --help tells more\n",
 	      out);
 }
@@ -67,12 +64,6 @@ static enum exit_status run_command(int argc, char *const argv[])
 	for (i = 0; i < COMMAND_COUNT; i++)
 		if (strcmp(argv[0], commands[i].options->name) == 0)
 			return commands[i].run(argc, argv);
-	for (i = 0; i < LATER_COUNT; i++) {
-		if (strcmp(argv[0], later[i]) != 0)
-			continue;
-		fprintf(stderr, "convexfs: %s is not built yet\n", argv[0]);
-		return EXIT_STATUS_WRONG_CALL;
-	}
 	return fail_unknown(argv[0]);
 }
 

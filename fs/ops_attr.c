@@ -28,10 +28,10 @@
 static bool is_read_only(enum tree_kind kind)
 {
 	return kind == TREE_DEPLOYMENT || kind == TREE_IMPORTS ||
-	       kind == TREE_LAST_ERROR || kind == TREE_INDEXES_DIR ||
-	       kind == TREE_INDEX_DIR || kind == TREE_INDEX ||
-	       kind == TREE_ERROR || kind == TREE_BACKUP ||
-	       kind == TREE_FULL_BACKUP;
+	       kind == TREE_STAGED || kind == TREE_LAST_ERROR ||
+	       kind == TREE_INDEXES_DIR || kind == TREE_INDEX_DIR ||
+	       kind == TREE_INDEX || kind == TREE_ERROR ||
+	       kind == TREE_BACKUP || kind == TREE_FULL_BACKUP;
 }
 
 static struct timespec timespec_of(int64_t ns)

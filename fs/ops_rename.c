@@ -171,6 +171,7 @@ static int rename_stage(struct renaming *rn, struct stage *stage,
 	case TREE_INDEX:
 	case TREE_DEPLOYMENT:
 	case TREE_IMPORTS:
+	case TREE_STAGED:
 	case TREE_LAST_ERROR:
 	case TREE_BACKUP:
 	case TREE_FULL_BACKUP:

@@ -9,6 +9,7 @@
 #define IMPORT_AT(field) offsetof(struct import_options, field)
 #define EXPORT_AT(field) offsetof(struct export_options, field)
 #define SERVE_AT(field) offsetof(struct serve_options, field)
+#define STATUS_AT(field) offsetof(struct status_options, field)
 
 #define COUNT(list) (sizeof(list) / sizeof(*(list)))
 
@@ -323,12 +324,44 @@ const struct command_options serve_command_options = {
 	.switch_count = COUNT(serve_switches),
 };
 
+/* --- status -------------------------------------------------------------- */
+
+static const struct option_switch status_switches[] = {
+	{0,
+	 {"json", NULL, "print it as one line of JSON", KIND_ON, GROUP_COMMON,
+	  STATUS_AT(json)}},
+	{0,
+	 {"show-key", NULL,
+	  "print the admin key of the embedded deployment SOURCE, and nothing "
+	  "else; it opens everything to who has it",
+	  KIND_ON, GROUP_COMMON, STATUS_AT(show_key)}},
+	{0,
+	 {"env-file", "FILE",
+	  "with --show-key: take what selects the deployment from this file",
+	  KIND_TEXT, GROUP_REMOTE, STATUS_AT(env_file)}},
+	{'h',
+	 {"help", NULL, "print this", KIND_HELP, GROUP_COMMON,
+	  STATUS_AT(help)}},
+};
+
+const struct command_options status_command_options = {
+	.name = "status",
+	.summary = "show the mounts and their imports",
+	.usage = "[--json] [MOUNTPOINT] | --show-key [SOURCE]",
+	.about =
+		"Shows which deployments are mounted and from where, the files "
+		"staged in them, the\n"
+		"imports that run, and the outcome of the last ones.",
+	.takes_source = true,
+	.switches = status_switches,
+	.switch_count = COUNT(status_switches),
+};
+
 /* ------------------------------------------------------------------------- */
 
 const struct command_options *const command_options[] = {
-	&mount_command_options,
-	&import_command_options,
-	&export_command_options,
+	&mount_command_options,	 &import_command_options,
+	&export_command_options, &status_command_options,
 	&serve_command_options,
 };
 const size_t command_options_count = COUNT(command_options);

@@ -71,6 +71,7 @@ struct command_options {
 extern const struct command_options mount_command_options;
 extern const struct command_options import_command_options;
 extern const struct command_options export_command_options;
+extern const struct command_options status_command_options;
 extern const struct command_options serve_command_options;
 
 /* All of them, in the order of convexfs --help. */

@@ -64,6 +64,7 @@ static int make_parts(struct session *s, struct cvx_err *err)
 		.deployment = set->deployment,
 		.rejects = set->rejects,
 		.report = s->report,
+		.names = s->names,
 		.options = set->options,
 		.option_count = set->option_count,
 	};

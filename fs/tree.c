@@ -114,6 +114,7 @@ bool tree_is_target(enum tree_kind kind)
 	case TREE_INDEX:
 	case TREE_DEPLOYMENT:
 	case TREE_IMPORTS:
+	case TREE_STAGED:
 	case TREE_LAST_ERROR:
 	case TREE_BACKUP:
 	case TREE_FULL_BACKUP:
@@ -292,6 +293,8 @@ static void control_file(const struct tree_place *parent, const char *name,
 		place->kind = TREE_DEPLOYMENT;
 	else if (is(name, "imports.jsonl"))
 		place->kind = TREE_IMPORTS;
+	else if (is(name, "staged.jsonl"))
+		place->kind = TREE_STAGED;
 	else if (is(name, "last-error"))
 		place->kind = TREE_LAST_ERROR;
 	else if (is(name, "snapshot.zip"))

@@ -60,6 +60,7 @@ enum tree_kind {
 	TREE_INDEX,	/* .convex/indexes/<table>/<index>.jsonl */
 	TREE_DEPLOYMENT,
 	TREE_IMPORTS,
+	TREE_STAGED, /* .convex/staged.jsonl */
 	TREE_LAST_ERROR,
 	TREE_BACKUP,	  /* .convex/snapshot.zip */
 	TREE_FULL_BACKUP, /* .convex/snapshot-with-storage.zip */

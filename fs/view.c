@@ -14,6 +14,7 @@
 #include "fs/readme.h"
 #include "fs/report.h"
 #include "fs/stage.h"
+#include "fs/staged.h"
 #include "fs/stored.h"
 #include "fs/text.h"
 #include "importer/deployment.h"
@@ -39,6 +40,7 @@ bool view_is_text(enum tree_kind kind)
 	case TREE_DEPLOYMENT:
 	case TREE_SCHEMA:
 	case TREE_IMPORTS:
+	case TREE_STAGED:
 	case TREE_LAST_ERROR:
 		return true;
 	case TREE_BACKUP:
@@ -114,6 +116,8 @@ static int print(const struct view_env *env, const struct tree_place *place,
 					     env->option_count, out, err);
 	case TREE_IMPORTS:
 		return deployment_print_imports(env->deployment, out, err);
+	case TREE_STAGED:
+		return staged_print(env->names, out, err);
 	case TREE_LAST_ERROR:
 		return report_print(env->report, out, err);
 	case TREE_BACKUP:

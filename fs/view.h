@@ -20,6 +20,7 @@
 
 struct cvx_err;
 struct deployment;
+struct names;
 struct node;
 struct rejects;
 struct report;
@@ -32,6 +33,7 @@ struct view_env {
 	struct deployment *deployment;
 	struct rejects *rejects;
 	struct report *report;
+	struct names *names;
 	const char *const *options;
 	size_t option_count;
 };

@@ -133,7 +133,8 @@ case_C9_statuses_of_export() {
 
 # Or over.
 is_begun() {
-	[ -n "$(find "$STATE/stage" out -mindepth 1)" ] || ! kill -0 "$pid" 2>/dev/null
+	[ -n "$(find "$STATE/stage" out -mindepth 1)" ] ||
+		! kill -0 "$1" 2>/dev/null
 }
 
 case_C2_export_that_is_stopped_leaves_nothing() {
@@ -144,7 +145,7 @@ case_C2_export_that_is_stopped_leaves_nothing() {
 	env --default-signal "$CVX_BIN" export --source "local:$STATE" \
 		--path out 2>said &
 	pid=$!
-	await 10 is_begun
+	await 10 is_begun $pid
 	kill -INT $pid
 	wait $pid || status=$?
 	case $status in

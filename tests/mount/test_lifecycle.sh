@@ -337,10 +337,6 @@ case_C9_statuses_of_wrong_calls() {
 	expect_said "did you mean 'mount'"
 	expect_status 1 "$CVX_BIN" mount
 	expect_said 'the mount point is missing'
-	for command in status serve; do
-		expect_status 1 "$CVX_BIN" $command
-		expect_said "$command is not built yet"
-	done
 	expect_status 0 "$CVX_BIN" --help
 	expect_said '^  mount '
 	expect_status 0 "$CVX_BIN" --version

@@ -152,6 +152,7 @@ TEST(t1_control_folder_has_its_files_and_takes_a_schema)
 
 	EXPECT_INT(file_in(&control, "deployment.json").kind, TREE_DEPLOYMENT);
 	EXPECT_INT(file_in(&control, "imports.jsonl").kind, TREE_IMPORTS);
+	EXPECT_INT(file_in(&control, "staged.jsonl").kind, TREE_STAGED);
 	EXPECT_INT(file_in(&control, "last-error").kind, TREE_LAST_ERROR);
 	EXPECT_INT(file_in(&control, "schema.json").kind, TREE_SCHEMA);
 	EXPECT_INT(file_in(&control, "schema.json.error").kind, TREE_ERROR);
