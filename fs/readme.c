@@ -37,8 +37,10 @@ static const char body[] =
 	"    cp new.jsonl users/.new && mv users/.new users/documents.jsonl\n"
 	"\n"
 	".convex/imports.jsonl lists all imports, .convex/deployment.json\n"
-	"says what is mounted. `zip -r backup.zip .` makes a backup that\n"
-	"`convex import` restores; an unpacked backup can be copied in.\n";
+	"says what is mounted. `cp .convex/snapshot.zip backup.zip` makes a\n"
+	"backup of this moment that `convex import` restores, and\n"
+	".convex/snapshot-with-storage.zip one with the stored files; a\n"
+	"backup, or what was unpacked of it, can be copied in.\n";
 
 int readme_print(const char *deployment, struct cvx_buf *out,
 		 struct cvx_err *err)
