@@ -11,7 +11,6 @@
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "cache/base/file.h"
-#include "cache/base/log.h"
 #include "cache/base/thread.h"
 #include "importer/deployment.h"
 #include "importer/export.h"
@@ -42,7 +41,7 @@ struct backup {
 	pthread_t thread;      /* joined by the last close */
 	bool has_thread;
 	int fd;
-	uint64_t settled; /* bytes that stand in the file for good */
+	uint64_t size; /* of the archive, once it is done */
 	struct cvx_err failure;
 };
 
@@ -163,18 +162,6 @@ int backups_find(struct backups *bs, bool with_files, struct backup **ret,
 	return 0;
 }
 
-static void report(void *ctx, const struct export_progress *progress)
-{
-	struct backup *b = ctx;
-
-	(void)pthread_mutex_lock(&b->home->lock);
-	if (progress->settled > b->settled) {
-		b->settled = progress->settled;
-		(void)pthread_cond_broadcast(&b->home->changed);
-	}
-	(void)pthread_mutex_unlock(&b->home->lock);
-}
-
 static const char *name_of(const struct backup *b)
 {
 	return b->with_files ? ".convex/snapshot-with-storage.zip"
@@ -185,19 +172,16 @@ static const char *name_of(const struct backup *b)
 static void *run(void *arg)
 {
 	struct backup *b = arg;
-	const struct export_watcher watcher = {report, b};
 	struct cvx_err err = CVX_ERR_INIT;
 	struct export *export = b->export;
 	uint64_t size = 0;
-	int r = export_write(export, b->fd, &watcher, &size, &err);
+	int r = export_write(export, b->fd, NULL, &size, &err);
 
-	if (r < 0 && r != -ECANCELED)
-		log_error("%s: %s", name_of(b), err.msg);
 	(void)pthread_mutex_lock(&b->home->lock);
 	b->export = NULL;
 	b->failure = err;
 	if (r == 0)
-		b->settled = size;
+		b->size = size;
 	if (b->state == BACKUP_RUNNING)
 		b->state = r < 0 ? BACKUP_FAILED : BACKUP_DONE;
 	(void)pthread_cond_broadcast(&b->home->changed);
@@ -252,7 +236,61 @@ static int enter(struct backup *b, uint64_t version, pid_t tid)
 	return 0;
 }
 
-int backup_open(struct backup *b, pid_t tid, struct cvx_err *err)
+/* The failure of a start, which others may wait for as well. */
+static void note_failure(struct backup *b, int r, const struct cvx_err *err)
+{
+	(void)pthread_mutex_lock(&b->home->lock);
+	b->state = BACKUP_FAILED;
+	if (err)
+		b->failure = *err;
+	b->failure.code = r;
+	(void)pthread_cond_broadcast(&b->home->changed);
+	(void)pthread_mutex_unlock(&b->home->lock);
+}
+
+/* With the lock held: waits for a change, or for the time to ask again. */
+static void wait_a_little(struct backups *bs)
+{
+	struct timespec until;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += ASK_EVERY_MS * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	(void)pthread_cond_timedwait(&bs->changed, &bs->lock, &until);
+}
+
+static int wait_until_whole(struct backup *b,
+			    const struct backup_patience *patience,
+			    struct cvx_err *err)
+{
+	struct backups *bs = b->home;
+	bool has_ended = false;
+	int r = 0;
+
+	(void)pthread_mutex_lock(&bs->lock);
+	while (!has_ended &&
+	       (b->state == BACKUP_STARTING || b->state == BACKUP_RUNNING)) {
+		wait_a_little(bs);
+		(void)pthread_mutex_unlock(&bs->lock);
+		has_ended = patience->has_ended(patience->ctx);
+		(void)pthread_mutex_lock(&bs->lock);
+	}
+	if (b->state == BACKUP_FAILED) {
+		r = b->failure.code;
+		if (err)
+			*err = b->failure;
+	} else if (b->state != BACKUP_DONE) {
+		r = cvx_fail(err, -EINTR, "%s: interrupted", name_of(b));
+	}
+	(void)pthread_mutex_unlock(&bs->lock);
+	return r;
+}
+
+int backup_open(struct backup *b, pid_t tid,
+		const struct backup_patience *patience, struct cvx_err *err)
 {
 	struct backups *bs = b->home;
 	uint64_t version;
@@ -265,20 +303,15 @@ int backup_open(struct backup *b, pid_t tid, struct cvx_err *err)
 	(void)pthread_mutex_unlock(&bs->lock);
 	if (r == -ESTALE)
 		return cvx_fail(err, r, "%s: has just changed", name_of(b));
+	if (r == 1) {
+		r = start(b, err);
+		if (r < 0)
+			note_failure(b, r, err);
+	}
 	if (r == 0)
-		return 0;
-	r = start(b, err);
-	if (r == 0)
-		return 0;
-	/* Others may have joined, and wait. */
-	(void)pthread_mutex_lock(&bs->lock);
-	b->state = BACKUP_FAILED;
-	if (err)
-		b->failure = *err;
-	b->failure.code = r;
-	(void)pthread_cond_broadcast(&bs->changed);
-	(void)pthread_mutex_unlock(&bs->lock);
-	backup_close(b);
+		r = wait_until_whole(b, patience, err);
+	if (r < 0)
+		backup_close(b);
 	return r;
 }
 
@@ -310,63 +343,12 @@ void backup_close(struct backup *b)
 		finish(b);
 }
 
-/* With the lock held: waits for a change, or for the time to ask again. */
-static void wait_a_little(struct backups *bs)
-{
-	struct timespec until;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += ASK_EVERY_MS * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
-	(void)pthread_cond_timedwait(&bs->changed, &bs->lock, &until);
-}
-
-/*
- * With the lock held, which is let go of meanwhile: waits until the bytes up
- * to end stand in the file, or it is known that there are no more.
- */
-static int wait_for(struct backup *b, uint64_t end,
-		    const struct backup_patience *patience, struct cvx_err *err)
-{
-	struct backups *bs = b->home;
-	bool has_ended;
-
-	while (b->state == BACKUP_STARTING ||
-	       (b->state == BACKUP_RUNNING && b->settled < end)) {
-		wait_a_little(bs);
-		(void)pthread_mutex_unlock(&bs->lock);
-		has_ended = patience->has_ended(patience->ctx);
-		(void)pthread_mutex_lock(&bs->lock);
-		if (has_ended)
-			return cvx_fail(err, -EINTR, "%s: interrupted",
-					name_of(b));
-	}
-	if (b->state == BACKUP_FAILED && err)
-		*err = b->failure;
-	return b->state == BACKUP_FAILED ? b->failure.code : 0;
-}
-
-int backup_size(struct backup *b, const struct backup_patience *patience,
-		uint64_t *ret, struct cvx_err *err)
-{
-	int r;
-
-	(void)pthread_mutex_lock(&b->home->lock);
-	r = wait_for(b, UINT64_MAX, patience, err);
-	*ret = b->state == BACKUP_DONE ? b->settled : 0;
-	(void)pthread_mutex_unlock(&b->home->lock);
-	return r;
-}
-
-uint64_t backup_known_size(struct backup *b)
+uint64_t backup_size(struct backup *b)
 {
 	uint64_t size;
 
 	(void)pthread_mutex_lock(&b->home->lock);
-	size = b->state == BACKUP_DONE ? b->settled : 0;
+	size = b->state == BACKUP_DONE ? b->size : 0;
 	(void)pthread_mutex_unlock(&b->home->lock);
 	return size;
 }
@@ -376,23 +358,17 @@ int64_t backup_time_ns(struct backup *b)
 	int64_t time_ns;
 
 	(void)pthread_mutex_lock(&b->home->lock);
-	time_ns = b->state == BACKUP_STARTING ? 0 : b->time_ns;
+	time_ns = b->state == BACKUP_DONE ? b->time_ns : 0;
 	(void)pthread_mutex_unlock(&b->home->lock);
 	return time_ns;
 }
 
-int backup_locate(struct backup *b, uint64_t off, size_t size,
-		  const struct backup_patience *patience, int *ret_fd,
-		  size_t *ret_n, struct cvx_err *err)
+int backup_fd(struct backup *b)
 {
-	uint64_t left;
-	int r;
+	int fd;
 
 	(void)pthread_mutex_lock(&b->home->lock);
-	r = wait_for(b, off + size, patience, err);
-	left = b->settled > off ? b->settled - off : 0;
-	*ret_fd = b->fd;
-	*ret_n = left < size ? (size_t)left : size;
+	fd = b->fd;
 	(void)pthread_mutex_unlock(&b->home->lock);
-	return r;
+	return fd;
 }

@@ -4,10 +4,12 @@
  *
  * A backup is one archive and one inode. It begins idle: a name that was
  * looked up and shows nothing. Its first open takes a snapshot of the
- * deployment, and a thread makes the archive of it in an unnamed file of the
- * spool folder. Readers get what stands there for good already; who asks for
- * the size waits until it is known. Opens share it as long as the deployment
- * stays as it is. The last close breaks off what is not done, and drops all.
+ * deployment, a thread makes the archive of it in an unnamed file of the spool
+ * folder, and the open waits for that. Were it answered sooner, the kernel
+ * would take the file for empty: it does not ask for the size before it splices
+ * (busybox cp, sendfile). Opens share the archive as long as the deployment
+ * stays as it is. When nobody waits for it or has it open any more, what is not
+ * done is broken off and all is dropped.
  *
  * Cost:    memory and disk as export.h says; the disk is freed at last close.
  * Threads: locked inside.
@@ -16,7 +18,6 @@
 #define CVX_FS_BACKUP_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -43,14 +44,6 @@ void backup_unref(struct backup *b); /* NULL is allowed */
 /* No two of a mount have the same. */
 uint64_t backup_serial(const struct backup *b);
 
-/*
- * Opens it on behalf of the thread. -ESTALE, without a text: it shows what was,
- * or has been closed; look the name up again. A thread that was sent round is
- * not sent round at once again.
- */
-int backup_open(struct backup *b, pid_t tid, struct cvx_err *err);
-void backup_close(struct backup *b);
-
 /* Asked now and then by who waits. */
 struct backup_patience {
 	bool (*has_ended)(void *ctx);
@@ -58,25 +51,22 @@ struct backup_patience {
 };
 
 /*
- * The size of the whole archive, for which it waits; 0 while it is idle.
- * -EINTR when patience ended, or why the archive cannot be made.
+ * Opens it on behalf of the thread, when the archive is whole. -ESTALE, without
+ * a text: it shows what was, or has been closed; look the name up again. A
+ * thread that was sent round is not sent round at once again. -EINTR when
+ * patience ended; or why the archive cannot be made.
  */
-int backup_size(struct backup *b, const struct backup_patience *patience,
-		uint64_t *ret, struct cvx_err *err);
+int backup_open(struct backup *b, pid_t tid,
+		const struct backup_patience *patience, struct cvx_err *err);
+void backup_close(struct backup *b);
 
-/* What it shows to who does not wait: 0 while it is not known. */
-uint64_t backup_known_size(struct backup *b);
+/* Of the archive; 0 while there is none. */
+uint64_t backup_size(struct backup *b);
 
-/* Unix time of the snapshot; 0 while it is idle. */
+/* Unix time of the snapshot; 0 while there is none. */
 int64_t backup_time_ns(struct backup *b);
 
-/*
- * The bytes from off on, *ret_n of size, stand at the same place of *ret_fd,
- * which lives until the backup is closed: fewer only at the end. Waits and
- * fails as backup_size() does.
- */
-int backup_locate(struct backup *b, uint64_t off, size_t size,
-		  const struct backup_patience *patience, int *ret_fd,
-		  size_t *ret_n, struct cvx_err *err);
+/* While it is open: the file that holds it. */
+int backup_fd(struct backup *b);
 
 #endif

@@ -68,7 +68,7 @@ void attr_fill(const struct session *s, const struct node *n, struct stat *st)
 		size = stage_size(n->stage);
 		mtime = stage_mtime(n->stage);
 	} else if (n->backup) {
-		size = backup_known_size(n->backup);
+		size = backup_size(n->backup);
 		mtime = backup_time_ns(n->backup);
 		mtime = mtime ? mtime : s->started_ns;
 	} else if (folder) {
@@ -130,24 +130,11 @@ static void fill(struct session *s, struct node *n,
 		handle_answer(h);
 }
 
-/* T-4: after open the size is that of the whole archive. */
-static int wait_for_size(fuse_req_t req, struct session *s, struct node *n,
-			 struct cvx_err *err)
-{
-	struct ops_waiting w = {s, req};
-	const struct backup_patience patience = ops_patience(&w);
-	uint64_t size;
-
-	return n->backup ? backup_size(n->backup, &patience, &size, err) : 0;
-}
-
 void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct session *s = ops_session(req);
 	struct node *n = nodes_find(s->nodes, ino);
-	struct cvx_err err = CVX_ERR_INIT;
 	struct stat st;
-	int r;
 
 	if (!n) {
 		fuse_reply_err(req, ESTALE);
@@ -155,14 +142,10 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	if (!fi && !n->stage)
 		ops_settle(req);
-	r = wait_for_size(req, s, n, &err);
 	fill(s, n, fi, &st);
-	log_debug("getattr %llu: %lld bytes: %d", (unsigned long long)ino,
-		  (long long)st.st_size, r);
-	if (r < 0)
-		fuse_reply_err(req, -r);
-	else
-		fuse_reply_attr(req, &st, attr_timeout(n));
+	log_debug("getattr %llu: %lld bytes", (unsigned long long)ino,
+		  (long long)st.st_size);
+	fuse_reply_attr(req, &st, attr_timeout(n));
 	node_unref(s->nodes, n);
 }
 

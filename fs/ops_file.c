@@ -41,15 +41,15 @@ static int read_stage(struct stage *stage, uint64_t off, size_t size,
 	return stage_read(stage, off, ret->own, size, &ret->size, err);
 }
 
-static int read_backup(fuse_req_t req, struct handle *h, uint64_t off,
-		       size_t size, struct view_bytes *ret, struct cvx_err *err)
+static int read_backup(struct backup *b, uint64_t off, size_t size,
+		       struct view_bytes *ret)
 {
-	struct ops_waiting w = {ops_session(req), req};
-	const struct backup_patience patience = ops_patience(&w);
+	uint64_t end = backup_size(b);
 
-	*ret = (struct view_bytes){.fd_off = off};
-	return backup_locate(h->backup, off, size, &patience, &ret->fd,
-			     &ret->size, err);
+	*ret = (struct view_bytes){.fd = backup_fd(b), .fd_off = off};
+	if (off < end)
+		ret->size = end - off < size ? (size_t)(end - off) : size;
+	return 0;
 }
 
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
@@ -61,7 +61,7 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	int r;
 
 	if (h->backup)
-		r = read_backup(req, h, (uint64_t)off, size, &bytes, &err);
+		r = read_backup(h->backup, (uint64_t)off, size, &bytes);
 	else if (h->stage)
 		r = read_stage(h->stage, (uint64_t)off, size, &bytes, &err);
 	else if (h->view)
@@ -70,9 +70,8 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		r = cvx_fail(&err, -ESTALE, "it has been imported");
 	log_debug("read %llu: %zu bytes at %lld: %d", (unsigned long long)ino,
 		  bytes.size, (long long)off, r);
-	if (r == -ESTALE || (r < 0 && h->backup)) {
-		handle_answer(h);
-		fuse_reply_err(req, -r);
+	if (r == -ESTALE) {
+		fuse_reply_err(req, ESTALE);
 	} else if (r < 0) {
 		ops_refuse(req, h->node->path, &err);
 	} else {

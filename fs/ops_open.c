@@ -22,12 +22,14 @@
 
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
+#include "cache/base/file.h"
 #include "cache/base/log.h"
 #include "importer/deployment.h"
 
 /* An OPEN being worked on. */
 struct opening {
 	struct session *s;
+	fuse_req_t req;
 	struct node *n;
 	const char *path;
 	int flags;
@@ -74,17 +76,38 @@ static int open_view(const struct opening *o, struct handle **ret,
 	return handle_new(o->s->handles, &what, ret, err);
 }
 
+/*
+ * The kernel believes the size that it was told at the look-up, and splices no
+ * further. Giving it the last byte makes it believe this one.
+ */
+static void tell_size(const struct opening *o, struct backup *backup)
+{
+	const uint64_t last = backup_size(backup) - 1;
+	struct fuse_bufvec bytes = FUSE_BUFVEC_INIT(1);
+	char byte;
+	size_t n = 0;
+
+	bytes.buf[0].mem = &byte;
+	/* If it does not work, those who ask for the size are told. */
+	if (file_pread(backup_fd(backup), &byte, 1, last, &n) == 0 && n == 1)
+		(void)fuse_lowlevel_notify_store(o->s->fuse, o->n->number,
+						 (off_t)last, &bytes, 0);
+}
+
 static int open_backup(const struct opening *o, struct handle **ret,
 		       struct cvx_err *err)
 {
+	struct ops_waiting w = {o->s, o->req};
+	const struct backup_patience patience = ops_patience(&w);
 	struct backup *backup = o->n->backup;
-	int r = backup_open(backup, o->tid, err);
+	int r = backup_open(backup, o->tid, &patience, err);
 
-	return r < 0 ? r
-		     : handle_new(
-			       o->s->handles,
-			       &(struct handle){.node = o->n, .backup = backup},
-			       ret, err);
+	if (r < 0)
+		return r;
+	tell_size(o, backup);
+	return handle_new(o->s->handles,
+			  &(struct handle){.node = o->n, .backup = backup}, ret,
+			  err);
 }
 
 /* What stands in the file when it is opened without O_TRUNC. */
@@ -249,8 +272,8 @@ static int open_node(const struct opening *o, struct handle **ret,
 static void set_caching(struct fuse_file_info *fi, const struct handle *h)
 {
 	fi->fh = (uintptr_t)h;
-	fi->direct_io = !h->view;
-	fi->keep_cache = h->view != NULL;
+	fi->direct_io = !h->view && !h->backup;
+	fi->keep_cache = !fi->direct_io;
 	fi->noflush = !h->writes;
 }
 
@@ -269,6 +292,7 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct node *n;
 	struct opening o = {
 		.s = s,
+		.req = req,
 		.path = path,
 		.flags = fi->flags,
 		.tid = ops_caller(req),
@@ -288,7 +312,7 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		(void)stage_place(n->stage, path);
 	r = open_node(&o, &h, &err);
 	log_debug("open %s %#x: %d", path, (unsigned)fi->flags, r);
-	if (r == -ESTALE || r == -ENOENT) {
+	if (r == -ESTALE || r == -ENOENT || r == -EINTR) {
 		fuse_reply_err(req, -r);
 		node_unref(s->nodes, n);
 	} else if (r < 0) {
@@ -373,7 +397,7 @@ static int create(struct session *s, const struct node *dir, const char *name,
 	struct tree_place place;
 	struct stage *stage = NULL;
 	struct node_key key = {.place = &place, .path = path};
-	struct opening o = {s, NULL, path, flags, tid};
+	struct opening o = {s, NULL, NULL, path, flags, tid};
 	int r = make_file(s, dir, name, path, flags, tid, &stage, err);
 
 	if (r < 0)

@@ -76,6 +76,16 @@ run_sha256sum() {
 	expect_text "sum" "$(sha256sum <"$2")" "$sum"
 }
 
+run_busybox_cp() {
+	need busybox
+	busybox cp "$1" "$2"
+}
+
+run_busybox_cat() {
+	need busybox
+	busybox cat "$1" >"$2"
+}
+
 run_dd() {
 	dd if="$1" of="$2" bs=7000 status=none
 }
@@ -86,8 +96,9 @@ run_dd_large() {
 
 run_python() {
 	"$PYTHON" -c '
-import os, shutil, sys, zipfile
+import mmap, os, shutil, sys, zipfile
 with open(sys.argv[1], "rb") as f:
+    assert mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)[:2] == b"PK"
     size = os.fstat(f.fileno()).st_size
     data = f.read()
     assert len(data) == size > 0, (len(data), size)
@@ -112,6 +123,8 @@ add_case "T4 cp reads a whole archive" prove_program cp
 add_case "T4 cp -a reads a whole archive" prove_program cp -a
 add_case "T4 install reads a whole archive" prove_program install
 add_case "T4 cat reads a whole archive" prove_program run_redirection
+add_case "T4 busybox cp splices a whole archive" prove_program run_busybox_cp
+add_case "T4 busybox cat splices a whole archive" prove_program run_busybox_cat
 add_case "T4 dd reads a whole archive" prove_program run_dd
 add_case "T4 dd of large blocks does too" prove_program run_dd_large
 add_case "T4 sha256sum reads a whole archive" prove_program run_sha256sum
