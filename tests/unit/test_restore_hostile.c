@@ -151,11 +151,174 @@ TEST(restore_refuses_hostile_entries_by_name)
 		 {.crc_xor = 0},
 		 -EINVAL,
 		 "_storage/nope.gif: "},
+		/* What a link would lead to is never looked at. */
+		{ENTRY,
+		 "../../etc/passwd",
+		 {.mode = S_IFLNK | 0777},
+		 -EINVAL,
+		 ENTRY ": row 1: "},
+		{"_tables/documents.jsonl",
+		 "{\"name\":\"t\",\"id\":10001}\n"
+		 "{\"name\":\"u\",\"id\":10001}\n",
+		 {.crc_xor = 0},
+		 -EINVAL,
+		 "_tables/documents.jsonl: row 2: the number 10001 is that of "
+		 "table t"},
+		{"_tables/documents.jsonl",
+		 "{\"name\":\"t\",\"id\":10001}\n"
+		 "{\"name\":\"t\",\"id\":10002}\n",
+		 {.crc_xor = 0},
+		 -EINVAL,
+		 "_tables/documents.jsonl: row 2: table t stands in row 1"},
+		/* Japanese, as Windows packs it: no table of ours. */
+		{"\x83\x65\x83\x58\x83\x67/documents.jsonl",
+		 "{\"n\":1}\n",
+		 {.crc_xor = 0},
+		 -EINVAL,
+		 "/documents.jsonl: "},
 	};
 	size_t i;
 
 	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++)
 		expect_hostile(&cases[i]);
+}
+
+/* Names of other encodings do not matter where they are only in the way, and a
+ * device has no rows. */
+TEST(restore_reads_past_names_of_other_encodings_and_devices)
+{
+	const struct zip_lie device = {.mode = S_IFCHR | 0666};
+	struct deployment *d = store_open(store_new_dir());
+	struct cvx_err err = CVX_ERR_INIT;
+	struct zip_maker z;
+
+	zip_maker_init(&z);
+	zip_add_text(&z, "\x83\x65\x83\x58\x83\x67/t/documents.jsonl",
+		     "{\"n\":1}\n");
+	zip_add_text(&z, "\x83\x65\x83\x58\x83\x67/notes.txt", "x");
+	zip_add(&z, "dev/documents.jsonl", "", 0, &device);
+	EXPECT_OK(backup_end_and_restore(d, IMPORT_REPLACE, &z, &err), &err);
+	EXPECT_INT(store_stat(d, "t").document_count, 1);
+	EXPECT_INT(store_stat(d, "dev").document_count, 0);
+	store_close(d);
+}
+
+/* import.md 7.3: rows with ids of a table that is not theirs. */
+TEST(restore_refuses_ids_of_another_table)
+{
+	struct deployment *d = store_open(store_new_dir());
+	struct cvx_err err = CVX_ERR_INIT;
+	struct zip_maker z;
+
+	zip_maker_init(&z);
+	zip_add_text(&z, "_tables/documents.jsonl",
+		     "{\"name\":\"t\",\"id\":10001}\n"
+		     "{\"name\":\"u\",\"id\":10002}\n");
+	backup_add_table(&z, "", "t", "{\"_id\":\"" ID_1 "\"}\n", NULL);
+	backup_add_table(&z, "", "u", "{\"_id\":\"" ID_1 "\"}\n", NULL);
+	EXPECT_FAIL(backup_end_and_restore(d, IMPORT_REPLACE, &z, &err), &err,
+		    -EINVAL, "u/documents.jsonl: row 1: ");
+	EXPECT_INT(store_has(d, "t"), false);
+
+	zip_maker_init(&z);
+	backup_add_table(&z, "", "t", "{\"_id\":\"" ID_1 "\"}\n", NULL);
+	backup_add_table(&z, "", "u", "{\"_id\":\"" ID_1 "\"}\n", NULL);
+	EXPECT_FAIL(backup_end_and_restore(d, IMPORT_REPLACE, &z, &err), &err,
+		    -EINVAL, "u/documents.jsonl: ");
+	EXPECT_INT(store_has(d, "t"), false);
+	store_close(d);
+}
+
+/* Text of depth brackets around a value. */
+static char *make_nested(const char *open, const char *inside,
+			 const char *close, int depth)
+{
+	struct cvx_buf text = CVX_BUF_INIT(MIB);
+	int i;
+
+	for (i = 0; i < depth; i++)
+		EXPECT_INT(cvx_buf_puts(&text, open), 0);
+	EXPECT_INT(cvx_buf_puts(&text, inside), 0);
+	for (i = 0; i < depth; i++)
+		EXPECT_INT(cvx_buf_puts(&text, close), 0);
+	EXPECT_INT(cvx_buf_append(&text, "", 1), 0);
+	return text.data;
+}
+
+TEST(restore_refuses_what_is_nested_10000_deep)
+{
+	static const struct {
+		const char *open, *inside, *close, *before, *behind, *why;
+		bool is_schema;
+	} cases[] = {
+		{"array<", "int64", ">", "\"", "\"\n",
+		 "t/generated_schema.jsonl: row 1: ", true},
+		{"record<string, ", "int64", ">", "\"", "\"\n",
+		 "t/generated_schema.jsonl: row 1: ", true},
+		{"{a: ", "int64", "}", "\"", "\"\n",
+		 "t/generated_schema.jsonl: row 1: ", true},
+		{"[", "", "]", "", "\n",
+		 "t/generated_schema.jsonl: row 1: ", true},
+		{"[", "", "]", "{\"a\":", "}\n",
+		 "t/documents.jsonl: row 1: ", false},
+		{"{\"a\":", "1", "}", "", "\n",
+		 "t/documents.jsonl: row 1: ", false},
+	};
+	struct deployment *d = store_open(store_new_dir());
+	struct cvx_err err = CVX_ERR_INIT;
+	struct zip_maker z;
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct cvx_buf text = CVX_BUF_INIT(MIB);
+		char *nested = make_nested(cases[i].open, cases[i].inside,
+					   cases[i].close, 10000);
+
+		EXPECT_INT(cvx_buf_printf(&text, "%s%s%s", cases[i].before,
+					  nested, cases[i].behind),
+			   0);
+		EXPECT_INT(cvx_buf_append(&text, "", 1), 0);
+		zip_maker_init(&z);
+		backup_add_table(&z, "", "t",
+				 cases[i].is_schema ? "{}\n" : text.data,
+				 cases[i].is_schema ? text.data : NULL);
+		if (backup_end_and_restore(d, IMPORT_REPLACE, &z, &err) !=
+			    -EINVAL ||
+		    !strstr(err.msg, cases[i].why))
+			fail_msg("%s: %d %s", cases[i].open, err.code, err.msg);
+		free(nested);
+		cvx_buf_fini(&text);
+	}
+	EXPECT_INT(store_has(d, "t"), false);
+	store_close(d);
+}
+
+/* The directory promises one byte; what unpacks to more is stopped at once. */
+TEST(restore_bomb_that_says_it_is_small_is_refused)
+{
+	struct deployment *d = store_open(store_new_dir());
+	struct cvx_err err = CVX_ERR_INIT;
+	size_t size = 50 * MIB, i;
+	char *text = malloc(size);
+	struct zip_maker z;
+
+	assert_non_null(text);
+	for (i = 0; i + 8 <= size; i += 8)
+		memcpy(text + i, "{\"n\":1}\n", 8);
+	for (i = 0; i < 2; i++) {
+		const struct zip_lie lie = {.size_more = 8 - (int64_t)size,
+					    .is_zstd = i == 1};
+
+		zip_maker_init(&z);
+		zip_add(&z, "bomb/documents.jsonl", text, size, &lie);
+		EXPECT_FAIL(backup_end_and_restore(d, IMPORT_REPLACE, &z, &err),
+			    &err, -EINVAL,
+			    "bomb/documents.jsonl: it has more bytes than the "
+			    "directory of the ZIP says");
+	}
+	free(text);
+	EXPECT_INT(store_has(d, "bomb"), false);
+	store_close(d);
 }
 
 /* Names are matched, never followed (import.md 6.5). */
@@ -264,6 +427,10 @@ TEST(restore_of_a_cut_archive_changes_nothing)
 }
 
 UNIT_MAIN(UNIT_CASE(restore_refuses_hostile_entries_by_name),
+	  UNIT_CASE(restore_reads_past_names_of_other_encodings_and_devices),
+	  UNIT_CASE(restore_refuses_ids_of_another_table),
+	  UNIT_CASE(restore_refuses_what_is_nested_10000_deep),
+	  UNIT_CASE(restore_bomb_that_says_it_is_small_is_refused),
 	  UNIT_CASE(restore_names_with_dots_and_slashes_are_only_prefixes),
 	  UNIT_CASE(restore_bomb_of_one_row_is_refused),
 	  UNIT_CASE(restore_does_not_unpack_archives_inside),

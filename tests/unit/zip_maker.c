@@ -128,10 +128,10 @@ void zip_add(struct zip_maker *z, const char *name, const void *bytes,
 		   packed_size + (uint64_t)l->packed_size_more,
 		   size + (uint64_t)l->size_more, name_size,
 		   l->has_descriptor ? 28 : 0);
-	put(&z->directory, 0, 2);	    /* comment */
-	put(&z->directory, 0, 2);	    /* disk */
-	put(&z->directory, 0, 2);	    /* internal attributes */
-	put(&z->directory, 0644u << 16, 4); /* external ones */
+	put(&z->directory, 0, 2); /* comment */
+	put(&z->directory, 0, 2); /* disk */
+	put(&z->directory, 0, 2); /* internal attributes */
+	put(&z->directory, (uint64_t)(l->mode ? l->mode : 0100644) << 16, 4);
 	off = l->has_offset ? l->offset : off;
 	put(&z->directory, l->has_descriptor ? UINT32_MAX : off, 4);
 	put_bytes(&z->directory, name, name_size);

@@ -25,6 +25,7 @@ struct zip_lie {
 	int64_t size_more, packed_size_more;
 	uint16_t flags;
 	uint16_t method; /* 0: the true one */
+	uint16_t mode;	 /* of the file, with its type; 0: a plain one */
 	bool has_offset; /* the local header is that at offset */
 	uint64_t offset;
 	bool has_descriptor; /* sizes of 0xFFFFFFFF in a data descriptor, as the
