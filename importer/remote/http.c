@@ -636,6 +636,8 @@ int http_perform_repeated(struct http *h, const struct http_call *call,
 	int r;
 
 	for (number = 1;; number++) {
+		if (call->begin)
+			call->begin(call->ctx);
 		r = http_perform(h, call, ret, err);
 		if (r == 0 || (ret->outcome != HTTP_NOT_SENT &&
 			       !(ambiguous && ret->outcome == HTTP_AMBIGUOUS)))

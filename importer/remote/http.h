@@ -67,6 +67,9 @@ struct http_call {
 	 * A negative errno, with *err filled, ends the call. */
 	int (*write)(void *ctx, const void *bytes, size_t size,
 		     struct cvx_err *err);
+	/* Before each request of http_perform_repeated(): read and write begin
+	 * again. NULL: they have no state. */
+	void (*begin)(void *ctx);
 	void *ctx;
 	size_t answer_limit;	  /* 0: HTTP_JSON_MAX */
 	uint64_t total_ms;	  /* 0: no deadline but idle_ms */
@@ -120,8 +123,7 @@ bool http_wait_to_repeat(struct http *h, unsigned number,
 
 /*
  * http_perform(), repeated as long as it makes sense: after HTTP_NOT_SENT, and
- * with ambiguous also after HTTP_AMBIGUOUS. Neither read nor write may have
- * state of its own: they begin again.
+ * with ambiguous also after HTTP_AMBIGUOUS.
  */
 int http_perform_repeated(struct http *h, const struct http_call *call,
 			  bool ambiguous, struct http_answer *ret,

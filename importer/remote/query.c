@@ -40,8 +40,7 @@ static char *print_call(const char *path, cJSON *args, const char *ts)
 }
 
 /* QRY-5, QRY-7: the first line is "[Request ID: …] Server Error". */
-static int fail_function(const char *path, const char *message,
-			 struct cvx_err *err)
+int query_fail(const char *path, const char *message, struct cvx_err *err)
 {
 	const char *text = message ? strstr(message, PERMISSION) : NULL;
 
@@ -65,8 +64,8 @@ static int take_value(const char *path, cJSON *result, cJSON **ret,
 	const char *status = query_text(result, "status");
 
 	if (status && strcmp(status, "error") == 0)
-		return fail_function(path, query_text(result, "errorMessage"),
-				     err);
+		return query_fail(path, query_text(result, "errorMessage"),
+				  err);
 	if (!status || strcmp(status, "success") != 0)
 		return cvx_fail(err, -EPROTO,
 				"%s: the answer has no status of a function",

@@ -26,6 +26,9 @@ int query_run(struct http *http, const char *path, struct cJSON *args,
 	      const char *ts, const struct stop *stop, struct cJSON **ret,
 	      struct cvx_err *err);
 
+/* The error of a query that answered with that message; NULL: with none. */
+int query_fail(const char *path, const char *message, struct cvx_err *err);
+
 /* The deployment's present time as base64, for query_run(); free() it. */
 int query_timestamp(struct http *http, const struct stop *stop, char **ret,
 		    struct cvx_err *err);

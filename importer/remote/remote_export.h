@@ -1,0 +1,40 @@
+/*
+ * remote_export: a snapshot archive, made by a deployment behind a URL and
+ * downloaded (protocol.md 8).
+ *
+ * Threads: any.
+ */
+#ifndef CVX_IMPORTER_REMOTE_REMOTE_EXPORT_H
+#define CVX_IMPORTER_REMOTE_REMOTE_EXPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cvx_err;
+struct http;
+struct stop;
+
+struct remote_export_settings {
+	bool include_storage;
+	uint64_t poll_ms; /* 0: 250; the first pause between two looks */
+	/* How far it is, as the deployment words it; NULL: nobody asks. */
+	void (*report)(void *ctx, const char *message);
+	void *ctx;
+	const struct stop *stop; /* or NULL; cancels the export, too */
+};
+
+struct remote_export_result {
+	int64_t start_ts; /* of the snapshot, in ns */
+	uint64_t size;
+	char *file_name; /* for free(); never with a slash */
+};
+
+/*
+ * Writes the archive to fd, a file, from its start. -EBUSY: another export of
+ * the deployment is under way. After an error the file holds anything.
+ */
+int remote_export(struct http *http,
+		  const struct remote_export_settings *settings, int fd,
+		  struct remote_export_result *ret, struct cvx_err *err);
+
+#endif
