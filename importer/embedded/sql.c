@@ -96,6 +96,10 @@
 	"  needs_confirmation, checkpoints, progress, progress_list,"          \
 	"  row_count, finished_ns, error_text, failure_count"
 
+#define EXPORT_COLUMNS                                                         \
+	"number, id, created_ms, component, has_storage, state, progress,"     \
+	"  start_ns, finished_ns, expiration_ns, size"
+
 const char *const sql_migrations[SQL_VERSION] = {
 	/*
 	 * Numbers below 10001 that tables of a system would have are reserved
@@ -461,6 +465,61 @@ const char *const sql_statements[SQL_COUNT] = {
 
 	/* -> a number that is another one after a commit of others */
 	[SQL_DATA_VERSION] = "PRAGMA data_version",
+
+	/* has storage, id, created, component, expiration; nothing happens if
+	 * one is under way */
+	[SQL_INSERT_EXPORT] = "INSERT INTO export_jobs(has_storage, id, "
+			      "created_ms, component,"
+			      "  expiration_ns) SELECT ?1, ?2, ?3, ?4, ?5"
+			      "  WHERE NOT EXISTS (SELECT 1 FROM export_jobs "
+			      "WHERE state < 2)",
+
+	/* how many of the newest stay */
+	[SQL_PRUNE_EXPORTS] =
+		"DELETE FROM export_jobs WHERE number <="
+		"  (SELECT max(number) FROM export_jobs) - ?1 AND state >= 2",
+
+	/* -> EXPORT_COLUMNS */
+	[SQL_LATEST_EXPORT] = "SELECT " EXPORT_COLUMNS " FROM export_jobs"
+			      "  ORDER BY number DESC LIMIT 1",
+
+	/* id -> EXPORT_COLUMNS */
+	[SQL_FIND_EXPORT] =
+		"SELECT " EXPORT_COLUMNS " FROM export_jobs WHERE id = ?1",
+
+	/* start -> EXPORT_COLUMNS of a completed one */
+	[SQL_FIND_EXPORT_START] = "SELECT " EXPORT_COLUMNS " FROM export_jobs"
+				  "  WHERE start_ns = ?1 AND state = 2",
+
+	/* -> EXPORT_COLUMNS of the one to work on */
+	[SQL_NEXT_EXPORT] = "SELECT " EXPORT_COLUMNS " FROM export_jobs"
+			    "  WHERE state < 2 ORDER BY number LIMIT 1",
+
+	/* number -> when it expires, if it is completed */
+	[SQL_EXPORT_EXPIRATION] = "SELECT expiration_ns FROM export_jobs"
+				  "  WHERE number = ?1 AND state = 2",
+
+	/* number, start */
+	[SQL_EXPORT_BEGUN] = "UPDATE export_jobs SET state = 1, start_ns = ?2,"
+			     "  progress = '' WHERE number = ?1 AND state < 2",
+
+	/* number, text */
+	[SQL_EXPORT_PROGRESS] = "UPDATE export_jobs SET progress = ?2"
+				"  WHERE number = ?1 AND state = 1",
+
+	/* number, size, time */
+	[SQL_EXPORT_COMPLETED] =
+		"UPDATE export_jobs SET state = 2, size = ?2, finished_ns = ?3"
+		"  WHERE number = ?1 AND state = 1",
+
+	/* number, state, time */
+	[SQL_EXPORT_ENDED] =
+		"UPDATE export_jobs SET state = ?2, finished_ns = ?3"
+		"  WHERE number = ?1 AND state < 2",
+
+	/* number, expiration */
+	[SQL_EXPORT_EXPIRES] = "UPDATE export_jobs SET expiration_ns = ?2"
+			       "  WHERE number = ?1 AND state = 2",
 
 	/* -> "ok", or what SQLite finds wrong, a row each */
 	[SQL_CHECK] = "PRAGMA integrity_check",

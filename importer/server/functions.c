@@ -10,6 +10,7 @@
 #include "cache/base/err.h"
 #include "importer/deployment.h"
 #include "importer/server/compose.h"
+#include "importer/server/export_document.h"
 #include "importer/server/function_table.h"
 #include "importer/server/import_document.h"
 #include "importer/server/inside.h"
@@ -31,6 +32,12 @@ static int list_imports(const struct function_call *call, struct cvx_buf *out,
 	return import_document_print_list(call->server->d, out, err);
 }
 
+static int latest_export(const struct function_call *call, struct cvx_buf *out,
+			 struct cvx_err *err)
+{
+	return export_document_print_latest(call->server->d, out, err);
+}
+
 static int cloud_url(const struct function_call *call, struct cvx_buf *out,
 		     struct cvx_err *err)
 {
@@ -50,6 +57,8 @@ static const struct function own_functions[] = {
 	{"_system/cli/queryImport:default", false, query_import},
 	{"_system/cli/queryImport:list", false, list_imports},
 	{"_system/frontend/snapshotImport:list", false, list_imports},
+	{"_system/cli/exports:getLatest", false, latest_export},
+	{"_system/frontend/latestExport:default", false, latest_export},
 	{"_system/cli/convexUrl:cloudUrl", false, cloud_url},
 	{"_system/frontend/getVersion:default", false, get_version},
 	{NULL, false, NULL},

@@ -1,15 +1,12 @@
 #include "importer/server/imports.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/random.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "cache/base/buf.h"
 #include "cache/base/cleanup.h"
@@ -17,6 +14,7 @@
 #include "cache/base/log.h"
 #include "importer/embedded/embedded.h"
 #include "importer/embedded/jobs.h"
+#include "importer/server/turn.h"
 #include "importer/server/work.h"
 #include "importer/value/id.h"
 #include "importer/value/name.h"
@@ -36,7 +34,7 @@ struct imports {
 	struct deployment *d;
 	struct imports_hooks hooks;
 	pthread_t thread;
-	int lock_fd; /* the worker's: -1 until this process is the one */
+	struct turn *turn;
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
@@ -232,22 +230,6 @@ static void do_step(struct imports *im, const struct job *job)
 	tell(im);
 }
 
-/* One process works for all that serve the deployment. */
-static bool is_the_worker(struct imports *im)
-{
-	if (im->lock_fd >= 0)
-		return true;
-	im->lock_fd = openat(im->d->dir_fd, "server.lock",
-			     O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (im->lock_fd < 0)
-		return false;
-	if (flock(im->lock_fd, LOCK_EX | LOCK_NB) == 0)
-		return true;
-	cvx_closep(&im->lock_fd);
-	im->lock_fd = -1;
-	return false;
-}
-
 static struct timespec after_ms(unsigned ms)
 {
 	struct timespec at;
@@ -285,10 +267,10 @@ static void *run(void *arg)
 	struct job job;
 	int r;
 
-	if (is_the_worker(im) && job_sweep_uploads(im->d, &err) < 0)
+	if (turn_is_ours(im->turn) && job_sweep_uploads(im->d, &err) < 0)
 		log_warning("uploads: %s", err.msg);
 	do {
-		while (is_the_worker(im) &&
+		while (turn_is_ours(im->turn) &&
 		       (r = job_next(im->d, &job, &err)) != 0) {
 			if (r < 0) {
 				log_warning("imports: %s", err.msg);
@@ -305,8 +287,9 @@ static void *run(void *arg)
 
 /* --- for others ---------------------------------------------------------- */
 
-int imports_start(struct deployment *d, const struct imports_hooks *hooks,
-		  struct imports **ret, struct cvx_err *err)
+int imports_start(struct deployment *d, struct turn *turn,
+		  const struct imports_hooks *hooks, struct imports **ret,
+		  struct cvx_err *err)
 {
 	struct imports *im = calloc(1, sizeof(*im));
 	int r;
@@ -315,7 +298,7 @@ int imports_start(struct deployment *d, const struct imports_hooks *hooks,
 		return cvx_fail_memory(err);
 	im->d = d;
 	im->hooks = *hooks;
-	im->lock_fd = -1;
+	im->turn = turn;
 	(void)pthread_mutex_init(&im->lock, NULL);
 	(void)pthread_cond_init(&im->changed, NULL);
 	r = pthread_create(&im->thread, NULL, run, im);
@@ -349,7 +332,6 @@ void imports_free(struct imports *im)
 		return;
 	for (i = 0; i < KEPT_MAX; i++)
 		work_free(im->kept[i]);
-	cvx_closep(&im->lock_fd);
 	(void)pthread_cond_destroy(&im->changed);
 	(void)pthread_mutex_destroy(&im->lock);
 	free(im);

@@ -21,6 +21,7 @@ struct deployment;
 struct imports;
 struct job;
 struct spool;
+struct turn;
 
 /* Called from any thread, without a lock, when a record may have changed. */
 struct imports_hooks {
@@ -28,8 +29,9 @@ struct imports_hooks {
 	void (*changed)(void *ctx);
 };
 
-int imports_start(struct deployment *d, const struct imports_hooks *hooks,
-		  struct imports **ret, struct cvx_err *err);
+int imports_start(struct deployment *d, struct turn *turn,
+		  const struct imports_hooks *hooks, struct imports **ret,
+		  struct cvx_err *err);
 
 /* What runs is broken off, to be taken up again by whoever serves next, and
  * those who wait are told. Calls may still come. */

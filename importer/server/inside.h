@@ -9,9 +9,11 @@
 #include <stdatomic.h>
 
 #include "importer/server/auth.h"
+#include "importer/server/turn.h"
 
 struct deployment;
 struct http_server;
+struct exports;
 struct imports;
 struct pages;
 struct sync;
@@ -21,7 +23,9 @@ struct server {
 	struct deployment *d;
 	struct auth auth;
 	struct uploads *uploads;
+	struct turn turn;
 	struct imports *imports;
+	struct exports *exports;
 	struct pages *pages;
 	struct sync *sync;
 	struct http_server *http;

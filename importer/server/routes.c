@@ -12,8 +12,8 @@
 #include "importer/server/reply.h"
 #include "importer/server/uploads.h"
 
-static const struct route *const tables[] = {import_routes, function_routes,
-					     about_routes};
+static const struct route *const tables[] = {import_routes, export_routes,
+					     function_routes, about_routes};
 
 struct request *request_of(const struct http_exchange *x)
 {

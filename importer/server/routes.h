@@ -51,6 +51,7 @@ struct request *request_of(const struct http_exchange *x);
 
 /* The tables of the other files; each ends with an entry without a path. */
 extern const struct route import_routes[];
+extern const struct route export_routes[];
 extern const struct route function_routes[];
 extern const struct route about_routes[];
 

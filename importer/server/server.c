@@ -10,6 +10,7 @@
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "importer/embedded/embedded.h"
+#include "importer/server/exports.h"
 #include "importer/server/http.h"
 #include "importer/server/imports.h"
 #include "importer/server/inside.h"
@@ -196,6 +197,7 @@ int server_start(struct deployment *d, const struct server_settings *settings,
 	if (!s)
 		return cvx_fail_memory(err);
 	s->d = d;
+	turn_init(&s->turn, d);
 	if (d->read_only)
 		return cvx_fail(err, -EROFS,
 				"a deployment that is opened read-only cannot "
@@ -214,7 +216,9 @@ int server_start(struct deployment *d, const struct server_settings *settings,
 	if (r == 0)
 		r = sync_start(s, &s->sync, err);
 	if (r == 0)
-		r = imports_start(d, &hooks, &s->imports, err);
+		r = imports_start(d, &s->turn, &hooks, &s->imports, err);
+	if (r == 0)
+		r = exports_start(d, &s->turn, &hooks, &s->exports, err);
 	/* Last: it lets clients in. The URL is made before they may ask. */
 	if (r == 0 && settings->port != 0)
 		r = make_url(s, settings->address, settings->port, err);
@@ -239,13 +243,17 @@ void server_stop(struct server *s)
 		return;
 	if (s->imports)
 		imports_stop(s->imports);
+	if (s->exports)
+		exports_stop(s->exports);
 	if (s->sync)
 		sync_stop(s->sync);
 	http_stop(s->http);
 	imports_free(s->imports);
+	exports_free(s->exports);
 	sync_free(s->sync);
 	pages_free(s->pages);
 	uploads_free(s->uploads);
+	turn_fini(&s->turn);
 	auth_fini(&s->auth);
 	free(s->url);
 	free(s);
