@@ -35,8 +35,8 @@ const struct option_spec option_words[] = {
 	{"rw", NULL, "read and write (default)", KIND_OFF, GROUP_COMMON,
 	 AT(read_only)},
 	{"allow_delete", NULL,
-	 "rm of documents.jsonl empties the table, rmdir of an empty table "
-	 "deletes it",
+	 "rm of documents.jsonl empties the table, of a stored file deletes "
+	 "it; rmdir deletes an empty table or component",
 	 KIND_ON, GROUP_COMMON, AT(allow_delete)},
 	{"uid", "ID", "owner of everything shown (default: you)", KIND_ID,
 	 GROUP_COMMON, AT(uid)},

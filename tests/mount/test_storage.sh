@@ -414,6 +414,33 @@ case_T1_unzip_brings_files_back() {
 case_T1_the_list_may_come_first() { prove_copy copy_list_first; }
 case_T1_the_list_may_come_last() { prove_copy copy_list_last; }
 
+# The archive that zip makes of the mount.
+case_T1_zip_of_the_mount_restores_with_its_files() {
+	need zip
+	start_mount
+	fill
+	(cd "$MNT" && zip -q -r "$DIR/all.zip" .)
+	start_mount_at "$DIR/state2" "$DIR/mnt2"
+	cp all.zip "$DIR/mnt2/"
+	expect_filled "$DIR/mnt2"
+}
+
+case_W13_a_daemon_that_is_killed_has_stored_nothing_staged() {
+	start_mount
+	make_files
+	cp note.txt "$MNT/_storage/"
+	exec 5>"$MNT/_storage/photo.png"
+	cat photo.png >&5
+	kill -KILL "$DAEMON"
+	exec 5>&-
+	wait "$DAEMON" 2>/dev/null || :
+	unset "daemons[$DAEMON]"
+	fusermount3 -u "$MNT"
+	start_mount
+	expect_text "files" "$(wc -l <"$MNT/_storage/documents.jsonl")" 1
+	expect_text "names" "$(stored_names | wc -w)" 1
+}
+
 case_T1_a_file_without_its_row_is_stored_under_its_id() {
 	start_mount
 	fill
