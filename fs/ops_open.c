@@ -253,6 +253,21 @@ static int open_for_writing(const struct opening *o, struct handle **ret,
 	return r;
 }
 
+/* It can be synced; what has become a stored file can be read, too. */
+static int open_ghost(const struct opening *o, struct handle **ret,
+		      struct cvx_err *err)
+{
+	struct name there = names_find(o->s->names, o->path);
+	struct handle what = {.node = o->n};
+	int r = 0;
+
+	if (there.stored_id[0])
+		r = view_open_stored(&o->s->view_env, o->n->place.component,
+				     there.stored_id, &what.view, err);
+	stage_unref(there.stage);
+	return r < 0 ? r : handle_new(o->s->handles, &what, ret, err);
+}
+
 static int open_node(const struct opening *o, struct handle **ret,
 		     struct cvx_err *err)
 {
@@ -262,9 +277,8 @@ static int open_node(const struct opening *o, struct handle **ret,
 		return open_stage(o, o->n->stage, ret, err);
 	if (o->n->backup)
 		return open_backup(o, ret, err);
-	if (o->n->ghost) /* it can be synced */
-		return handle_new(o->s->handles, &(struct handle){.node = o->n},
-				  ret, err);
+	if (o->n->ghost)
+		return open_ghost(o, ret, err);
 	return open_view(o, ret, err);
 }
 

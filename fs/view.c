@@ -226,13 +226,13 @@ static int open_list(const struct view_env *env, const struct tree_place *p,
 	return 0;
 }
 
-static int open_file(const struct view_env *env, const struct tree_place *p,
-		     struct stage_base *ret, struct view_revision *ret_revision,
-		     struct cvx_err *err)
+static int open_file(const struct view_env *env, const char *component,
+		     const char *id, struct stage_base *ret,
+		     struct view_revision *ret_revision, struct cvx_err *err)
 {
 	struct stored_file f;
-	int r = deployment_open_stored_file(env->deployment, p->component,
-					    p->id, &ret->fd, &f, err);
+	int r = deployment_open_stored_file(env->deployment, component, id,
+					    &ret->fd, &f, err);
 
 	if (r < 0)
 		return r;
@@ -260,7 +260,8 @@ int view_open_base(const struct view_env *env, const struct node *n,
 	} else if (n->place.kind == TREE_FILE_LIST) {
 		r = open_list(env, &n->place, &base, ret_revision, err);
 	} else if (n->place.kind == TREE_FILE) {
-		r = open_file(env, &n->place, &base, ret_revision, err);
+		r = open_file(env, n->place.component, n->place.id, &base,
+			      ret_revision, err);
 	} else if (n->place.kind == TREE_REJECTED ||
 		   n->place.kind == TREE_ERROR) {
 		r = open_reject(env, n, &base, err);
@@ -302,6 +303,24 @@ int view_open(const struct view_env *env, const struct node *n,
 	r = n->place.kind == TREE_INDEX
 		    ? open_index(env, &n->place, v, err)
 		    : view_open_base(env, n, &v->bytes, &v->revision, err);
+	if (r < 0) {
+		free(v);
+		return r;
+	}
+	*ret = v;
+	return 0;
+}
+
+int view_open_stored(const struct view_env *env, const char *component,
+		     const char *id, struct view **ret, struct cvx_err *err)
+{
+	struct view *v = calloc(1, sizeof(*v));
+	int r;
+
+	if (!v)
+		return cvx_fail_memory(err);
+	v->bytes = (struct stage_base)STAGE_BASE_NONE;
+	r = open_file(env, component, id, &v->bytes, &v->revision, err);
 	if (r < 0) {
 		free(v);
 		return r;

@@ -50,6 +50,10 @@ bool view_is_text(enum tree_kind kind);
  * the node's. */
 int view_open(const struct view_env *env, const struct node *n,
 	      struct view **ret, struct cvx_err *err);
+
+/* The stored file of that id; -ENOENT if it has gone. */
+int view_open_stored(const struct view_env *env, const char *component,
+		     const char *id, struct view **ret, struct cvx_err *err);
 void view_close(struct view *v); /* NULL is allowed */
 
 /* Which revision of a table or which stored file it is; all 0 for anything

@@ -78,6 +78,7 @@ case_W11_the_name_just_written_answers() {
 	chown "$(id -u)" "$MNT/_storage/photo.png"
 	expect_text "size" "$(stat -c %s "$MNT/_storage/photo.png")" \
 		"$(stat -c %s photo.png)"
+	expect_file "$MNT/_storage/photo.png" photo.png
 	expect_text "names" "$(stored_names)" "$(stored photo.png).png "
 	install -m 644 note.txt "$MNT/_storage/note.txt"
 	expect_text "note" "$(cat "$MNT/_storage/$(stored note.txt).txt")" hello
