@@ -293,10 +293,9 @@ static int store_file(struct restore_work *w, struct restore_storage *s,
 
 	if (r == 0)
 		r = unpack(w, origin->entry, writer, piece, err);
-	if (r == 0)
-		r = file_writer_finish(writer, &facts, err);
 	if (r < 0)
 		return r;
+	file_writer_finish(writer, &facts);
 	if (origin->has_sha256 &&
 	    memcmp(file->sha256, facts.sha256, sizeof(facts.sha256)) != 0)
 		return refuse(err, "Sha256Mismatch",

@@ -81,16 +81,16 @@ int file_writer_add(struct file_writer *w, const void *bytes, size_t size,
 		return cvx_fail(err, r, "cannot store the file: %s",
 				strerror(-r));
 	w->size += size;
-	return sha256_add(w->hash, bytes, size, err);
+	sha256_add(w->hash, bytes, size);
+	return 0;
 }
 
-int file_writer_finish(struct file_writer *w, struct stored_file *ret,
-		       struct cvx_err *err)
+void file_writer_finish(struct file_writer *w, struct stored_file *ret)
 {
 	/* Begins to write what files_stage_sync() will wait for. */
 	(void)sync_file_range(w->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	ret->size = w->size;
-	return sha256_finish(w->hash, ret->sha256, err);
+	sha256_finish(w->hash, ret->sha256);
 }
 
 static int sync_nth(const struct stage_folder *stage, uint64_t nth)
@@ -139,9 +139,10 @@ int file_copy_in(struct stage_folder *stage, int fd, uint64_t size,
 					strerror(-r));
 		r = file_writer_add(w, piece, n, err);
 	}
-	if (r == 0)
-		r = file_writer_finish(w, ret, err);
-	return r < 0 ? r : files_stage_sync(stage, 1, err);
+	if (r < 0)
+		return r;
+	file_writer_finish(w, ret);
+	return files_stage_sync(stage, 1, err);
 }
 
 int file_make_uuid(char text[STORED_FILE_UUID_SIZE + 1], struct cvx_err *err)

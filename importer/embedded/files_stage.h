@@ -41,8 +41,7 @@ int file_writer_add(struct file_writer *w, const void *bytes, size_t size,
 		    struct cvx_err *err);
 
 /* Fills size and sha256 of ret. The bytes are not durable yet. */
-int file_writer_finish(struct file_writer *w, struct stored_file *ret,
-		       struct cvx_err *err);
+void file_writer_finish(struct file_writer *w, struct stored_file *ret);
 
 /*
  * Makes the first count files of the stage durable. Done once for all of them,

@@ -18,11 +18,9 @@ int sha256_new(struct sha256 **ret, struct cvx_err *err);
 /* NULL is allowed. */
 void sha256_free(struct sha256 *s);
 
-int sha256_add(struct sha256 *s, const void *bytes, size_t size,
-	       struct cvx_err *err);
+void sha256_add(struct sha256 *s, const void *bytes, size_t size);
 
 /* Once, behind the last byte. */
-int sha256_finish(struct sha256 *s, unsigned char hash[SHA256_SIZE],
-		  struct cvx_err *err);
+void sha256_finish(struct sha256 *s, unsigned char hash[SHA256_SIZE]);
 
 #endif
