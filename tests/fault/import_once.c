@@ -7,7 +7,8 @@
  *                                            .jsonl, .json, or .zip, which
  *                                            is restored, whatever TABLE is
  *   import_once check DIR                    every invariant, to the last byte
- *   import_once cat DIR TABLE                the table's documents.jsonl
+ *   import_once cat DIR TABLE                the table's documents.jsonl, also
+ *                                            that of _storage
  *   import_once which DIR TABLE FILE…        check, then the number from 1 of
  *                                            the FILE that the table equals;
  *                                            then replaces the table by the
@@ -29,6 +30,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cache/base/buf.h"
 #include "cache/base/err.h"
 #include "cache/base/file.h"
 #include "importer/deployment.h"
@@ -36,6 +38,7 @@
 #include "importer/export.h"
 #include "importer/import.h"
 #include "importer/restore.h"
+#include "importer/stored_file.h"
 
 static int read_file(void *ctx, uint64_t off, void *buf, size_t size,
 		     size_t *ret_n, struct cvx_err *err)
@@ -136,6 +139,17 @@ static int import_file(struct deployment *d, const char *table,
 	(void)close(fd);
 	if (r == 0)
 		printf("ok %llu\n", (unsigned long long)count);
+	return r;
+}
+
+static int cat_storage(struct deployment *d, struct cvx_err *err)
+{
+	struct cvx_buf text = CVX_BUF_INIT((size_t)1 << 20);
+	int r = deployment_print_stored_files(d, "", &text, err);
+
+	if (r == 0)
+		r = file_write(STDOUT_FILENO, text.data, text.size);
+	cvx_buf_fini(&text);
 	return r;
 }
 
@@ -266,7 +280,9 @@ int main(int argc, char **argv)
 	if (r == 0 && strcmp(verb, "import") == 0)
 		r = import_file(d, argv[3], mode, argv[5], &err);
 	else if (r == 0 && strcmp(verb, "cat") == 0)
-		r = cat_table(d, argv[3], &err);
+		r = strcmp(argv[3], "_storage") == 0
+			    ? cat_storage(d, &err)
+			    : cat_table(d, argv[3], &err);
 	else if (r == 0 && strcmp(verb, "export") == 0)
 		r = export_to(d, argv[3], &err);
 	else if (r == 0 && strcmp(verb, "which") == 0)
