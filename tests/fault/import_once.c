@@ -14,6 +14,9 @@
  *                                            then replaces the table by the
  *                                            first, and checks again
  *   import_once export DIR FILE              an archive of the deployment
+ *   import_once schema DIR FILE              sets the schema in FILE
+ *   import_once index DIR TABLE INDEX        check, then the documents in the
+ *                                            order of the index
  *
  * With IMPORT_ONCE_DIES in the environment it kills itself after telling the
  * outcome, so that nothing is closed.
@@ -34,6 +37,7 @@
 #include "cache/base/err.h"
 #include "cache/base/file.h"
 #include "importer/deployment.h"
+#include "importer/deployment_schema.h"
 #include "importer/embedded/embedded.h"
 #include "importer/export.h"
 #include "importer/import.h"
@@ -196,6 +200,47 @@ static int export_to(struct deployment *d, const char *path,
 	return r;
 }
 
+static int set_schema(struct deployment *d, const char *path,
+		      struct cvx_err *err)
+{
+	char text[65536];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t n = 0;
+	int r = fd < 0 ? cvx_fail(err, -errno, "cannot open %s", path) : 0;
+
+	if (r == 0)
+		r = file_pread(fd, text, sizeof(text), 0, &n);
+	if (fd >= 0)
+		(void)close(fd);
+	if (r == 0)
+		r = deployment_set_schema(d, "", text, n, err);
+	if (r == 0)
+		printf("ok\n");
+	return r;
+}
+
+static int cat_index(struct deployment *d, const char *table, const char *index,
+		     struct cvx_err *err)
+{
+	struct index_reader *reader = NULL;
+	char bytes[65536];
+	uint64_t off = 0;
+	size_t n = 1;
+	int r = embedded_check(d, err);
+
+	if (r == 0)
+		r = deployment_open_index(d, "", table, index, &reader, err);
+	while (r == 0 && n > 0) {
+		r = index_reader_read(reader, off, bytes, sizeof(bytes), &n,
+				      err);
+		if (r == 0)
+			r = file_write(STDOUT_FILENO, bytes, n);
+		off += n;
+	}
+	index_reader_close(reader);
+	return r;
+}
+
 static int check(struct deployment *d, struct cvx_err *err)
 {
 	int r = embedded_check(d, err);
@@ -269,11 +314,14 @@ int main(int argc, char **argv)
 	    !(argc == 3 && strcmp(verb, "check") == 0) &&
 	    !(argc >= 5 && strcmp(verb, "which") == 0) &&
 	    !(argc == 4 && strcmp(verb, "cat") == 0) &&
-	    !(argc == 4 && strcmp(verb, "export") == 0)) {
+	    !(argc == 4 && strcmp(verb, "export") == 0) &&
+	    !(argc == 4 && strcmp(verb, "schema") == 0) &&
+	    !(argc == 5 && strcmp(verb, "index") == 0)) {
 		fprintf(stderr, "usage: import_once import DIR TABLE MODE FILE"
 				" | check DIR | cat DIR TABLE"
 				" | which DIR TABLE FILE..."
-				" | export DIR FILE\n");
+				" | export DIR FILE | schema DIR FILE"
+				" | index DIR TABLE INDEX\n");
 		return 2;
 	}
 	r = deployment_open(&settings, &d, &err);
@@ -285,6 +333,10 @@ int main(int argc, char **argv)
 			    : cat_table(d, argv[3], &err);
 	else if (r == 0 && strcmp(verb, "export") == 0)
 		r = export_to(d, argv[3], &err);
+	else if (r == 0 && strcmp(verb, "schema") == 0)
+		r = set_schema(d, argv[3], &err);
+	else if (r == 0 && strcmp(verb, "index") == 0)
+		r = cat_index(d, argv[3], argv[4], &err);
 	else if (r == 0 && strcmp(verb, "which") == 0)
 		r = which(d, argv[3], argv + 4, &err);
 	else if (r == 0)

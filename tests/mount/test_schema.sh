@@ -152,8 +152,8 @@ case_T1_indexes_show_documents_in_their_order() {
 	cat <&5 | jq -c .n >got
 	exec 5<&-
 	expect_file got want
-	expect_text "some" "$(tail -c +100001 "$index" | head -c 1000 | md5sum)" \
-		"$(cat "$index" | tail -c +100001 | head -c 1000 | md5sum)"
+	dd if="$index" bs=1000 skip=100 count=1 2>/dev/null >some
+	tail -c +100001 <"$index" | head -c 1000 | cmp - some
 	expect_refused 'denied|permitted' cp rows.jsonl "$index"
 	expect_refused 'denied|permitted' mkdir mnt/.convex/indexes/u
 	test ! -e mnt/.convex/indexes/t/by_m.jsonl
