@@ -37,7 +37,8 @@ static const char body[] =
 	"    cp new.jsonl users/.new && mv users/.new users/documents.jsonl\n"
 	"\n"
 	".convex/imports.jsonl lists all imports, .convex/deployment.json\n"
-	"says what is mounted. `cp .convex/snapshot.zip backup.zip` makes a\n"
+	"says what is mounted, .convex/schema.json is the schema, for\n"
+	"reading and writing. `cp .convex/snapshot.zip backup.zip` makes a\n"
 	"backup of this moment that `convex import` restores, and\n"
 	".convex/snapshot-with-storage.zip one with the stored files; a\n"
 	"backup, or what was unpacked of it, can be copied in.\n";
