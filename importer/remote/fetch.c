@@ -36,7 +36,7 @@ struct place {
 struct fetch {
 	struct http *http;
 	const struct fetch_target *target;
-	const struct stop *stop;
+	const struct halt *stop;
 	struct cvx_err *err;
 	int dir_fd;
 	int page_fd; /* the page that is read */
@@ -648,7 +648,7 @@ static int fetch_all(struct fetch *f)
 }
 
 int fetch_table(struct http *http, const struct fetch_target *target,
-		int dir_fd, const struct stop *stop, int *ret_fd,
+		int dir_fd, const struct halt *stop, int *ret_fd,
 		struct fetched *ret, struct cvx_err *err)
 {
 	struct fetch f = {.http = http,

@@ -14,10 +14,10 @@
 
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
+#include "importer/remote/halt.h"
 #include "importer/remote/http_error.h"
 #include "importer/remote/http_lane.h"
 #include "importer/remote/secret.h"
-#include "importer/remote/stop.h"
 
 #define CLIENT_NAME "convexfs-" CONVEXFS_VERSION
 #define IDLE_LANES_MAX 8
@@ -609,7 +609,7 @@ static uint64_t random_below(uint64_t limit)
 
 bool http_wait_to_repeat(struct http *h, unsigned number,
 			 const struct http_answer *answer,
-			 const struct stop *stop)
+			 const struct halt *stop)
 {
 	uint64_t ms = h->backoff_ms;
 	unsigned i;
@@ -625,7 +625,7 @@ bool http_wait_to_repeat(struct http *h, unsigned number,
 		ms = answer->retry_after_ms < HTTP_IDLE_MS
 			     ? answer->retry_after_ms
 			     : HTTP_IDLE_MS;
-	return stop_sleep(stop, ms);
+	return halt_sleep(stop, ms);
 }
 
 int http_perform_repeated(struct http *h, const struct http_call *call,
@@ -644,7 +644,7 @@ int http_perform_repeated(struct http *h, const struct http_call *call,
 			return r;
 		if ((call->repetitions_max && number > call->repetitions_max) ||
 		    !http_wait_to_repeat(h, number, ret, call->stop)) {
-			if (stop_is_requested(call->stop)) {
+			if (halt_is_requested(call->stop)) {
 				ret->outcome = HTTP_LOCAL;
 				return cvx_fail(err, -ECANCELED, "interrupted");
 			}

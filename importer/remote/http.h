@@ -26,7 +26,7 @@
 struct cJSON;
 struct cvx_err;
 struct http;
-struct stop;
+struct halt;
 
 #define HTTP_CONNECT_MS 10000
 #define HTTP_IDLE_MS 60000
@@ -76,7 +76,7 @@ struct http_call {
 	unsigned repetitions_max; /* of http_perform_repeated(); 0: 6 */
 	bool no_authorization;
 	bool accept_560; /* as 200: errors of functions (QRY-6) */
-	const struct stop *stop;
+	const struct halt *stop;
 };
 
 struct http_answer {
@@ -119,7 +119,7 @@ int http_parse(const struct http_call *call, const struct http_answer *answer,
  */
 bool http_wait_to_repeat(struct http *h, unsigned number,
 			 const struct http_answer *answer,
-			 const struct stop *stop);
+			 const struct halt *stop);
 
 /*
  * http_perform(), repeated as long as it makes sense: after HTTP_NOT_SENT, and

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "importer/remote/stop.h"
+#include "importer/remote/halt.h"
 
 static void init_curl(void)
 {
@@ -47,16 +47,16 @@ static uint64_t now_ms(void)
 }
 
 /* Until the transfer has ended one way or the other. */
-static CURLcode wait_for_end(struct http_lane *l, const struct stop *stop,
+static CURLcode wait_for_end(struct http_lane *l, const struct halt *stop,
 			     uint64_t idle_ms, const uint64_t *progress)
 {
-	struct curl_waitfd wake = {stop_fd(stop), CURL_WAIT_POLLIN, 0};
+	struct curl_waitfd wake = {halt_fd(stop), CURL_WAIT_POLLIN, 0};
 	uint64_t seen = *progress, moved_at = now_ms(), still;
 	int running = 1, count;
 	CURLMsg *message;
 
 	for (;;) {
-		if (stop_is_requested(stop))
+		if (halt_is_requested(stop))
 			return CURLE_ABORTED_BY_CALLBACK;
 		if (curl_multi_perform(l->multi, &running) != CURLM_OK)
 			return CURLE_OUT_OF_MEMORY;
@@ -81,7 +81,7 @@ static CURLcode wait_for_end(struct http_lane *l, const struct stop *stop,
 
 /* A connection that the other side closed must not kill the program. */
 static CURLcode wait_without_sigpipe(struct http_lane *l,
-				     const struct stop *stop, uint64_t idle_ms,
+				     const struct halt *stop, uint64_t idle_ms,
 				     const uint64_t *progress)
 {
 	const struct timespec none = {0, 0};
@@ -102,7 +102,7 @@ static CURLcode wait_without_sigpipe(struct http_lane *l,
 	return code;
 }
 
-CURLcode http_lane_run(struct http_lane *l, const struct stop *stop,
+CURLcode http_lane_run(struct http_lane *l, const struct halt *stop,
 		       uint64_t idle_ms, const uint64_t *progress)
 {
 	if (curl_multi_add_handle(l->multi, l->easy) != CURLM_OK)

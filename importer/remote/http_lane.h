@@ -11,7 +11,7 @@
 
 #include <curl/curl.h>
 
-struct stop;
+struct halt;
 
 struct http_lane {
 	CURLM *multi;
@@ -28,7 +28,7 @@ void http_lane_free(struct http_lane *l);
  * is moved by easy's callbacks. CURLE_OPERATION_TIMEDOUT when it stands still
  * for idle_ms, CURLE_ABORTED_BY_CALLBACK when stop is requested.
  */
-CURLcode http_lane_run(struct http_lane *l, const struct stop *stop,
+CURLcode http_lane_run(struct http_lane *l, const struct halt *stop,
 		       uint64_t idle_ms, const uint64_t *progress);
 
 #endif

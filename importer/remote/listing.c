@@ -52,7 +52,7 @@ static cJSON *make_args(const char *component)
 
 /* Runs the query; NULL args: memory ran out. */
 static int run(struct http *http, const char *query, cJSON *args,
-	       const struct stop *stop, cJSON **ret, struct cvx_err *err)
+	       const struct halt *stop, cJSON **ret, struct cvx_err *err)
 {
 	if (!args)
 		return cvx_fail_memory(err);
@@ -90,7 +90,7 @@ void remote_components_free(struct remote_component *list, size_t count)
 	free(list);
 }
 
-int remote_list_components(struct http *http, const struct stop *stop,
+int remote_list_components(struct http *http, const struct halt *stop,
 			   struct remote_component **ret, size_t *ret_count,
 			   struct cvx_err *err)
 {
@@ -162,7 +162,7 @@ static int add_table(struct tables *t, const char *name, uint32_t number,
 
 /* {"10001":"users",…} */
 static int add_mapping(struct tables *t, struct http *http,
-		       const char *component, const struct stop *stop,
+		       const char *component, const struct halt *stop,
 		       struct cvx_err *err)
 {
 	unsigned long long number;
@@ -194,7 +194,7 @@ static int add_mapping(struct tables *t, struct http *http,
 /* {"page":[{"name":…}]}, of the root; also those behind the 1000th, which the
  * mapping leaves out. */
 static int add_names(struct tables *t, struct http *http,
-		     const struct stop *stop, struct cvx_err *err)
+		     const struct halt *stop, struct cvx_err *err)
 {
 	cJSON *args = cJSON_CreateObject(), *value;
 	cJSON *options = cJSON_AddObjectToObject(args, "paginationOpts");
@@ -251,7 +251,7 @@ static void sort_tables(struct tables *t)
 }
 
 int remote_list_tables(struct http *http, const char *component,
-		       const struct stop *stop, struct remote_table **ret,
+		       const struct halt *stop, struct remote_table **ret,
 		       size_t *ret_count, struct cvx_err *err)
 {
 	struct tables t = {NULL, 0};
@@ -273,7 +273,7 @@ int remote_list_tables(struct http *http, const char *component,
 }
 
 int remote_count_documents(struct http *http, const char *component,
-			   const char *table, const struct stop *stop,
+			   const char *table, const struct halt *stop,
 			   uint64_t *ret, struct cvx_err *err)
 {
 	cJSON *args = make_args(component), *value;
@@ -296,7 +296,7 @@ int remote_count_documents(struct http *http, const char *component,
 }
 
 int remote_print_schema(struct http *http, const char *component,
-			const struct stop *stop, struct cvx_buf *out,
+			const struct halt *stop, struct cvx_buf *out,
 			struct cvx_err *err)
 {
 	const char *text;
@@ -419,7 +419,7 @@ static cJSON *make_file_args(const char *component, const char *cursor)
 
 /* One page. *cursor becomes that of the next one; NULL behind the last. */
 static int add_file_page(struct files *files, struct http *http,
-			 const char *component, const struct stop *stop,
+			 const char *component, const struct halt *stop,
 			 char **cursor, struct cvx_err *err)
 {
 	CVX_AUTO(cvx_freep) char *before = *cursor;
@@ -459,7 +459,7 @@ static int compare_files(const void *a, const void *b)
 }
 
 int remote_list_stored_files(struct http *http, const char *component,
-			     const struct stop *stop, struct stored_file **ret,
+			     const struct halt *stop, struct stored_file **ret,
 			     size_t *ret_count, struct cvx_err *err)
 {
 	struct files files = {NULL, 0};
@@ -515,7 +515,7 @@ static void empty_window(void *ctx)
 
 /* FIL-4: the path is enough, its origin may be another than ours. */
 static int read_window(struct http *http, const char *path, const char *range,
-		       struct window *w, const struct stop *stop,
+		       struct window *w, const struct halt *stop,
 		       struct cvx_err *err)
 {
 	const struct http_call call = {.method = "GET",
@@ -542,7 +542,7 @@ static int read_window(struct http *http, const char *path, const char *range,
 
 int remote_read_stored_file(struct http *http, const char *component,
 			    const struct stored_file *file, uint64_t off,
-			    void *bytes, size_t size, const struct stop *stop,
+			    void *bytes, size_t size, const struct halt *stop,
 			    size_t *ret_n, struct cvx_err *err)
 {
 	CVX_AUTO(cvx_buf_fini) struct cvx_buf path = CVX_BUF_INIT(4096);

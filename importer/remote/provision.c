@@ -12,12 +12,12 @@
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "importer/remote/deploy_key.h"
+#include "importer/remote/halt.h"
 #include "importer/remote/http.h"
 #include "importer/remote/local_record.h"
 #include "importer/remote/secret.h"
 #include "importer/remote/selection.h"
 #include "importer/remote/settings.h"
-#include "importer/remote/stop.h"
 
 #define DEFAULT_HOST "https://api.convex.dev"
 #define PATH_MAX_SIZE ((size_t)8192)

@@ -13,7 +13,7 @@
 struct cvx_err;
 struct selection;
 struct settings;
-struct stop;
+struct halt;
 
 /* How a deployment is reached. */
 struct remote_access {
@@ -25,7 +25,7 @@ struct remote_access {
 };
 
 struct provision_settings {
-	const struct stop *stop; /* or NULL */
+	const struct halt *stop; /* or NULL */
 	uint64_t idle_ms;	 /* 0: HTTP_IDLE_MS */
 	uint64_t backoff_ms;	 /* 0: as http.h says */
 };

@@ -77,7 +77,7 @@ static int take_value(const char *path, cJSON *result, cJSON **ret,
 }
 
 int query_run(struct http *http, const char *path, struct cJSON *args,
-	      const char *ts, const struct stop *stop, struct cJSON **ret,
+	      const char *ts, const struct halt *stop, struct cJSON **ret,
 	      struct cvx_err *err)
 {
 	CVX_AUTO(cvx_freep) char *text = print_call(path, args, ts);
@@ -107,7 +107,7 @@ int query_run(struct http *http, const char *path, struct cJSON *args,
 	return r;
 }
 
-int query_timestamp(struct http *http, const struct stop *stop, char **ret,
+int query_timestamp(struct http *http, const struct halt *stop, char **ret,
 		    struct cvx_err *err)
 {
 	const struct http_call call = {.method = "POST",

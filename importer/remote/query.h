@@ -12,7 +12,7 @@
 struct cJSON;
 struct cvx_err;
 struct http;
-struct stop;
+struct halt;
 
 /*
  * Runs the query "module/path:export" with one object of arguments, which is
@@ -23,14 +23,14 @@ struct stop;
  * the key has no permission (HTTP-8).
  */
 int query_run(struct http *http, const char *path, struct cJSON *args,
-	      const char *ts, const struct stop *stop, struct cJSON **ret,
+	      const char *ts, const struct halt *stop, struct cJSON **ret,
 	      struct cvx_err *err);
 
 /* The error of a query that answered with that message; NULL: with none. */
 int query_fail(const char *path, const char *message, struct cvx_err *err);
 
 /* The deployment's present time as base64, for query_run(); free() it. */
-int query_timestamp(struct http *http, const struct stop *stop, char **ret,
+int query_timestamp(struct http *http, const struct halt *stop, char **ret,
 		    struct cvx_err *err);
 
 /* {"$integer":…}, a whole number, or a decimal string; false: none of them. */

@@ -12,9 +12,9 @@
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "cache/base/file.h"
+#include "importer/remote/halt.h"
 #include "importer/remote/http.h"
 #include "importer/remote/query.h"
-#include "importer/remote/stop.h"
 
 #define POLL_MS 250
 #define POLL_MAX_MS 2000
@@ -151,7 +151,7 @@ static int wait_for_end(struct http *http,
 	int r;
 
 	while ((r = look(http, settings, id, ret_ts, err)) > 0) {
-		if (!stop_sleep(settings->stop, ms)) {
+		if (!halt_sleep(settings->stop, ms)) {
 			r = cvx_fail(err, -ECANCELED, "interrupted");
 			break;
 		}
@@ -159,7 +159,7 @@ static int wait_for_end(struct http *http,
 		if (ms > POLL_MAX_MS)
 			ms = POLL_MAX_MS;
 	}
-	if (r < 0 && stop_is_requested(settings->stop))
+	if (r < 0 && halt_is_requested(settings->stop))
 		cancel(http, id);
 	return r;
 }

@@ -10,9 +10,9 @@
 
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
+#include "importer/remote/halt.h"
 #include "importer/remote/http.h"
 #include "importer/remote/query.h"
-#include "importer/remote/stop.h"
 #include "importer/remote/upload.h"
 
 #define POLL_MS 250
@@ -34,7 +34,7 @@ struct remote_import {
 	struct remote_import_target target; /* its texts are our own */
 	struct remote_import_settings settings;
 	struct upload *upload;
-	struct stop *stop;
+	struct halt *stop;
 	char *component;
 	char *table;
 	double newest_before; /* _creationTime of the newest other import */
@@ -201,7 +201,7 @@ static bool fill_finish(const struct remote_import *imp, cJSON *body)
  * and with ambiguous also when it may have arrived. Without a stop it does not
  * take long. */
 static int post(struct remote_import *imp, const char *path, cJSON *body,
-		const struct stop *stop, bool ambiguous,
+		const struct halt *stop, bool ambiguous,
 		struct http_answer *answer, struct cvx_err *err)
 {
 	CVX_AUTO(cvx_freep) char *text = cJSON_PrintUnformatted(body);
@@ -410,7 +410,7 @@ static int wait_for_state(struct remote_import *imp, cJSON **ret,
 		    *ret_state != STATE_IN_PROGRESS)
 			return 0;
 		cJSON_Delete(*ret);
-		if (!stop_sleep(imp->stop, ms))
+		if (!halt_sleep(imp->stop, ms))
 			return cvx_fail(err, -ECANCELED, "interrupted");
 		ms += ms / 2 + 1;
 		if (ms > POLL_MAX_MS)
@@ -425,7 +425,7 @@ static int error_of(const struct remote_import *imp, const char *text)
 	if (strlen(text) < 100 && strcasestr(text, "cancel"))
 		return -ECANCELED;
 	if (imp->target.mode == IMPORT_REQUIRE_EMPTY && !imp->was_performed &&
-	    (strcasestr(text, "not empty") || strcasestr(text, "exists")))
+	    (strcasestr(text, "not empty") || strcasestr(text, "already")))
 		return -EEXIST;
 	return -EINVAL;
 }
@@ -524,7 +524,7 @@ static int perform(struct remote_import *imp, struct cvx_err *err)
 
 	if (!body)
 		return cvx_fail_memory(err);
-	if (stop_is_requested(imp->stop)) {
+	if (halt_is_requested(imp->stop)) {
 		cJSON_Delete(body);
 		return cvx_fail(err, -ECANCELED, "interrupted");
 	}
@@ -556,7 +556,7 @@ static int fail_unknown(struct remote_import *imp, struct cvx_err *err)
 static int end_canceled(struct remote_import *imp, uint64_t *ret_count,
 			struct cvx_err *err)
 {
-	struct stop *stop = imp->stop;
+	struct halt *stop = imp->stop;
 	cJSON *state = NULL;
 	enum state kind;
 	int r;
@@ -615,7 +615,7 @@ static int run(struct remote_import *imp, uint64_t *ret_count,
 	if (r < 0) {
 		if (err)
 			*err = looking;
-		return stop_is_requested(imp->stop)
+		return halt_is_requested(imp->stop)
 			       ? end_canceled(imp, ret_count, err)
 			       : fail_unknown(imp, err);
 	}
@@ -694,7 +694,7 @@ int remote_import_new(struct http *http,
 		imp->settings.poll_ms = POLL_MS;
 	r = copy_texts(imp, target, err);
 	if (r == 0)
-		r = stop_new(&imp->stop, err);
+		r = halt_new(&imp->stop, err);
 	if (r == 0)
 		r = upload_new(&upload, &imp->upload, err);
 	if (r < 0)
@@ -710,7 +710,7 @@ void remote_import_free(struct remote_import *imp)
 		return;
 	upload_free(imp->upload);
 	abandon(imp);
-	stop_free(imp->stop);
+	halt_free(imp->stop);
 	free(imp->component);
 	free(imp->table);
 	free(imp->id);
@@ -756,7 +756,7 @@ int remote_import_commit(struct remote_import *imp, uint64_t size,
 
 void remote_import_cancel(struct remote_import *imp)
 {
-	stop_request(imp->stop);
+	halt_request(imp->stop);
 	upload_cancel(imp->upload);
 }
 

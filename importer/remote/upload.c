@@ -11,9 +11,9 @@
 #include "cache/base/buf.h"
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
+#include "importer/remote/halt.h"
 #include "importer/remote/http.h"
 #include "importer/remote/query.h"
-#include "importer/remote/stop.h"
 
 #define BOM_SIZE 3
 #define PATH_SIZE_MAX ((size_t)1 << 20)
@@ -40,7 +40,7 @@ struct upload {
 	pthread_cond_t changed;
 	pthread_t threads[UPLOAD_AT_ONCE];
 	size_t thread_count;
-	struct stop *stop; /* of this round; another one after a restart */
+	struct halt *stop; /* of this round; another one after a restart */
 	uint64_t available;
 	uint64_t size; /* UINT64_MAX: not known yet */
 	uint64_t next_off;
@@ -101,7 +101,7 @@ static void fail(struct upload *u, const struct cvx_err *err)
 {
 	if (u->failure.code == 0)
 		u->failure = *err;
-	stop_request(u->stop);
+	halt_request(u->stop);
 	announce(u);
 }
 
@@ -141,7 +141,7 @@ static int read_body(void *ctx, uint64_t off, void *bytes, size_t size)
 			   bytes, size);
 }
 
-static int start(struct upload *u, struct stop *stop, char **ret,
+static int start(struct upload *u, struct halt *stop, char **ret,
 		 struct cvx_err *err)
 {
 	const struct http_call call = {.method = "POST",
@@ -205,7 +205,7 @@ static int take_part_token(const struct http_call *call,
 }
 
 /* *ret_again: it may have arrived; the upload must begin again (7.8). */
-static int send_part(struct upload *u, struct stop *stop, const char *token,
+static int send_part(struct upload *u, struct halt *stop, const char *token,
 		     const struct part *part, char **ret, bool *ret_again,
 		     struct cvx_err *err)
 {
@@ -327,7 +327,7 @@ static void do_start(struct upload *u)
 {
 	struct cvx_err err = CVX_ERR_INIT;
 	struct http_answer none = {.outcome = HTTP_LOCAL};
-	struct stop *stop = u->stop;
+	struct halt *stop = u->stop;
 	unsigned number = u->round_count;
 	bool prepare = !u->is_prepared && u->settings.prepare;
 	char *token = NULL;
@@ -362,7 +362,7 @@ static void begin_again(struct upload *u, const struct cvx_err *err)
 	}
 	u->round_count++;
 	u->begins_again = true;
-	stop_request(u->stop); /* the others of this round */
+	halt_request(u->stop); /* the others of this round */
 }
 
 static void *work(void *ctx);
@@ -392,7 +392,7 @@ static void take_result(struct upload *u, const struct part *part, char *token)
 static void do_part(struct upload *u)
 {
 	struct cvx_err err = CVX_ERR_INIT;
-	struct stop *stop = u->stop;
+	struct halt *stop = u->stop;
 	const char *upload_token = u->token;
 	char *token = NULL;
 	struct part part;
@@ -424,18 +424,18 @@ static void do_part(struct upload *u)
 static void do_begin_again(struct upload *u)
 {
 	struct cvx_err err = CVX_ERR_INIT;
-	struct stop *stop = NULL;
+	struct halt *stop = NULL;
 
 	u->begins_again = false;
 	forget(u);
-	if (stop_new(&stop, &err) < 0) {
+	if (halt_new(&stop, &err) < 0) {
 		fail(u, &err);
 		return;
 	}
-	stop_free(u->stop);
+	halt_free(u->stop);
 	u->stop = stop;
 	if (u->is_canceled)
-		stop_request(stop);
+		halt_request(stop);
 	announce(u);
 }
 
@@ -480,7 +480,7 @@ int upload_new(const struct upload_settings *settings, struct upload **ret,
 	if (u->settings.part_size == 0)
 		u->settings.part_size = UPLOAD_PART_SIZE;
 	u->size = UINT64_MAX;
-	r = stop_new(&u->stop, err);
+	r = halt_new(&u->stop, err);
 	if (r < 0) {
 		free(u);
 		return r;
@@ -500,14 +500,14 @@ void upload_free(struct upload *u)
 	lock(u);
 	u->is_ending = true;
 	count = u->thread_count;
-	stop_request(u->stop);
+	halt_request(u->stop);
 	announce(u);
 	unlock(u);
 	for (i = 0; i < count; i++)
 		(void)pthread_join(u->threads[i], NULL);
 	forget(u);
 	free(u->tokens);
-	stop_free(u->stop);
+	halt_free(u->stop);
 	(void)pthread_cond_destroy(&u->changed);
 	(void)pthread_mutex_destroy(&u->lock);
 	free(u);
@@ -540,7 +540,7 @@ void upload_restart(struct upload *u)
 	u->size = UINT64_MAX; /* or a thread would begin before we return */
 	u->available = 0;
 	u->begins_again = true;
-	stop_request(u->stop);
+	halt_request(u->stop);
 	announce(u);
 	while (!is_idle(u))
 		wait_for_change(u);

@@ -10,7 +10,7 @@
 
 #include "importer/remote/http.h"
 #include "importer/remote/http_error.h"
-#include "importer/remote/stop.h"
+#include "importer/remote/halt.h"
 #include "tests/unit/loopback.h"
 
 /* What a server says, and what it has seen. */
@@ -367,18 +367,18 @@ TEST(http_slow_answer_is_still_an_answer)
 
 static void *request_stop(void *ctx)
 {
-	stop_request(ctx);
+	halt_request(ctx);
 	return NULL;
 }
 
 TEST(http_wait_is_interrupted_from_another_thread)
 {
 	struct bench b;
-	struct stop *stop;
+	struct halt *stop;
 	pthread_t thread;
 
 	begin(&b);
-	EXPECT_OK(stop_new(&stop, &b.err), &b.err);
+	EXPECT_OK(halt_new(&stop, &b.err), &b.err);
 	b.script.answer.fault = LOOPBACK_HANG;
 	b.call.stop = stop;
 	assert_int_equal(pthread_create(&thread, NULL, request_stop, stop), 0);
@@ -386,8 +386,8 @@ TEST(http_wait_is_interrupted_from_another_thread)
 	EXPECT_INT(b.answer.outcome, HTTP_LOCAL);
 	http_answer_fini(&b.answer);
 	assert_int_equal(pthread_join(thread, NULL), 0);
-	assert_false(stop_sleep(stop, 100000));
-	stop_free(stop);
+	assert_false(halt_sleep(stop, 100000));
+	halt_free(stop);
 	end(&b);
 }
 

@@ -9,7 +9,7 @@
 
 #include "importer/remote/http.h"
 #include "importer/remote/remote_export.h"
-#include "importer/remote/stop.h"
+#include "importer/remote/halt.h"
 #include "tests/unit/loopback.h"
 
 #define ARCHIVE "PK the bytes of an archive"
@@ -28,7 +28,7 @@ struct model {
 	unsigned count;
 	unsigned request_count;
 	char seen[16][128];
-	struct stop *stop; /* requested at the second look */
+	struct halt *stop; /* requested at the second look */
 };
 
 static char *print_state(struct model *m)
@@ -63,7 +63,7 @@ static void act(struct model *m, const struct loopback_request *q,
 	} else if (strcmp(q->path, "/api/query") == 0) {
 		assert_non_null(strstr(q->body, "exports:getLatest"));
 		if (m->stop && m->progress == 1)
-			stop_request(m->stop);
+			halt_request(m->stop);
 		a->body = print_state(m);
 	} else if (strncmp(q->path, "/api/export/cancel/", 19) == 0) {
 		assert_string_equal(q->path, "/api/export/cancel/e1");
@@ -228,11 +228,11 @@ TEST(remote_export_interrupted_cancels_it_there)
 	struct remote_export_result result;
 	struct cvx_err err = CVX_ERR_INIT;
 
-	EXPECT_OK(stop_new(&m.stop, &err), &err);
+	EXPECT_OK(halt_new(&m.stop, &err), &err);
 	EXPECT_FAIL(export(&m, false, &result, &err), &err, -ECANCELED,
 		    "interrupted");
 	assert_true(m.was_canceled);
-	stop_free(m.stop);
+	halt_free(m.stop);
 }
 
 UNIT_MAIN(

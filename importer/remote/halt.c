@@ -1,4 +1,4 @@
-#include "importer/remote/stop.h"
+#include "importer/remote/halt.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -11,14 +11,14 @@
 
 #include "cache/base/err.h"
 
-struct stop {
+struct halt {
 	atomic_bool requested;
 	int fd;
 };
 
-int stop_new(struct stop **ret, struct cvx_err *err)
+int halt_new(struct halt **ret, struct cvx_err *err)
 {
-	struct stop *s = calloc(1, sizeof(*s));
+	struct halt *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return cvx_fail_memory(err);
@@ -31,7 +31,7 @@ int stop_new(struct stop **ret, struct cvx_err *err)
 	return 0;
 }
 
-void stop_free(struct stop *s)
+void halt_free(struct halt *s)
 {
 	if (!s)
 		return;
@@ -39,7 +39,7 @@ void stop_free(struct stop *s)
 	free(s);
 }
 
-void stop_request(struct stop *s)
+void halt_request(struct halt *s)
 {
 	const uint64_t one = 1;
 	int saved = errno;
@@ -49,22 +49,22 @@ void stop_request(struct stop *s)
 	errno = saved;
 }
 
-bool stop_is_requested(const struct stop *s)
+bool halt_is_requested(const struct halt *s)
 {
 	return s && atomic_load(&s->requested);
 }
 
-int stop_fd(const struct stop *s)
+int halt_fd(const struct halt *s)
 {
 	return s ? s->fd : -1;
 }
 
-bool stop_sleep(const struct stop *s, uint64_t ms)
+bool halt_sleep(const struct halt *s, uint64_t ms)
 {
-	struct pollfd pollfd = {.fd = stop_fd(s), .events = POLLIN};
+	struct pollfd pollfd = {.fd = halt_fd(s), .events = POLLIN};
 
-	if (stop_is_requested(s))
+	if (halt_is_requested(s))
 		return false;
 	(void)poll(&pollfd, 1, ms < INT_MAX ? (int)ms : INT_MAX);
-	return !stop_is_requested(s);
+	return !halt_is_requested(s);
 }

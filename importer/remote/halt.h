@@ -1,0 +1,31 @@
+/*
+ * halt: lets any thread interrupt what others wait for. Once requested it
+ * stays requested.
+ *
+ * Threads: locked inside; free it when nobody uses it any more.
+ */
+#ifndef CVX_IMPORTER_REMOTE_HALT_H
+#define CVX_IMPORTER_REMOTE_HALT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cvx_err;
+struct halt;
+
+int halt_new(struct halt **ret, struct cvx_err *err);
+void halt_free(struct halt *s);
+
+/* From a signal handler, too. */
+void halt_request(struct halt *s);
+
+/* NULL is never requested. */
+bool halt_is_requested(const struct halt *s);
+
+/* Becomes readable by the request, and stays so; -1 for NULL. */
+int halt_fd(const struct halt *s);
+
+/* Sleeps; false: the request came. */
+bool halt_sleep(const struct halt *s, uint64_t ms);
+
+#endif
