@@ -70,6 +70,23 @@ case_F_full_state_disk() {
 	expect_numbers t 3
 }
 
+case_F_full_state_disk_for_a_stored_file() {
+	small_disk 2m "$DIR/disk"
+	mkdir "$DIR/spool"
+	STATE=$DIR/disk/state
+	start_mount -o "cache_dir=$DIR/spool"
+	seq 1 1000000 >large.txt
+	echo small >small.txt
+	cp small.txt "$MNT/_storage/"
+	expect_refused 'No space left' cp large.txt "$MNT/_storage/"
+	expect_reject _storage/large.txt large.txt
+	cp small.txt "$MNT/_storage/"
+	expect_text "files" "$(wc -l <"$MNT/_storage/documents.jsonl")" 2
+	# Nothing of it is left.
+	expect_text "bytes" "$(find "$STATE/files" "$STATE/stage" -type f \
+		-printf '%s\n' | sort | uniq -c | xargs)" "2 6"
+}
+
 # Filled by someone else, to the last byte.
 case_F_state_disk_without_any_room() {
 	small_disk 2m "$DIR/disk"
