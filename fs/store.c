@@ -22,9 +22,20 @@ static const char *name_of(const struct stage *s)
 	return slash ? slash + 1 : s->path;
 }
 
-static const char *type_of(const struct stage *s)
+/* The content type that it shall have, to be freed; NULL: none. It can be set
+ * while the file is stored. */
+static int copy_type(struct stage *s, char **ret, struct cvx_err *err)
 {
-	return s->has_content_type ? s->content_type : stored_type(name_of(s));
+	const char *type = stored_type(name_of(s));
+	char *copy;
+
+	pthread_mutex_lock(&s->lock);
+	if (s->has_content_type)
+		type = s->content_type;
+	copy = type ? strdup(type) : NULL;
+	pthread_mutex_unlock(&s->lock);
+	*ret = copy;
+	return type && !copy ? cvx_fail_memory(err) : 0;
 }
 
 /* What it has become, for those who ask for the name they wrote. It is stored,
@@ -55,13 +66,16 @@ static int open_bytes(struct stage *s, int *ret_fd, struct cvx_err *err)
 
 static int store_upload(struct stage *s, struct cvx_err *err)
 {
+	CVX_AUTO(cvx_freep) char *type = NULL;
 	char id[ID_TEXT_MAX + 1];
 	int fd;
-	int r = open_bytes(s, &fd, err);
+	int r = copy_type(s, &type, err);
 
 	if (r == 0)
+		r = open_bytes(s, &fd, err);
+	if (r == 0)
 		r = deployment_store_file(s->env->deployment,
-					  s->place.component, type_of(s), fd,
+					  s->place.component, type, fd,
 					  spool_size(s->spool), id, err);
 	if (r == 0)
 		note_stored(s, id);
@@ -85,9 +99,12 @@ static int make_row(const char *id, const char *type, struct storage_row *ret,
 static int store_by_id(struct stage *s, struct expected *e, struct cvx_err *err)
 {
 	CVX_AUTO(storage_row_fini) struct storage_row row = {.number = 0};
+	CVX_AUTO(cvx_freep) char *type = NULL;
 	struct storage_row told;
-	int r = make_row(s->place.id, type_of(s), &row, err), fd;
+	int r = copy_type(s, &type, err), fd;
 
+	if (r == 0)
+		r = make_row(s->place.id, type, &row, err);
 	if (r == 0)
 		r = expected_find(e, s->place.component, row.number, &row.key,
 				  &told, err);
