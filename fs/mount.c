@@ -26,6 +26,7 @@
 #include "fs/session.h"
 #include "fs/source.h"
 #include "importer/deployment.h"
+#include "importer/server/server.h"
 
 #define READY_TIMEOUT_MS 60000
 
@@ -33,8 +34,10 @@
 struct mount {
 	struct mount_options options;
 	char *mountpoint;
-	char *state_dir; /* of the embedded deployment */
-	char *log;	 /* a file; NULL: another place */
+	char *state_dir;     /* of the embedded deployment */
+	char *log;	     /* a file; NULL: another place */
+	char *serve_address; /* NULL: it is not served */
+	uint16_t serve_port;
 	struct daemon_link link;
 	struct deployment *deployment;
 	struct rejects *rejects;
@@ -50,6 +53,7 @@ static void mount_fini(struct mount *m)
 	free(m->mountpoint);
 	free(m->state_dir);
 	free(m->log);
+	free(m->serve_address);
 }
 
 static enum exit_status print_failure(enum exit_status status,
@@ -66,6 +70,7 @@ static enum exit_status status_of(int r)
 		return EXIT_STATUS_DONE;
 	case -EINVAL:
 	case -ENOTSUP:
+	case -EPERM:
 		return EXIT_STATUS_WRONG_CALL;
 	default:
 		return EXIT_STATUS_LOCAL_TROUBLE;
@@ -120,6 +125,16 @@ static int resolve_folders(struct mount *m, struct cvx_err *err)
 	return r;
 }
 
+static int resolve_listen(struct mount *m, struct cvx_err *err)
+{
+	int r = server_read_listen(m->options.serve, &m->serve_address,
+				   &m->serve_port, err);
+
+	return r < 0 ? r
+		     : server_check_address(m->serve_address,
+					    m->options.allow_remote, err);
+}
+
 /* All that can be told to be wrong without changing anything. */
 static enum exit_status prepare(struct mount *m, struct cvx_err *err)
 {
@@ -131,6 +146,8 @@ static enum exit_status prepare(struct mount *m, struct cvx_err *err)
 		status = mountpoint_check(o->mountpoint, &m->mountpoint, err);
 	if (status == EXIT_STATUS_DONE && o->allow_other)
 		status = mountpoint_check_allow_other(err);
+	if (status == EXIT_STATUS_DONE && o->serve)
+		status = status_of(resolve_listen(m, err));
 	if (status == EXIT_STATUS_DONE)
 		status = status_of(resolve_folders(m, err));
 	return status;
@@ -286,15 +303,42 @@ static void *announce(void *arg)
 	return NULL;
 }
 
+/* -o serve. *ret is NULL if it is not asked for. */
+static int start_server(struct mount *m, struct server **ret,
+			struct cvx_err *err)
+{
+	const struct server_settings settings = {
+		.address = m->serve_address,
+		.port = m->serve_port,
+		.allow_remote = m->options.allow_remote,
+	};
+	int r;
+
+	*ret = NULL;
+	if (!m->serve_address)
+		return 0;
+	r = server_start(m->deployment, &settings, ret, err);
+	if (r == 0)
+		log_info("%s: served at %s", m->mountpoint, server_url(*ret));
+	return r;
+}
+
 static int run_session(struct mount *m, struct session *s, struct cvx_err *err)
 {
+	struct server *server;
 	pthread_t announcer;
 	sigset_t old;
 	int r;
 
 	block_stop_signals(&old); /* threads inherit this */
+	r = start_server(m, &server, err);
+	if (r < 0) {
+		session_free(s);
+		return r;
+	}
 	r = pthread_create(&announcer, NULL, announce, m);
 	if (r != 0) {
+		server_stop(server);
 		session_free(s);
 		return cvx_fail(err, -r, "cannot start a thread: %s",
 				strerror(r));
@@ -308,6 +352,7 @@ static int run_session(struct mount *m, struct session *s, struct cvx_err *err)
 	r = session_run(s, err);
 	block_stop_signals(&old);
 	running = NULL;
+	server_stop(server);
 	session_free(s);
 	(void)pthread_join(announcer, NULL);
 	return r;

@@ -64,6 +64,14 @@ const struct option_spec option_words[] = {
 	 KIND_TEXT, GROUP_COMMON, AT(log)},
 	{"debug", NULL, "log every operation", KIND_ON, GROUP_COMMON,
 	 AT(debug)},
+	{"serve", "ADDR:PORT",
+	 "serve the deployment to Convex's own client as well, as convexfs "
+	 "serve does",
+	 KIND_TEXT, GROUP_COMMON, AT(serve)},
+	{"allow_remote", NULL,
+	 "serve on addresses that other machines reach, too; what is sent is "
+	 "not encrypted",
+	 KIND_ON, GROUP_COMMON, AT(allow_remote)},
 	{"timeout", "TIME",
 	 "give up after this time without progress (default: 60s)",
 	 KIND_SECONDS, GROUP_REMOTE, AT(timeout_s)},

@@ -38,6 +38,8 @@ struct mount_options {
 	uint64_t reject_limit;
 	char *cache_dir; /* NULL: the default */
 	char *log;	 /* a file, "syslog", or NULL: the default */
+	char *serve;	 /* where to serve it as well; NULL: nowhere */
+	bool allow_remote;
 	/* For deployments that are not on this machine. */
 	uint64_t timeout_s;
 	uint64_t cache_size;

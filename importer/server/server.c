@@ -112,6 +112,18 @@ int server_read_listen(const char *text, char **ret_address, uint16_t *ret_port,
 	return 0;
 }
 
+int server_check_address(const char *address, bool allow_remote,
+			 struct cvx_err *err)
+{
+	if (allow_remote || is_loopback(address))
+		return 0;
+	return cvx_fail(err, -EPERM,
+			"%s can be reached from other machines, and what is "
+			"sent is not encrypted; if that is meant, give "
+			"--allow-remote, or for a mount -o allow_remote",
+			address);
+}
+
 /* --- starting and stopping ----------------------------------------------- */
 
 static void on_import_changed(void *ctx)
@@ -202,13 +214,10 @@ int server_start(struct deployment *d, const struct server_settings *settings,
 		return cvx_fail(err, -EROFS,
 				"a deployment that is opened read-only cannot "
 				"be served");
-	if (!settings->allow_remote && !is_loopback(settings->address))
-		return cvx_fail(err, -EPERM,
-				"%s can be reached from other machines, and "
-				"what is sent is not encrypted; if that is "
-				"meant, give --allow-remote",
-				settings->address);
-	r = auth_init(&s->auth, d, err);
+	r = server_check_address(settings->address, settings->allow_remote,
+				 err);
+	if (r == 0)
+		r = auth_init(&s->auth, d, err);
 	if (r == 0)
 		r = uploads_new(d, &s->uploads, err);
 	if (r == 0)

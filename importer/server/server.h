@@ -31,9 +31,13 @@ struct server_settings {
 int server_read_listen(const char *text, char **ret_address, uint16_t *ret_port,
 		       struct cvx_err *err);
 
+/* -EPERM unless the address is loopback, or others are allowed. */
+int server_check_address(const char *address, bool allow_remote,
+			 struct cvx_err *err);
+
 /*
  * Listens and answers from now on. d must stay open, and must not be
- * read-only (-EROFS). -EPERM: the address needs allow_remote.
+ * read-only (-EROFS).
  */
 int server_start(struct deployment *d, const struct server_settings *settings,
 		 struct server **ret, struct cvx_err *err);

@@ -17,12 +17,16 @@ export CI=1 NO_COLOR=1
 
 declare -A servers=() # process id -> its log
 
-# start_server [PORT [OPTION...]]: port 0 is any that is free.
 start_server() {
-	local port=${1-0} log
-	[ $# -eq 0 ] || shift
+	start_server_at 127.0.0.1:0
+}
+
+# start_server_at ADDR:PORT [OPTION...]: port 0 is any that is free.
+start_server_at() {
+	local listen=$1 log
+	shift
 	log=$DIR/.log.server$((${#servers[@]} + $(find "$DIR" -name '.log.server*' | wc -l)))
-	"$CVX_BIN" serve --listen "127.0.0.1:$port" "$@" "local:$STATE" \
+	"$CVX_BIN" serve --listen "$listen" "$@" "local:$STATE" \
 		>"$log" 2>&1 </dev/null &
 	SERVER=$!
 	until grep -q '^serving ' "$log"; do
@@ -34,9 +38,7 @@ start_server() {
 	done
 	servers[$SERVER]=$log
 	URL=$(sed -n 's/^serving .* at //p' "$log")
-	KEY=$(sed -n 's/^serving \(.*\) at .*/\1/p' "$log")"|$(sqlite3 \
-		"$STATE/catalog.sqlite3" \
-		"SELECT lower(hex(value)) FROM meta WHERE key = 'secret'")"
+	KEY=$("$CVX_BIN" status --show-key "local:$STATE")
 	export URL KEY
 }
 

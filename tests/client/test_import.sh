@@ -75,7 +75,7 @@ case_IMP23_a_failing_import_tells_the_place_and_changes_nothing() {
 	seed t 1
 	expect_cli 1 import --table t --append bad.jsonl
 	expect_said 'row 2000'
-	printf '{"n":2}\n{"$n":3}\n' >values.jsonl
+	echo '{"n":2} {"%n":3}' | tr ' %' '\n$' >values.jsonl
 	expect_cli 1 import --table t --append values.jsonl
 	expect_said 't     \| .* \| 0 of 1 \|'
 	expect_said 'row 2'
@@ -102,9 +102,9 @@ case_IMP14_component_and_wrong_key() {
 # import-03 with a terminal, import-12: the server restarts while the client
 # waits for an answer; the import goes on from its record.
 case_IMP12_restart_between_question_and_answer() {
-	local port question
+	local listen question
 	start_server
-	port=${URL##*:}
+	listen=${URL#http://}
 	start_mount
 	seed t 1 2
 	stop_mount
@@ -119,7 +119,7 @@ case_IMP12_restart_between_question_and_answer() {
 	exec 3>answer
 	await 20 grep -q 'Perform import' asked
 	kill_server
-	start_server "$port"
+	start_server_at "$listen"
 	printf 'y\r' >&3
 	wait "$question" || fail "the client failed: $(cat asked)"
 	exec 3>&-
