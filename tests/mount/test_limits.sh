@@ -200,8 +200,8 @@ case_C5_keys_are_nowhere() {
 	unset CONVEX_DEPLOY_KEY
 	echo '{' >"$MNT/t.jsonl"
 	tr '\0' ' ' <"/proc/$DAEMON/cmdline" >"$DIR/cmdline"
-	cat "$MNT/README.md" "$MNT"/.convex/[dil]* "$MNT"/*.error \
-		"$DIR"/.log.* "$DIR/cmdline" >all
+	cat "$MNT/README.md" "$MNT"/.convex/*.json* "$MNT/.convex/last-error" \
+		"$MNT"/*.error "$DIR"/.log.* "$DIR/cmdline" >all
 	grep -q 'row 1' all
 	grep -F secret all && fail "a key is told"
 	return 0
