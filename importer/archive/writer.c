@@ -35,6 +35,8 @@ struct archive_writer {
 	size_t count, capacity;
 
 	/* While it runs. */
+	const struct deflate_feed *feed;
+	const struct member *fed;
 	struct deflater *deflater;
 	struct file_sink sink;
 	const struct archive_watcher *watcher;
@@ -104,13 +106,39 @@ static zip_int64_t fail_member(struct archive_writer *w)
 	return -1;
 }
 
+/* What is fed is ahead of what goes out, and the name is that of its own. */
+static int name_failure(const struct archive_writer *w, int r,
+			struct cvx_err *err)
+{
+	if (r < 0 && r != -ECANCELED && r != -ENOMEM)
+		(void)cvx_err_prefix(err, "%.200s", w->fed->name);
+	return r;
+}
+
+static int feed_open(void *ctx, size_t entry, struct cvx_err *err)
+{
+	struct archive_writer *w = ctx;
+
+	w->fed = w->members[entry];
+	return name_failure(w, w->feed->open(w->feed->ctx, entry, err), err);
+}
+
+static int feed_read(void *ctx, void *buf, size_t size, size_t *ret_n,
+		     struct cvx_err *err)
+{
+	struct archive_writer *w = ctx;
+	int r = w->feed->read(w->feed->ctx, buf, size, ret_n, err);
+
+	return name_failure(w, r, err);
+}
+
 static int next_block(struct member *m, struct cvx_err *err)
 {
 	struct archive_writer *w = m->w;
 	int r = deflater_next(w->deflater, m->index, &m->block, err);
 
 	if (r < 0)
-		return cvx_err_prefix(err, "%.200s", m->name);
+		return r;
 	m->block_done = 0;
 	m->checksum = deflate_join_checksums(m->checksum, m->block.checksum,
 					     m->block.plain_size);
@@ -270,13 +298,15 @@ int archive_writer_run(struct archive_writer *w, int fd,
 		       const struct archive_watcher *watcher,
 		       uint64_t *ret_size, struct cvx_err *err)
 {
+	const struct deflate_feed named = {w, feed_open, feed_read};
 	int r = file_sink_init(&w->sink, fd, err);
 
 	assert(w->count > 0);
+	w->feed = feed;
 	zip_error_init(&w->zip_error);
 	w->watcher = watcher;
 	if (r == 0)
-		r = deflater_new(feed, w->count, &w->deflater, err);
+		r = deflater_new(&named, w->count, &w->deflater, err);
 	if (r == 0)
 		r = run(w, err);
 	if (r == 0 && watcher)

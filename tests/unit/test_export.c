@@ -2,7 +2,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -685,6 +687,115 @@ TEST(opening_leaves_a_living_export_alone)
 	store_close(d);
 }
 
+/* What replaces a table, again and again, until it is told to stop. */
+struct writer {
+	struct deployment *d;
+	_Atomic bool stops;
+};
+
+static void *keep_writing(void *arg)
+{
+	struct writer *writer = arg;
+	struct cvx_err err = CVX_ERR_INIT;
+	char *rows = store_make_rows(0, 500, 10);
+
+	while (!writer->stops)
+		EXPECT_OK(store_import(writer->d, "t", IMPORT_REPLACE, rows,
+				       &err),
+			  &err);
+	free(rows);
+	return NULL;
+}
+
+/* Files go while they are being linked. */
+TEST(export_while_another_connection_commits)
+{
+	struct deployment *d = store_open(store_new_dir());
+	struct writer writer = {.d = store_open(deployment_dir(d))};
+	struct cvx_err err = CVX_ERR_INIT;
+	pthread_t thread;
+	struct written w;
+	char *text;
+	int i;
+
+	EXPECT_OK(store_import(d, "t", IMPORT_APPEND, "{\"a\":1}\n", &err),
+		  &err);
+	EXPECT_INT(pthread_create(&thread, NULL, keep_writing, &writer), 0);
+	for (i = 0; i < 30; i++) {
+		write_export(d, &w);
+		text = read_entry(w.archive, "t/documents.jsonl");
+		assert_non_null(text);
+		EXPECT_INT(store_count_lines(text) == 1 ||
+				   store_count_lines(text) == 500,
+			   true);
+		free(text);
+		close_written(&w);
+	}
+	writer.stops = true;
+	(void)pthread_join(thread, NULL);
+	EXPECT_INT(store_count_files(d, "stage"), 0);
+	store_close(writer.d);
+	store_close(d);
+}
+
+/* Damage is told of. */
+
+static void segment_path(struct deployment *d, char *path, size_t size)
+{
+	(void)snprintf(path, size, "%s/segments/1.rows", deployment_dir(d));
+}
+
+TEST(export_of_a_missing_file_fails)
+{
+	const struct export_settings settings = {true};
+	struct deployment *d = store_open(store_new_dir());
+	struct cvx_err err = CVX_ERR_INIT;
+	struct export *e = NULL;
+	char path[400];
+
+	import_ids(d, 1000, 10, 1, 20);
+	segment_path(d, path, sizeof(path));
+	EXPECT_INT(unlink(path), 0);
+	EXPECT_FAIL(export_new(d, &settings, &e, &err), &err, -EIO, "missing");
+	EXPECT_INT(store_count_files(d, "stage"), 0);
+	deployment_close(d);
+}
+
+static void expect_damage(struct deployment *d, const char *text)
+{
+	struct cvx_err err = CVX_ERR_INIT;
+	struct export *e = begin_export(d);
+	uint64_t size = 0;
+	int fd = temp_file();
+
+	EXPECT_FAIL(export_write(e, fd, NULL, &size, &err), &err, -EIO, text);
+	export_free(e);
+	(void)close(fd);
+	deployment_close(d);
+}
+
+TEST(export_of_a_cut_file_fails)
+{
+	struct deployment *d = store_open(store_new_dir());
+	char path[400];
+
+	import_ids(d, 1000, 10, 1, 20);
+	segment_path(d, path, sizeof(path));
+	EXPECT_INT(truncate(path, 300), 0);
+	expect_damage(d, "t/documents.jsonl");
+}
+
+TEST(export_of_a_cut_file_out_of_order_fails)
+{
+	struct deployment *d = store_open(store_new_dir());
+	char path[400];
+
+	import_ids(d, 1000, 10, -1, 20);
+	segment_path(d, path, sizeof(path));
+	EXPECT_INT(truncate(path, 300), 0);
+	expect_damage(d, "t/documents.jsonl: stored rows are damaged");
+}
+
 /* How it ends early. */
 
 struct watched {
@@ -910,6 +1021,10 @@ UNIT_MAIN(UNIT_CASE(export_has_the_entries_of_the_example_in_their_order),
 	  UNIT_CASE(export_needs_no_descriptor_a_table),
 	  UNIT_CASE(opening_removes_what_a_killed_export_has_left),
 	  UNIT_CASE(opening_leaves_a_living_export_alone),
+	  UNIT_CASE(export_while_another_connection_commits),
+	  UNIT_CASE(export_of_a_missing_file_fails),
+	  UNIT_CASE(export_of_a_cut_file_fails),
+	  UNIT_CASE(export_of_a_cut_file_out_of_order_fails),
 	  UNIT_CASE(export_tells_its_progress),
 	  UNIT_CASE(export_can_be_canceled),
 	  UNIT_CASE(export_tells_of_a_full_disk),
