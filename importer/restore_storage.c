@@ -29,11 +29,11 @@ struct origin {
 	uint64_t entry;
 	uint32_t number; /* of the table, in its id */
 	uint64_t row;	 /* about it; 0: none */
+	uint64_t rows;	 /* the entry that has the row */
 	bool has_time, has_sha256;
 };
 
 struct restore_storage {
-	const char *path;	    /* of the rows, for messages */
 	struct stage_folder *stage; /* NULL: there are no files */
 	struct file_row *files;	    /* in the order of the archive */
 	struct origin *origins;	    /* likewise */
@@ -190,6 +190,7 @@ struct row_reader {
 	struct restore_work *w;
 	struct restore_storage *s;
 	uint32_t number;
+	uint64_t entry, row; /* under way */
 };
 
 /* The row tells of the nth file. */
@@ -202,12 +203,14 @@ static int take_row(struct row_reader *rd, size_t nth, struct storage_row *row,
 
 	if (origin->row != 0)
 		return refuse(err, "DuplicateId",
-			      "row %" PRIu64 " is about the same file",
-			      origin->row);
+			      "row %" PRIu64
+			      " of %.150s is about the same file",
+			      origin->row, entry_name(rd->w, origin->rows));
 	r = storage_row_check_time(row, err);
 	if (r < 0)
 		return r;
-	origin->row = rd->s->row_count;
+	origin->row = rd->row;
+	origin->rows = rd->entry;
 	origin->has_time = row->has_time;
 	origin->has_sha256 = row->has_sha256;
 	file->creation_time = row->creation_time;
@@ -251,15 +254,17 @@ static int read_rows(struct restore_work *w, const struct contents_table *t,
 		     struct restore_storage *s, uint32_t number,
 		     struct cvx_err *err)
 {
-	struct row_reader rd = {w, s, number};
+	struct row_reader rd = {.w = w, .s = s, .number = number};
 	const struct entry_lines_hooks hooks = {&rd, read_row, read_progress};
-	uint64_t row = 0;
 	size_t i;
 	int r = 0;
 
-	for (i = 0; r == 0 && i < t->document_count; i++)
-		r = entry_lines_read(w->a, t->documents[i], FORMAT_ROW_MAX,
-				     &hooks, &row, err);
+	for (i = 0; r == 0 && i < t->document_count; i++) {
+		rd.entry = t->documents[i];
+		rd.row = 0;
+		r = entry_lines_read(w->a, rd.entry, FORMAT_ROW_MAX, &hooks,
+				     &rd.row, err);
+	}
 	return r;
 }
 
@@ -302,7 +307,7 @@ static int store_file(struct restore_work *w, struct restore_storage *s,
 			      "%.200s: its SHA-256 is not the one that row "
 			      "%" PRIu64 " of %.150s has",
 			      entry_name(w, origin->entry), origin->row,
-			      s->path);
+			      entry_name(w, origin->rows));
 	file->size = facts.size;
 	memcpy(file->sha256, facts.sha256, sizeof(facts.sha256));
 	return file->internal_id[0] ? 0
@@ -337,7 +342,6 @@ int restore_storage_convert(struct restore_work *w, struct restore_table *t,
 
 	if (!s)
 		return cvx_fail_memory(err);
-	s->path = t->target.path;
 	r = read_names(w, t->contents, s, err);
 	if (r == 0)
 		r = read_rows(w, t->contents, s, number, err);

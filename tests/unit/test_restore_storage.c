@@ -1,6 +1,7 @@
 /* importer/restore_storage: import.md 6.5, 6.7, 7.1 and 7.3 of stored files. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -596,7 +597,7 @@ TEST(refusals_name_the_entry_and_the_row_and_leave_nothing)
 		 {E1, NULL},
 		 {0},
 		 "DuplicateId",
-		 ROWS ": row 2: row 1 is about the same file"},
+		 ROWS ": row 2: row 1 of " ROWS " is about the same file"},
 		{"{\"_id\":\"" ID_1 "\",\"sha256\":\"" SHA_OF_NOTHING "\"}\n",
 		 {E1, NULL},
 		 {0},
@@ -780,23 +781,35 @@ struct watched {
 	bool is_armed, is_done;
 };
 
+/* As somebody else would: in a thread that holds no locks. */
+static void *restore_meanwhile(void *arg)
+{
+	struct cvx_err err = CVX_ERR_INIT;
+
+	if (restore_one(arg, IMPORT_REPLACE, "{\"_id\":\"" ID_35 "\"}\n", ID_35,
+			"x", &err) < 0)
+		abort();
+	return NULL;
+}
+
 static int read_watched(void *ctx, uint64_t off, void *buf, size_t size,
 			size_t *ret_n, struct cvx_err *err)
 {
 	struct watched *w = ctx;
 	const struct import_source source = zip_source_of(w->file);
-	struct cvx_err cause = CVX_ERR_INIT;
+	pthread_t thread;
 
 	if (w->is_armed && !w->is_done && off >= w->trigger &&
 	    off < w->trigger + 2 * MIB) {
 		w->is_done = true;
-		if (w->restore)
+		if (w->restore) {
 			restore_cancel(w->restore);
-		else
-			EXPECT_OK(restore_one(w->d, IMPORT_REPLACE,
-					      "{\"_id\":\"" ID_35 "\"}\n",
-					      ID_35, "x", &cause),
-				  &cause);
+		} else {
+			EXPECT_INT(pthread_create(&thread, NULL,
+						  restore_meanwhile, w->d),
+				   0);
+			EXPECT_INT(pthread_join(thread, NULL), 0);
+		}
 	}
 	return source.read(source.ctx, off, buf, size, ret_n, err);
 }
@@ -875,6 +888,75 @@ TEST(require_empty_looks_again_under_the_lock)
 	store_close(d);
 }
 
+/* --- schemas ------------------------------------------------------------- */
+
+#define SCHEMA                                                                 \
+	"{\"tables\":[{\"tableName\":\"t\",\"indexes\":[],\"searchIndexes\":[" \
+	"],"                                                                   \
+	"\"vectorIndexes\":[],\"documentType\":{\"type\":\"object\","          \
+	"\"value\":{"                                                          \
+	"\"file\":{\"fieldType\":{\"type\":\"id\",\"tableName\":\"_storage\"}" \
+	","                                                                    \
+	"\"optional\":false}}}}],\"schemaValidation\":true}"
+
+/* Rows are held to the number that the storage has after the import. */
+TEST(ids_of_files_are_checked_against_the_new_number)
+{
+	struct deployment *d = store_open(store_new_dir());
+	struct cvx_err err = CVX_ERR_INIT;
+	struct zip_maker z;
+
+	store_set_schema(d, SCHEMA);
+	zip_maker_init(&z);
+	zip_add_text(&z, "t/documents.jsonl", "{\"file\":\"" ID_35 "\"}\n");
+	zip_add_text(&z, ROWS, "");
+	EXPECT_FAIL(restore_zip(d, IMPORT_REPLACE, &z, &err), &err, -EINVAL,
+		    "t/documents.jsonl: row 1: ");
+	assert_string_equal(err.name, "SchemaEnforcementError");
+	zip_maker_init(&z);
+	zip_add_text(&z, "t/documents.jsonl", "{\"file\":\"" ID_35 "\"}\n");
+	zip_add_text(&z, ROWS, "{\"_id\":\"" ID_35 "\"}\n");
+	EXPECT_OK(restore_zip(d, IMPORT_REPLACE, &z, &err), &err);
+	EXPECT_INT(stat_storage(d, "").number, 35);
+
+	/* import.md 7.6.4: t is left, and its ids would be nobody's. */
+	EXPECT_FAIL(restore_one(d, IMPORT_REPLACE, "{\"_id\":\"" ID_1 "\"}\n",
+				ID_1, "x", &err),
+		    &err, -EINVAL, ROWS ": ");
+	assert_string_equal(err.name, "ImportForeignKey");
+	EXPECT_INT(stat_storage(d, "").number, 35);
+	expect_untouched(d, 0);
+	store_close(d);
+}
+
+TEST(several_lists_of_rows_are_one)
+{
+	struct deployment *d = store_open(store_new_dir());
+	struct cvx_err err = CVX_ERR_INIT;
+	struct stored_file f;
+	struct zip_maker z;
+
+	zip_maker_init(&z);
+	zip_add_text(&z, "a/" ROWS, "{\"_id\":\"" ID_2 "\"}\n");
+	zip_add_text(&z, "b/" ROWS,
+		     "{\"_id\":\"" ID_1 "\",\"contentType\":\"a/b\"}");
+	zip_add_text(&z, "b/_storage/" ID_1, "one");
+	zip_add_text(&z, "a/_storage/" ID_2, "two");
+	EXPECT_OK(restore_zip(d, IMPORT_APPEND, &z, &err), &err);
+	f = expect_file(d, "", ID_1, "one");
+	expect_text(f.content_type, "a/b");
+	stored_file_fini(&f);
+	f = expect_file(d, "", ID_2, "two");
+	stored_file_fini(&f);
+
+	zip_maker_init(&z);
+	zip_add_text(&z, "a/" ROWS, "{\"_id\":\"" ID_2 "\"}\n");
+	zip_add_text(&z, "b/" ROWS, "{\"_id\":\"" ID_35 "\"}\n");
+	EXPECT_FAIL(restore_zip(d, IMPORT_REPLACE, &z, &err), &err, -EINVAL,
+		    "b/" ROWS ": row 1: its _id is of the table number 35");
+	store_close(d);
+}
+
 /* --- before it is committed ---------------------------------------------- */
 
 TEST(a_preview_counts_files)
@@ -930,4 +1012,6 @@ UNIT_MAIN(UNIT_CASE(rows_are_read_as_the_vectors_say),
 	  UNIT_CASE(a_canceled_restore_leaves_nothing),
 	  UNIT_CASE(numbers_are_looked_at_again_under_the_lock),
 	  UNIT_CASE(require_empty_looks_again_under_the_lock),
+	  UNIT_CASE(ids_of_files_are_checked_against_the_new_number),
+	  UNIT_CASE(several_lists_of_rows_are_one),
 	  UNIT_CASE(a_preview_counts_files))
