@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +25,8 @@
 #include "importer/schema/schema.h"
 #include "importer/value/document.h"
 
-/* What one sort holds in memory. */
-#define SORT_MEMORY ((size_t)32 << 20)
+/* What one sort holds in memory; at most two run at once. */
+#define SORT_MEMORY ((size_t)20 << 20)
 
 /* Entries that a sort gives at once. */
 #define SORT_STEP 1024
@@ -213,27 +215,94 @@ int run_make(struct deployment *d, const struct schema_index *index,
 	return 0;
 }
 
+/* The indexes of a table that are being sorted, each by one thread. */
+struct sorting {
+	struct deployment *d;
+	const struct lines_place *place;
+	uint64_t from;
+
+	pthread_mutex_t lock;
+	/* guarded by lock: */
+	struct made_runs *made; /* which index each is to be; then the run */
+	size_t next;
+	struct cvx_err failure; /* the first; code 0: none */
+};
+
+/* The next one that nobody has begun; NULL: none, or one has failed. */
+static struct made_run *take_index(struct sorting *s)
+{
+	struct made_run *run = NULL;
+
+	(void)pthread_mutex_lock(&s->lock);
+	if (s->next < s->made->count && s->failure.code == 0)
+		run = &s->made->list[s->next++];
+	(void)pthread_mutex_unlock(&s->lock);
+	return run;
+}
+
+static void *sort_indexes(void *arg)
+{
+	struct sorting *s = arg;
+	struct cvx_err err = CVX_ERR_INIT;
+	struct made_run *run;
+
+	while ((run = take_index(s))) {
+		if (run_make(s->d, run->index, s->place, s->from, run, &err) ==
+		    0)
+			continue;
+		(void)pthread_mutex_lock(&s->lock);
+		if (s->failure.code == 0)
+			s->failure = err;
+		(void)pthread_mutex_unlock(&s->lock);
+	}
+	return NULL;
+}
+
+/* Signals are for the threads of the program. Where a thread is refused, this
+ * one does all the work. */
+static bool start_helper(struct sorting *s, pthread_t *ret)
+{
+	sigset_t all, old;
+	int r;
+
+	if (s->made->count < 2)
+		return false;
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(ret, NULL, sort_indexes, s);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return r == 0;
+}
+
 int runs_make(struct deployment *d, const struct schema_table *t,
 	      const struct lines_place *place, uint64_t from,
 	      struct made_runs *ret, struct cvx_err *err)
 {
-	size_t count = t ? schema_table_index_count(t) : 0, i;
+	struct sorting s = {.d = d, .place = place, .from = from, .made = ret};
 	const struct schema_index *index;
-	int r = 0;
+	pthread_t helper;
+	bool helped;
+	size_t i;
 
 	ret->count = 0;
-	for (i = 0; r == 0 && i < count; i++) {
+	for (i = 0; i < schema_table_index_count(t); i++) {
 		index = schema_table_index(t, i);
-		if (!index_is_kept(index))
-			continue;
-		r = run_make(d, index, place, from, &ret->list[ret->count],
-			     err);
-		if (r == 0)
-			ret->count++;
+		if (index_is_kept(index))
+			ret->list[ret->count++] =
+				(struct made_run){.index = index};
 	}
-	if (r < 0)
-		made_runs_fini(ret);
-	return r;
+	(void)pthread_mutex_init(&s.lock, NULL);
+	helped = start_helper(&s, &helper);
+	(void)sort_indexes(&s);
+	if (helped)
+		(void)pthread_join(helper, NULL);
+	(void)pthread_mutex_destroy(&s.lock);
+	if (s.failure.code == 0)
+		return 0;
+	made_runs_fini(ret);
+	if (err)
+		*err = s.failure;
+	return s.failure.code;
 }
 
 void made_runs_fini(struct made_runs *made)

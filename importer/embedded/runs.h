@@ -85,7 +85,8 @@ struct made_runs {
 	size_t count;
 };
 
-/* t may be NULL. Takes what line of the place are from the offset on. */
+/* Of the lines of the place from the offset on; one in memory or in a file that
+ * any thread may read. Two indexes are sorted at once. */
 int runs_make(struct deployment *d, const struct schema_table *t,
 	      const struct lines_place *place, uint64_t from,
 	      struct made_runs *ret, struct cvx_err *err);

@@ -15,6 +15,7 @@
 #include "cache/catalog.h"
 #include "importer/deployment_schema.h"
 #include "importer/embedded/sql.h"
+#include "importer/preview.h"
 #include "tests/unit/store.h"
 #include "tests/unit/unit.h"
 #include "tests/unit/vector_files.h"
@@ -333,6 +334,29 @@ TEST(schema_set_before_the_close_holds_for_what_was_written)
 	store_close(d);
 }
 
+TEST(schema_set_behind_a_preview_holds_for_the_import)
+{
+	struct deployment *d = store_open(store_new_dir());
+	struct import_target target = store_target("t", IMPORT_APPEND);
+	struct store_text bytes = {"{\"n\":1}\n", 8};
+	struct import_source source = store_source(&bytes);
+	struct cvx_err err = CVX_ERR_INIT;
+	struct preview preview = {.tables = NULL};
+	struct import_result result;
+	struct import *imp = NULL;
+
+	store_set_schema(d, N_IS_STRING);
+	EXPECT_OK(import_new(d, &target, &source, &imp, &err), &err);
+	EXPECT_OK(import_preview(imp, bytes.size, &preview, &err), &err);
+	EXPECT_INT(preview.refusal.code, -EINVAL);
+	preview_fini(&preview);
+	store_set_schema(d, N_IS_NUMBER);
+	EXPECT_OK(import_commit(imp, bytes.size, &result, &err), &err);
+	import_free(imp);
+	EXPECT_INT(store_stat(d, "t").document_count, 1);
+	store_close(d);
+}
+
 /* A source that sets a schema while it is read. */
 struct meddler {
 	struct deployment *d;
@@ -520,6 +544,7 @@ UNIT_MAIN(UNIT_CASE(schema_is_shown_as_it_was_set),
 	  UNIT_CASE(schema_is_looked_at_before_the_size),
 	  UNIT_CASE(schema_removes_empty_cells_of_optional_fields),
 	  UNIT_CASE(schema_set_before_the_close_holds_for_what_was_written),
+	  UNIT_CASE(schema_set_behind_a_preview_holds_for_the_import),
 	  UNIT_CASE(schema_set_while_an_import_runs_fails_it),
 	  UNIT_CASE(schema_looks_at_ids_again_when_a_number_has_changed),
 	  UNIT_CASE(schema_protects_the_tables_that_ids_name),
