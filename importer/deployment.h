@@ -26,6 +26,11 @@ struct deployment;
 struct deployment_settings {
 	const char *dir; /* made with its parents if it is not there */
 	bool read_only;
+	/* It is a copy of the deployment of this name behind this URL, which is
+	 * what deployment_name() and deployment_print_json() tell. NULL: it is
+	 * none. */
+	const char *origin_name;
+	const char *origin_url;
 };
 
 int deployment_open(const struct deployment_settings *settings,
@@ -91,12 +96,6 @@ int deployment_create_table(struct deployment *d, const char *component,
  * needs it (import.md 7.6.2). */
 int deployment_delete_table(struct deployment *d, const char *component,
 			    const char *table, struct cvx_err *err);
-
-/* Tables with their documents, all of them or none. -ENOENT: one of them is
- * not there. */
-int deployment_delete_tables(struct deployment *d, const char *component,
-			     const char *const *tables, size_t count,
-			     struct cvx_err *err);
 
 /*
  * The tables listed in the lines of a backup's _tables/documents.jsonl

@@ -357,6 +357,17 @@ static int sync_folders(struct deployment *d, struct cvx_err *err)
 	return 0;
 }
 
+static int copy_origin(struct deployment *d,
+		       const struct deployment_settings *settings,
+		       struct cvx_err *err)
+{
+	if (!settings->origin_url)
+		return 0;
+	d->origin_url = strdup(settings->origin_url);
+	d->origin_name = strdup(settings->origin_name);
+	return d->origin_url && d->origin_name ? 0 : cvx_fail_memory(err);
+}
+
 int deployment_open(const struct deployment_settings *settings,
 		    struct deployment **ret, struct cvx_err *err)
 {
@@ -377,7 +388,9 @@ int deployment_open(const struct deployment_settings *settings,
 	(void)pthread_mutex_init(&d->schemas_lock, NULL);
 	(void)pthread_mutex_init(&d->running_lock, NULL);
 
-	r = open_folder(d, settings->dir, err);
+	r = copy_origin(d, settings, err);
+	if (r == 0)
+		r = open_folder(d, settings->dir, err);
 	if (r < 0)
 		return r;
 	/* Folders came with later versions, too. */
@@ -435,13 +448,15 @@ void deployment_close(struct deployment *d)
 	(void)pthread_mutex_destroy(&d->read_lock);
 	(void)pthread_mutex_destroy(&d->write_lock);
 	free(d->name);
+	free(d->origin_name);
+	free(d->origin_url);
 	free(d->dir);
 	free(d);
 }
 
 const char *deployment_name(const struct deployment *d)
 {
-	return d->name;
+	return d->origin_name ? d->origin_name : d->name;
 }
 
 const char *deployment_dir(const struct deployment *d)

@@ -36,6 +36,8 @@ struct segment_file;
 struct deployment {
 	char *dir;
 	char *name;
+	char *origin_name; /* of what it is a copy of; NULL: of nothing */
+	char *origin_url;
 	bool read_only;
 	int dir_fd;
 	int segments_fd;

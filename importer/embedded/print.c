@@ -89,9 +89,12 @@ int deployment_print_json(struct deployment *d, const char *const *options,
 {
 	cJSON *object = cJSON_CreateObject(), *list = NULL;
 	size_t i;
+	const char *url = d->origin_url;
 	bool ok = object &&
-		  cJSON_AddStringToObject(object, "kind", "embedded") &&
-		  cJSON_AddStringToObject(object, "name", d->name) &&
+		  cJSON_AddStringToObject(object, "kind",
+					  url ? "copy" : "embedded") &&
+		  cJSON_AddStringToObject(object, "name", deployment_name(d)) &&
+		  (!url || cJSON_AddStringToObject(object, "url", url)) &&
 		  cJSON_AddStringToObject(object, "folder", d->dir) &&
 		  (list = cJSON_AddObjectToObject(object, "options"));
 

@@ -36,7 +36,7 @@ struct place {
 struct fetch {
 	struct http *http;
 	const struct fetch_target *target;
-	const struct halt *stop;
+	const struct halt *halt;
 	struct cvx_err *err;
 	int dir_fd;
 	int page_fd; /* the page that is read */
@@ -355,7 +355,7 @@ static int load_page(struct fetch *f, struct http_call *call,
 	call->begin = begin_page;
 	call->ctx = f;
 	call->content_type = "application/json";
-	call->stop = f->stop;
+	call->halt = f->halt;
 	r = http_perform_repeated(f->http, call, true, answer, f->err);
 	if (r == 0 && answer->status == 560) /* an error, kept apart */
 		r = write_page(f, answer->body.data, answer->body.size, f->err);
@@ -605,7 +605,7 @@ static int fetch_pages(struct fetch *f)
 	int r;
 
 	f->is_encoded = true;
-	r = query_timestamp(f->http, f->stop, &f->ts, f->err);
+	r = query_timestamp(f->http, f->halt, &f->ts, f->err);
 	if (r < 0 && r != -ENOENT)
 		return r;
 	f->is_consistent = r == 0;
@@ -648,12 +648,12 @@ static int fetch_all(struct fetch *f)
 }
 
 int fetch_table(struct http *http, const struct fetch_target *target,
-		int dir_fd, const struct halt *stop, int *ret_fd,
+		int dir_fd, const struct halt *halt, int *ret_fd,
 		struct fetched *ret, struct cvx_err *err)
 {
 	struct fetch f = {.http = http,
 			  .target = target,
-			  .stop = stop,
+			  .halt = halt,
 			  .err = err,
 			  .dir_fd = dir_fd,
 			  .page_fd = -1,

@@ -36,7 +36,7 @@ struct fetched {
  * A table that is not there has none.
  */
 int fetch_table(struct http *http, const struct fetch_target *target,
-		int dir_fd, const struct halt *stop, int *ret_fd,
+		int dir_fd, const struct halt *halt, int *ret_fd,
 		struct fetched *ret, struct cvx_err *err);
 
 #endif

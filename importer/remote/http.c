@@ -558,7 +558,7 @@ int http_perform(struct http *h, const struct http_call *call,
 		return cvx_fail_memory(err);
 	r = set_up(&q);
 	if (r == 0) {
-		code = http_lane_run(q.lane, call->stop, h->idle_ms,
+		code = http_lane_run(q.lane, call->halt, h->idle_ms,
 				     &q.progress);
 		r = conclude(&q, code);
 	} else {
@@ -609,7 +609,7 @@ static uint64_t random_below(uint64_t limit)
 
 bool http_wait_to_repeat(struct http *h, unsigned number,
 			 const struct http_answer *answer,
-			 const struct halt *stop)
+			 const struct halt *halt)
 {
 	uint64_t ms = h->backoff_ms;
 	unsigned i;
@@ -625,7 +625,7 @@ bool http_wait_to_repeat(struct http *h, unsigned number,
 		ms = answer->retry_after_ms < HTTP_IDLE_MS
 			     ? answer->retry_after_ms
 			     : HTTP_IDLE_MS;
-	return halt_sleep(stop, ms);
+	return halt_sleep(halt, ms);
 }
 
 int http_perform_repeated(struct http *h, const struct http_call *call,
@@ -643,8 +643,8 @@ int http_perform_repeated(struct http *h, const struct http_call *call,
 			       !(ambiguous && ret->outcome == HTTP_AMBIGUOUS)))
 			return r;
 		if ((call->repetitions_max && number > call->repetitions_max) ||
-		    !http_wait_to_repeat(h, number, ret, call->stop)) {
-			if (halt_is_requested(call->stop)) {
+		    !http_wait_to_repeat(h, number, ret, call->halt)) {
+			if (halt_is_requested(call->halt)) {
 				ret->outcome = HTTP_LOCAL;
 				return cvx_fail(err, -ECANCELED, "interrupted");
 			}

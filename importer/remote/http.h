@@ -76,7 +76,7 @@ struct http_call {
 	unsigned repetitions_max; /* of http_perform_repeated(); 0: 6 */
 	bool no_authorization;
 	bool accept_560; /* as 200: errors of functions (QRY-6) */
-	const struct halt *stop;
+	const struct halt *halt;
 };
 
 struct http_answer {
@@ -115,11 +115,11 @@ int http_parse(const struct http_call *call, const struct http_answer *answer,
 
 /*
  * Sleeps before repetition number (1, 2, …, 6) as protocol.md 15.3 says. False:
- * there were enough, or stop was requested.
+ * there were enough, or halt was requested.
  */
 bool http_wait_to_repeat(struct http *h, unsigned number,
 			 const struct http_answer *answer,
-			 const struct halt *stop);
+			 const struct halt *halt);
 
 /*
  * http_perform(), repeated as long as it makes sense: after HTTP_NOT_SENT, and

@@ -47,16 +47,16 @@ static uint64_t now_ms(void)
 }
 
 /* Until the transfer has ended one way or the other. */
-static CURLcode wait_for_end(struct http_lane *l, const struct halt *stop,
+static CURLcode wait_for_end(struct http_lane *l, const struct halt *halt,
 			     uint64_t idle_ms, const uint64_t *progress)
 {
-	struct curl_waitfd wake = {halt_fd(stop), CURL_WAIT_POLLIN, 0};
+	struct curl_waitfd wake = {halt_fd(halt), CURL_WAIT_POLLIN, 0};
 	uint64_t seen = *progress, moved_at = now_ms(), still;
 	int running = 1, count;
 	CURLMsg *message;
 
 	for (;;) {
-		if (halt_is_requested(stop))
+		if (halt_is_requested(halt))
 			return CURLE_ABORTED_BY_CALLBACK;
 		if (curl_multi_perform(l->multi, &running) != CURLM_OK)
 			return CURLE_OUT_OF_MEMORY;
@@ -70,7 +70,7 @@ static CURLcode wait_for_end(struct http_lane *l, const struct halt *stop,
 		if (still >= idle_ms)
 			return CURLE_OPERATION_TIMEDOUT;
 		still = idle_ms - still;
-		if (curl_multi_poll(l->multi, &wake, stop != NULL,
+		if (curl_multi_poll(l->multi, &wake, halt != NULL,
 				    still < 1000 ? (int)still : 1000,
 				    NULL) != CURLM_OK)
 			return CURLE_OUT_OF_MEMORY;
@@ -81,7 +81,7 @@ static CURLcode wait_for_end(struct http_lane *l, const struct halt *stop,
 
 /* A connection that the other side closed must not kill the program. */
 static CURLcode wait_without_sigpipe(struct http_lane *l,
-				     const struct halt *stop, uint64_t idle_ms,
+				     const struct halt *halt, uint64_t idle_ms,
 				     const uint64_t *progress)
 {
 	const struct timespec none = {0, 0};
@@ -94,7 +94,7 @@ static CURLcode wait_without_sigpipe(struct http_lane *l,
 	(void)sigpending(&pending);
 	was_pending = sigismember(&pending, SIGPIPE);
 	(void)pthread_sigmask(SIG_BLOCK, &pipe_set, &before);
-	code = wait_for_end(l, stop, idle_ms, progress);
+	code = wait_for_end(l, halt, idle_ms, progress);
 	(void)curl_multi_remove_handle(l->multi, l->easy);
 	if (!was_pending)
 		(void)sigtimedwait(&pipe_set, NULL, &none);
@@ -102,10 +102,10 @@ static CURLcode wait_without_sigpipe(struct http_lane *l,
 	return code;
 }
 
-CURLcode http_lane_run(struct http_lane *l, const struct halt *stop,
+CURLcode http_lane_run(struct http_lane *l, const struct halt *halt,
 		       uint64_t idle_ms, const uint64_t *progress)
 {
 	if (curl_multi_add_handle(l->multi, l->easy) != CURLM_OK)
 		return CURLE_OUT_OF_MEMORY;
-	return wait_without_sigpipe(l, stop, idle_ms, progress);
+	return wait_without_sigpipe(l, halt, idle_ms, progress);
 }

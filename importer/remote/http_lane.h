@@ -26,9 +26,9 @@ void http_lane_free(struct http_lane *l);
 /*
  * Runs what easy is set up for. *progress counts bytes in both directions; it
  * is moved by easy's callbacks. CURLE_OPERATION_TIMEDOUT when it stands still
- * for idle_ms, CURLE_ABORTED_BY_CALLBACK when stop is requested.
+ * for idle_ms, CURLE_ABORTED_BY_CALLBACK when halt is requested.
  */
-CURLcode http_lane_run(struct http_lane *l, const struct halt *stop,
+CURLcode http_lane_run(struct http_lane *l, const struct halt *halt,
 		       uint64_t idle_ms, const uint64_t *progress);
 
 #endif

@@ -52,11 +52,11 @@ static cJSON *make_args(const char *component)
 
 /* Runs the query; NULL args: memory ran out. */
 static int run(struct http *http, const char *query, cJSON *args,
-	       const struct halt *stop, cJSON **ret, struct cvx_err *err)
+	       const struct halt *halt, cJSON **ret, struct cvx_err *err)
 {
 	if (!args)
 		return cvx_fail_memory(err);
-	return query_run(http, query, args, NULL, stop, ret, err);
+	return query_run(http, query, args, NULL, halt, ret, err);
 }
 
 /* --- components ------------------------------------------------------------
@@ -90,7 +90,7 @@ void remote_components_free(struct remote_component *list, size_t count)
 	free(list);
 }
 
-int remote_list_components(struct http *http, const struct halt *stop,
+int remote_list_components(struct http *http, const struct halt *halt,
 			   struct remote_component **ret, size_t *ret_count,
 			   struct cvx_err *err)
 {
@@ -100,7 +100,7 @@ int remote_list_components(struct http *http, const struct halt *stop,
 	cJSON *value;
 	int r;
 
-	r = query_run(http, COMPONENTS_QUERY, NULL, NULL, stop, &value, err);
+	r = query_run(http, COMPONENTS_QUERY, NULL, NULL, halt, &value, err);
 	if (r < 0)
 		return r;
 	if (!cJSON_IsArray(value))
@@ -162,7 +162,7 @@ static int add_table(struct tables *t, const char *name, uint32_t number,
 
 /* {"10001":"users",…} */
 static int add_mapping(struct tables *t, struct http *http,
-		       const char *component, const struct halt *stop,
+		       const char *component, const struct halt *halt,
 		       struct cvx_err *err)
 {
 	unsigned long long number;
@@ -170,7 +170,7 @@ static int add_mapping(struct tables *t, struct http *http,
 	cJSON *value;
 	int r;
 
-	r = run(http, MAPPING_QUERY, make_args(component), stop, &value, err);
+	r = run(http, MAPPING_QUERY, make_args(component), halt, &value, err);
 	if (r < 0)
 		return r;
 	if (!cJSON_IsObject(value))
@@ -194,7 +194,7 @@ static int add_mapping(struct tables *t, struct http *http,
 /* {"page":[{"name":…}]}, of the root; also those behind the 1000th, which the
  * mapping leaves out. */
 static int add_names(struct tables *t, struct http *http,
-		     const struct halt *stop, struct cvx_err *err)
+		     const struct halt *halt, struct cvx_err *err)
 {
 	cJSON *args = cJSON_CreateObject(), *value;
 	cJSON *options = cJSON_AddObjectToObject(args, "paginationOpts");
@@ -206,7 +206,7 @@ static int add_names(struct tables *t, struct http *http,
 		cJSON_Delete(args);
 		args = NULL;
 	}
-	r = run(http, TABLES_QUERY, args, stop, &value, err);
+	r = run(http, TABLES_QUERY, args, halt, &value, err);
 	if (r < 0)
 		return r;
 	if (!cJSON_IsArray(member(value, "page")))
@@ -251,17 +251,17 @@ static void sort_tables(struct tables *t)
 }
 
 int remote_list_tables(struct http *http, const char *component,
-		       const struct halt *stop, struct remote_table **ret,
+		       const struct halt *halt, struct remote_table **ret,
 		       size_t *ret_count, struct cvx_err *err)
 {
 	struct tables t = {NULL, 0};
 	int r;
 
-	r = add_mapping(&t, http, component, stop, err);
+	r = add_mapping(&t, http, component, halt, err);
 	if (r == -EREMOTEIO && !component)
 		r = 0; /* an older deployment tells names only */
 	if (r == 0 && !component)
-		r = add_names(&t, http, stop, err);
+		r = add_names(&t, http, halt, err);
 	if (r < 0) {
 		free(t.list);
 		return r;
@@ -273,7 +273,7 @@ int remote_list_tables(struct http *http, const char *component,
 }
 
 int remote_count_documents(struct http *http, const char *component,
-			   const char *table, const struct halt *stop,
+			   const char *table, const struct halt *halt,
 			   uint64_t *ret, struct cvx_err *err)
 {
 	cJSON *args = make_args(component), *value;
@@ -284,7 +284,7 @@ int remote_count_documents(struct http *http, const char *component,
 		cJSON_Delete(args);
 		args = NULL;
 	}
-	r = run(http, SIZE_QUERY, args, stop, &value, err);
+	r = run(http, SIZE_QUERY, args, halt, &value, err);
 	if (r < 0)
 		return r;
 	if (!query_read_integer(value, &count) || count < 0)
@@ -296,14 +296,14 @@ int remote_count_documents(struct http *http, const char *component,
 }
 
 int remote_print_schema(struct http *http, const char *component,
-			const struct halt *stop, struct cvx_buf *out,
+			const struct halt *halt, struct cvx_buf *out,
 			struct cvx_err *err)
 {
 	const char *text;
 	cJSON *value;
 	int r;
 
-	r = run(http, SCHEMAS_QUERY, make_args(component), stop, &value, err);
+	r = run(http, SCHEMAS_QUERY, make_args(component), halt, &value, err);
 	if (r < 0)
 		return r;
 	text = query_text(value, "active");
@@ -419,7 +419,7 @@ static cJSON *make_file_args(const char *component, const char *cursor)
 
 /* One page. *cursor becomes that of the next one; NULL behind the last. */
 static int add_file_page(struct files *files, struct http *http,
-			 const char *component, const struct halt *stop,
+			 const char *component, const struct halt *halt,
 			 char **cursor, struct cvx_err *err)
 {
 	CVX_AUTO(cvx_freep) char *before = *cursor;
@@ -429,7 +429,7 @@ static int add_file_page(struct files *files, struct http *http,
 	int r;
 
 	*cursor = NULL;
-	r = run(http, FILES_QUERY, make_file_args(component, before), stop,
+	r = run(http, FILES_QUERY, make_file_args(component, before), halt,
 		&value, err);
 	if (r < 0)
 		return r;
@@ -459,7 +459,7 @@ static int compare_files(const void *a, const void *b)
 }
 
 int remote_list_stored_files(struct http *http, const char *component,
-			     const struct halt *stop, struct stored_file **ret,
+			     const struct halt *halt, struct stored_file **ret,
 			     size_t *ret_count, struct cvx_err *err)
 {
 	struct files files = {NULL, 0};
@@ -468,7 +468,7 @@ int remote_list_stored_files(struct http *http, const char *component,
 	int r;
 
 	do {
-		r = add_file_page(&files, http, component, stop, &cursor, err);
+		r = add_file_page(&files, http, component, halt, &cursor, err);
 	} while (r == 0 && cursor);
 	free(cursor);
 	if (r < 0) {
@@ -515,7 +515,7 @@ static void empty_window(void *ctx)
 
 /* FIL-4: the path is enough, its origin may be another than ours. */
 static int read_window(struct http *http, const char *path, const char *range,
-		       struct window *w, const struct halt *stop,
+		       struct window *w, const struct halt *halt,
 		       struct cvx_err *err)
 {
 	const struct http_call call = {.method = "GET",
@@ -525,7 +525,7 @@ static int read_window(struct http *http, const char *path, const char *range,
 				       .begin = empty_window,
 				       .ctx = w,
 				       .no_authorization = true,
-				       .stop = stop};
+				       .halt = halt};
 	struct http_answer answer;
 	int r, status;
 
@@ -542,7 +542,7 @@ static int read_window(struct http *http, const char *path, const char *range,
 
 int remote_read_stored_file(struct http *http, const char *component,
 			    const struct stored_file *file, uint64_t off,
-			    void *bytes, size_t size, const struct halt *stop,
+			    void *bytes, size_t size, const struct halt *halt,
 			    size_t *ret_n, struct cvx_err *err)
 {
 	CVX_AUTO(cvx_buf_fini) struct cvx_buf path = CVX_BUF_INIT(4096);
@@ -566,7 +566,7 @@ int remote_read_stored_file(struct http *http, const char *component,
 		return cvx_fail(err, r, "the id of a component is too long");
 	(void)snprintf(range, sizeof(range), "%" PRIu64 "-%" PRIu64, off,
 		       off + w.size - 1);
-	r = read_window(http, path.data, range, &w, stop, err);
+	r = read_window(http, path.data, range, &w, halt, err);
 	if (r == 0)
 		*ret_n = w.filled;
 	return r;

@@ -29,7 +29,7 @@ struct remote_component {
 	char *path; /* "waitlist/inner"; the root, "", is not listed */
 };
 
-int remote_list_components(struct http *http, const struct halt *stop,
+int remote_list_components(struct http *http, const struct halt *halt,
 			   struct remote_component **ret, size_t *ret_count,
 			   struct cvx_err *err);
 void remote_components_free(struct remote_component *list, size_t count);
@@ -41,27 +41,27 @@ struct remote_table {
 
 /* The user tables by name; free() them. */
 int remote_list_tables(struct http *http, const char *component,
-		       const struct halt *stop, struct remote_table **ret,
+		       const struct halt *halt, struct remote_table **ret,
 		       size_t *ret_count, struct cvx_err *err);
 
 int remote_count_documents(struct http *http, const char *component,
-			   const char *table, const struct halt *stop,
+			   const char *table, const struct halt *halt,
 			   uint64_t *ret, struct cvx_err *err);
 
 /* Appends the active schema (import.md 8.2); nothing if there is none. */
 int remote_print_schema(struct http *http, const char *component,
-			const struct halt *stop, struct cvx_buf *out,
+			const struct halt *halt, struct cvx_buf *out,
 			struct cvx_err *err);
 
 /* All stored files by id; free with stored_files_free(). */
 int remote_list_stored_files(struct http *http, const char *component,
-			     const struct halt *stop, struct stored_file **ret,
+			     const struct halt *halt, struct stored_file **ret,
 			     size_t *ret_count, struct cvx_err *err);
 
 /* The bytes at off of a stored file; fewer than size only at its end. */
 int remote_read_stored_file(struct http *http, const char *component,
 			    const struct stored_file *file, uint64_t off,
-			    void *bytes, size_t size, const struct halt *stop,
+			    void *bytes, size_t size, const struct halt *halt,
 			    size_t *ret_n, struct cvx_err *err);
 
 #endif

@@ -100,7 +100,7 @@ static int perform(struct provisioning *p, const struct http_call *call,
 		if (r == 0 || answer->status != 0 ||
 		    (answer->outcome != HTTP_NOT_SENT &&
 		     answer->outcome != HTTP_AMBIGUOUS) ||
-		    !http_wait_to_repeat(p->http, number, answer, call->stop))
+		    !http_wait_to_repeat(p->http, number, answer, call->halt))
 			break;
 		http_answer_fini(answer);
 	}
@@ -119,7 +119,7 @@ static int ask(struct provisioning *p, const char *method, const char *path,
 	struct http_call call = {.method = method,
 				 .path = path,
 				 .total_ms = HTTP_TOTAL_MS,
-				 .stop = p->how->stop};
+				 .halt = p->how->halt};
 	struct http_answer answer;
 	int r;
 
@@ -484,7 +484,7 @@ static int check_alive(struct provisioning *p, const char *name)
 				       .path = "/instance_name",
 				       .total_ms = HTTP_CONNECT_MS,
 				       .no_authorization = true,
-				       .stop = p->how->stop};
+				       .halt = p->how->halt};
 	const struct http_settings settings = {.origin = p->access->origin,
 					       .idle_ms = p->how->idle_ms};
 	CVX_AUTO(http_freep) struct http *http = NULL;
@@ -507,7 +507,7 @@ static int check_alive(struct provisioning *p, const char *name)
 	else if (name && (answer.body.size != strlen(name) ||
 			  memcmp(answer.body.data, name, strlen(name)) != 0))
 		r = cvx_fail(p->err, -EINVAL,
-			     "another deployment than %s runs at %s: stop it, "
+			     "another deployment than %s runs at %s: halt it, "
 			     "or select it",
 			     name, p->access->origin);
 	http_answer_fini(&answer);

@@ -25,7 +25,7 @@ struct remote_access {
 };
 
 struct provision_settings {
-	const struct halt *stop; /* or NULL */
+	const struct halt *halt; /* or NULL */
 	uint64_t idle_ms;	 /* 0: HTTP_IDLE_MS */
 	uint64_t backoff_ms;	 /* 0: as http.h says */
 };

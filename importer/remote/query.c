@@ -77,7 +77,7 @@ static int take_value(const char *path, cJSON *result, cJSON **ret,
 }
 
 int query_run(struct http *http, const char *path, struct cJSON *args,
-	      const char *ts, const struct halt *stop, struct cJSON **ret,
+	      const char *ts, const struct halt *halt, struct cJSON **ret,
 	      struct cvx_err *err)
 {
 	CVX_AUTO(cvx_freep) char *text = print_call(path, args, ts);
@@ -87,7 +87,7 @@ int query_run(struct http *http, const char *path, struct cJSON *args,
 				 .body = text,
 				 .total_ms = HTTP_TOTAL_MS,
 				 .accept_560 = true,
-				 .stop = stop};
+				 .halt = halt};
 	struct http_answer answer;
 	cJSON *result = NULL;
 	int r;
@@ -107,14 +107,14 @@ int query_run(struct http *http, const char *path, struct cJSON *args,
 	return r;
 }
 
-int query_timestamp(struct http *http, const struct halt *stop, char **ret,
+int query_timestamp(struct http *http, const struct halt *halt, char **ret,
 		    struct cvx_err *err)
 {
 	const struct http_call call = {.method = "POST",
 				       .path = "/api/query_ts",
 				       .content_type = "application/json",
 				       .total_ms = HTTP_TOTAL_MS,
-				       .stop = stop};
+				       .halt = halt};
 	struct http_answer answer;
 	cJSON *result = NULL;
 	int r;

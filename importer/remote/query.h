@@ -23,14 +23,14 @@ struct halt;
  * the key has no permission (HTTP-8).
  */
 int query_run(struct http *http, const char *path, struct cJSON *args,
-	      const char *ts, const struct halt *stop, struct cJSON **ret,
+	      const char *ts, const struct halt *halt, struct cJSON **ret,
 	      struct cvx_err *err);
 
 /* The error of a query that answered with that message; NULL: with none. */
 int query_fail(const char *path, const char *message, struct cvx_err *err);
 
 /* The deployment's present time as base64, for query_run(); free() it. */
-int query_timestamp(struct http *http, const struct halt *stop, char **ret,
+int query_timestamp(struct http *http, const struct halt *halt, char **ret,
 		    struct cvx_err *err);
 
 /* {"$integer":…}, a whole number, or a decimal string; false: none of them. */

@@ -41,7 +41,7 @@ static int request(struct http *http,
 				  "zip?includeStorage=false",
 		.content_type = "application/json",
 		.total_ms = HTTP_TOTAL_MS,
-		.stop = settings->stop,
+		.halt = settings->halt,
 	};
 	struct http_answer answer;
 	bool may_have_come = false;
@@ -57,7 +57,7 @@ static int request(struct http *http,
 		if (r == 0 ||
 		    (answer.outcome != HTTP_NOT_SENT &&
 		     answer.outcome != HTTP_AMBIGUOUS) ||
-		    !http_wait_to_repeat(http, number, &answer, settings->stop))
+		    !http_wait_to_repeat(http, number, &answer, settings->halt))
 			break;
 		http_answer_fini(&answer);
 	}
@@ -125,7 +125,7 @@ static int look(struct http *http,
 	cJSON *document;
 	int r;
 
-	r = query_run(http, LATEST_QUERY, NULL, NULL, settings->stop, &document,
+	r = query_run(http, LATEST_QUERY, NULL, NULL, settings->halt, &document,
 		      err);
 	if (r < 0)
 		return r;
@@ -151,7 +151,7 @@ static int wait_for_end(struct http *http,
 	int r;
 
 	while ((r = look(http, settings, id, ret_ts, err)) > 0) {
-		if (!halt_sleep(settings->stop, ms)) {
+		if (!halt_sleep(settings->halt, ms)) {
 			r = cvx_fail(err, -ECANCELED, "interrupted");
 			break;
 		}
@@ -159,7 +159,7 @@ static int wait_for_end(struct http *http,
 		if (ms > POLL_MAX_MS)
 			ms = POLL_MAX_MS;
 	}
-	if (r < 0 && halt_is_requested(settings->stop))
+	if (r < 0 && halt_is_requested(settings->halt))
 		cancel(http, id);
 	return r;
 }
@@ -209,7 +209,7 @@ static int download(struct http *http,
 				 .write = write_file,
 				 .begin = begin_file,
 				 .ctx = &d,
-				 .stop = settings->stop};
+				 .halt = settings->halt};
 	struct http_answer answer;
 	char path[64];
 	int r;

@@ -20,7 +20,7 @@ struct remote_export_settings {
 	/* How far it is, as the deployment words it; NULL: nobody asks. */
 	void (*report)(void *ctx, const char *message);
 	void *ctx;
-	const struct halt *stop; /* or NULL; cancels the export, too */
+	const struct halt *halt; /* or NULL; cancels the export, too */
 };
 
 struct remote_export_result {

@@ -34,7 +34,7 @@ struct remote_import {
 	struct remote_import_target target; /* its texts are our own */
 	struct remote_import_settings settings;
 	struct upload *upload;
-	struct halt *stop;
+	struct halt *halt;
 	char *component;
 	char *table;
 	double newest_before; /* _creationTime of the newest other import */
@@ -103,7 +103,7 @@ static const cJSON *member(const cJSON *object, const char *key)
 static int list_imports(struct remote_import *imp, cJSON **ret,
 			struct cvx_err *err)
 {
-	int r = query_run(imp->http, LIST_QUERY, NULL, NULL, imp->stop, ret,
+	int r = query_run(imp->http, LIST_QUERY, NULL, NULL, imp->halt, ret,
 			  err);
 
 	if (r == 0 && !cJSON_IsArray(*ret)) {
@@ -198,10 +198,10 @@ static bool fill_finish(const struct remote_import *imp, cJSON *body)
 }
 
 /* A POST with a body in JSON, which is deleted; repeated after HTTP_NOT_SENT,
- * and with ambiguous also when it may have arrived. Without a stop it does not
+ * and with ambiguous also when it may have arrived. Without a halt it does not
  * take long. */
 static int post(struct remote_import *imp, const char *path, cJSON *body,
-		const struct halt *stop, bool ambiguous,
+		const struct halt *halt, bool ambiguous,
 		struct http_answer *answer, struct cvx_err *err)
 {
 	CVX_AUTO(cvx_freep) char *text = cJSON_PrintUnformatted(body);
@@ -210,9 +210,9 @@ static int post(struct remote_import *imp, const char *path, cJSON *body,
 		.path = path,
 		.content_type = "application/json",
 		.body = text,
-		.total_ms = stop ? HTTP_TOTAL_MS : HTTP_CONNECT_MS,
-		.repetitions_max = stop ? 0 : 2,
-		.stop = stop,
+		.total_ms = halt ? HTTP_TOTAL_MS : HTTP_CONNECT_MS,
+		.repetitions_max = halt ? 0 : 2,
+		.halt = halt,
 	};
 
 	cJSON_Delete(body);
@@ -244,7 +244,7 @@ static int try_finish(struct remote_import *imp, bool *ret_ambiguous,
 		cJSON_Delete(body);
 		return cvx_fail_memory(err);
 	}
-	r = post(imp, call.path, body, imp->stop, false, &answer, err);
+	r = post(imp, call.path, body, imp->halt, false, &answer, err);
 	if (r < 0)
 		*ret_ambiguous = answer.outcome == HTTP_AMBIGUOUS;
 	else
@@ -321,7 +321,7 @@ static int finish(struct remote_import *imp, struct cvx_err *err)
 		r = try_finish(imp, &ambiguous, err);
 		if (r == 0 || !ambiguous || number > FINISHES_MAX)
 			return r;
-		if (!http_wait_to_repeat(imp->http, number, &none, imp->stop))
+		if (!http_wait_to_repeat(imp->http, number, &none, imp->halt))
 			return cvx_fail(err, -ECANCELED, "interrupted");
 		r = look_up(imp, err);
 		if (r < 0 || imp->id)
@@ -359,7 +359,7 @@ static int look(struct remote_import *imp, cJSON **ret, enum state *ret_state,
 		cJSON_Delete(args);
 		return cvx_fail_memory(err);
 	}
-	r = query_run(imp->http, STATE_QUERY, args, NULL, imp->stop, &document,
+	r = query_run(imp->http, STATE_QUERY, args, NULL, imp->halt, &document,
 		      err);
 	if (r < 0)
 		return r;
@@ -410,7 +410,7 @@ static int wait_for_state(struct remote_import *imp, cJSON **ret,
 		    *ret_state != STATE_IN_PROGRESS)
 			return 0;
 		cJSON_Delete(*ret);
-		if (!halt_sleep(imp->stop, ms))
+		if (!halt_sleep(imp->halt, ms))
 			return cvx_fail(err, -ECANCELED, "interrupted");
 		ms += ms / 2 + 1;
 		if (ms > POLL_MAX_MS)
@@ -478,7 +478,7 @@ static cJSON *make_id_body(const struct remote_import *imp)
 	return NULL;
 }
 
-/* Without the stop that may be why. An import that has ended by itself is as
+/* Without the halt that may be why. An import that has ended by itself is as
  * good as canceled. */
 static int cancel_there(struct remote_import *imp, struct cvx_err *err)
 {
@@ -524,12 +524,12 @@ static int perform(struct remote_import *imp, struct cvx_err *err)
 
 	if (!body)
 		return cvx_fail_memory(err);
-	if (halt_is_requested(imp->stop)) {
+	if (halt_is_requested(imp->halt)) {
 		cJSON_Delete(body);
 		return cvx_fail(err, -ECANCELED, "interrupted");
 	}
 	imp->was_performed = true;
-	r = post(imp, "/api/perform_import", body, imp->stop, true, &answer,
+	r = post(imp, "/api/perform_import", body, imp->halt, true, &answer,
 		 err);
 	if (r < 0 && (answer.outcome == HTTP_NOT_SENT ||
 		      answer.outcome == HTTP_REFUSED ||
@@ -556,7 +556,7 @@ static int fail_unknown(struct remote_import *imp, struct cvx_err *err)
 static int end_canceled(struct remote_import *imp, uint64_t *ret_count,
 			struct cvx_err *err)
 {
-	struct halt *stop = imp->stop;
+	struct halt *halt = imp->halt;
 	cJSON *state = NULL;
 	enum state kind;
 	int r;
@@ -564,9 +564,9 @@ static int end_canceled(struct remote_import *imp, uint64_t *ret_count,
 	r = cancel_there(imp, err);
 	if (r < 0)
 		return fail_unknown(imp, err);
-	imp->stop = NULL; /* it was heard */
+	imp->halt = NULL; /* it was heard */
 	r = wait_for_state(imp, &state, &kind, err);
-	imp->stop = stop;
+	imp->halt = halt;
 	if (r < 0)
 		return fail_unknown(imp, err);
 	if (kind == STATE_COMPLETED)
@@ -615,7 +615,7 @@ static int run(struct remote_import *imp, uint64_t *ret_count,
 	if (r < 0) {
 		if (err)
 			*err = looking;
-		return halt_is_requested(imp->stop)
+		return halt_is_requested(imp->halt)
 			       ? end_canceled(imp, ret_count, err)
 			       : fail_unknown(imp, err);
 	}
@@ -694,7 +694,7 @@ int remote_import_new(struct http *http,
 		imp->settings.poll_ms = POLL_MS;
 	r = copy_texts(imp, target, err);
 	if (r == 0)
-		r = halt_new(&imp->stop, err);
+		r = halt_new(&imp->halt, err);
 	if (r == 0)
 		r = upload_new(&upload, &imp->upload, err);
 	if (r < 0)
@@ -710,7 +710,7 @@ void remote_import_free(struct remote_import *imp)
 		return;
 	upload_free(imp->upload);
 	abandon(imp);
-	halt_free(imp->stop);
+	halt_free(imp->halt);
 	free(imp->component);
 	free(imp->table);
 	free(imp->id);
@@ -756,7 +756,7 @@ int remote_import_commit(struct remote_import *imp, uint64_t size,
 
 void remote_import_cancel(struct remote_import *imp)
 {
-	halt_request(imp->stop);
+	halt_request(imp->halt);
 	upload_cancel(imp->upload);
 }
 

@@ -40,7 +40,7 @@ struct upload {
 	pthread_cond_t changed;
 	pthread_t threads[UPLOAD_AT_ONCE];
 	size_t thread_count;
-	struct halt *stop; /* of this round; another one after a restart */
+	struct halt *halt; /* of this round; another one after a restart */
 	uint64_t available;
 	uint64_t size; /* UINT64_MAX: not known yet */
 	uint64_t next_off;
@@ -101,7 +101,7 @@ static void fail(struct upload *u, const struct cvx_err *err)
 {
 	if (u->failure.code == 0)
 		u->failure = *err;
-	halt_request(u->stop);
+	halt_request(u->halt);
 	announce(u);
 }
 
@@ -141,14 +141,14 @@ static int read_body(void *ctx, uint64_t off, void *bytes, size_t size)
 			   bytes, size);
 }
 
-static int start(struct upload *u, struct halt *stop, char **ret,
+static int start(struct upload *u, struct halt *halt, char **ret,
 		 struct cvx_err *err)
 {
 	const struct http_call call = {.method = "POST",
 				       .path = "/api/import/start_upload",
 				       .content_type = "application/json",
 				       .total_ms = HTTP_TOTAL_MS,
-				       .stop = stop};
+				       .halt = halt};
 	struct http_answer answer;
 	cJSON *json = NULL;
 	int r;
@@ -205,7 +205,7 @@ static int take_part_token(const struct http_call *call,
 }
 
 /* *ret_again: it may have arrived; the upload must begin again (7.8). */
-static int send_part(struct upload *u, struct halt *stop, const char *token,
+static int send_part(struct upload *u, struct halt *halt, const char *token,
 		     const struct part *part, char **ret, bool *ret_again,
 		     struct cvx_err *err)
 {
@@ -217,7 +217,7 @@ static int send_part(struct upload *u, struct halt *stop, const char *token,
 				 .body_size = part->size,
 				 .read = read_body,
 				 .ctx = &body,
-				 .stop = stop};
+				 .halt = halt};
 	struct http_answer answer;
 	int r;
 
@@ -327,7 +327,7 @@ static void do_start(struct upload *u)
 {
 	struct cvx_err err = CVX_ERR_INIT;
 	struct http_answer none = {.outcome = HTTP_LOCAL};
-	struct halt *stop = u->stop;
+	struct halt *halt = u->halt;
 	unsigned number = u->round_count;
 	bool prepare = !u->is_prepared && u->settings.prepare;
 	char *token = NULL;
@@ -337,11 +337,11 @@ static void do_start(struct upload *u)
 	unlock(u);
 	if (number > 0)
 		(void)http_wait_to_repeat(u->settings.http, number, &none,
-					  stop); /* start() sees a stop */
+					  halt); /* start() sees a halt */
 	if (prepare)
 		r = u->settings.prepare(u->settings.ctx, &err);
 	if (r == 0)
-		r = start(u, stop, &token, &err);
+		r = start(u, halt, &token, &err);
 	lock(u);
 	u->is_starting = false;
 	u->is_prepared |= r == 0;
@@ -362,7 +362,7 @@ static void begin_again(struct upload *u, const struct cvx_err *err)
 	}
 	u->round_count++;
 	u->begins_again = true;
-	halt_request(u->stop); /* the others of this round */
+	halt_request(u->halt); /* the others of this round */
 }
 
 static void *work(void *ctx);
@@ -392,7 +392,7 @@ static void take_result(struct upload *u, const struct part *part, char *token)
 static void do_part(struct upload *u)
 {
 	struct cvx_err err = CVX_ERR_INIT;
-	struct halt *stop = u->stop;
+	struct halt *halt = u->halt;
 	const char *upload_token = u->token;
 	char *token = NULL;
 	struct part part;
@@ -406,7 +406,7 @@ static void do_part(struct upload *u)
 	}
 	u->at_work++;
 	unlock(u);
-	r = send_part(u, stop, upload_token, &part, &token, &again, &err);
+	r = send_part(u, halt, upload_token, &part, &token, &again, &err);
 	lock(u);
 	u->at_work--;
 	if (r == 0)
@@ -420,22 +420,22 @@ static void do_part(struct upload *u)
 	announce(u);
 }
 
-/* The round is over: everything from the start, with another stop. */
+/* The round is over: everything from the start, with another halt. */
 static void do_begin_again(struct upload *u)
 {
 	struct cvx_err err = CVX_ERR_INIT;
-	struct halt *stop = NULL;
+	struct halt *halt = NULL;
 
 	u->begins_again = false;
 	forget(u);
-	if (halt_new(&stop, &err) < 0) {
+	if (halt_new(&halt, &err) < 0) {
 		fail(u, &err);
 		return;
 	}
-	halt_free(u->stop);
-	u->stop = stop;
+	halt_free(u->halt);
+	u->halt = halt;
 	if (u->is_canceled)
-		halt_request(stop);
+		halt_request(halt);
 	announce(u);
 }
 
@@ -480,7 +480,7 @@ int upload_new(const struct upload_settings *settings, struct upload **ret,
 	if (u->settings.part_size == 0)
 		u->settings.part_size = UPLOAD_PART_SIZE;
 	u->size = UINT64_MAX;
-	r = halt_new(&u->stop, err);
+	r = halt_new(&u->halt, err);
 	if (r < 0) {
 		free(u);
 		return r;
@@ -500,14 +500,14 @@ void upload_free(struct upload *u)
 	lock(u);
 	u->is_ending = true;
 	count = u->thread_count;
-	halt_request(u->stop);
+	halt_request(u->halt);
 	announce(u);
 	unlock(u);
 	for (i = 0; i < count; i++)
 		(void)pthread_join(u->threads[i], NULL);
 	forget(u);
 	free(u->tokens);
-	halt_free(u->stop);
+	halt_free(u->halt);
 	(void)pthread_cond_destroy(&u->changed);
 	(void)pthread_mutex_destroy(&u->lock);
 	free(u);
@@ -540,7 +540,7 @@ void upload_restart(struct upload *u)
 	u->size = UINT64_MAX; /* or a thread would begin before we return */
 	u->available = 0;
 	u->begins_again = true;
-	halt_request(u->stop);
+	halt_request(u->halt);
 	announce(u);
 	while (!is_idle(u))
 		wait_for_change(u);

@@ -570,7 +570,8 @@ TEST(export_shows_the_moment_of_its_beginning)
 TEST(export_of_a_read_only_deployment_shows_its_moment_too)
 {
 	struct deployment *d = store_open(store_new_dir()), *reading = NULL;
-	const struct deployment_settings settings = {deployment_dir(d), true};
+	const struct deployment_settings settings = {.dir = deployment_dir(d),
+						     .read_only = true};
 	struct cvx_err err = CVX_ERR_INIT;
 	struct written w;
 	struct export *e;

@@ -8,9 +8,9 @@
 
 #include <cjson/cJSON.h>
 
+#include "importer/remote/halt.h"
 #include "importer/remote/http.h"
 #include "importer/remote/http_error.h"
-#include "importer/remote/halt.h"
 #include "tests/unit/loopback.h"
 
 /* What a server says, and what it has seen. */
@@ -374,20 +374,20 @@ static void *request_stop(void *ctx)
 TEST(http_wait_is_interrupted_from_another_thread)
 {
 	struct bench b;
-	struct halt *stop;
+	struct halt *halt;
 	pthread_t thread;
 
 	begin(&b);
-	EXPECT_OK(halt_new(&stop, &b.err), &b.err);
+	EXPECT_OK(halt_new(&halt, &b.err), &b.err);
 	b.script.answer.fault = LOOPBACK_HANG;
-	b.call.stop = stop;
-	assert_int_equal(pthread_create(&thread, NULL, request_stop, stop), 0);
+	b.call.halt = halt;
+	assert_int_equal(pthread_create(&thread, NULL, request_stop, halt), 0);
 	EXPECT_FAIL(perform(&b), &b.err, -ECANCELED, "interrupted");
 	EXPECT_INT(b.answer.outcome, HTTP_LOCAL);
 	http_answer_fini(&b.answer);
 	assert_int_equal(pthread_join(thread, NULL), 0);
-	assert_false(halt_sleep(stop, 100000));
-	halt_free(stop);
+	assert_false(halt_sleep(halt, 100000));
+	halt_free(halt);
 	end(&b);
 }
 

@@ -28,7 +28,7 @@ struct model {
 	unsigned count;
 	unsigned request_count;
 	char seen[16][128];
-	struct halt *stop; /* requested at the second look */
+	struct halt *halt; /* requested at the second look */
 };
 
 static char *print_state(struct model *m)
@@ -62,8 +62,8 @@ static void act(struct model *m, const struct loopback_request *q,
 		m->is_running = true;
 	} else if (strcmp(q->path, "/api/query") == 0) {
 		assert_non_null(strstr(q->body, "exports:getLatest"));
-		if (m->stop && m->progress == 1)
-			halt_request(m->stop);
+		if (m->halt && m->progress == 1)
+			halt_request(m->halt);
 		a->body = print_state(m);
 	} else if (strncmp(q->path, "/api/export/cancel/", 19) == 0) {
 		assert_string_equal(q->path, "/api/export/cancel/e1");
@@ -103,7 +103,7 @@ static int export(struct model *m, bool include_storage,
 	const struct remote_export_settings how = {.include_storage =
 							   include_storage,
 						   .poll_ms = 1,
-						   .stop = m->stop};
+						   .halt = m->halt};
 	char path[300], got[100];
 	struct http *http;
 	int fd, r;
@@ -228,11 +228,11 @@ TEST(remote_export_interrupted_cancels_it_there)
 	struct remote_export_result result;
 	struct cvx_err err = CVX_ERR_INIT;
 
-	EXPECT_OK(halt_new(&m.stop, &err), &err);
+	EXPECT_OK(halt_new(&m.halt, &err), &err);
 	EXPECT_FAIL(export(&m, false, &result, &err), &err, -ECANCELED,
 		    "interrupted");
 	assert_true(m.was_canceled);
-	halt_free(m.stop);
+	halt_free(m.halt);
 }
 
 UNIT_MAIN(
