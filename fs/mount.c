@@ -26,15 +26,19 @@
 #include "fs/session.h"
 #include "fs/source.h"
 #include "importer/deployment.h"
+#include "importer/remote/mirror.h"
 #include "importer/server/server.h"
 
 #define READY_TIMEOUT_MS 60000
+/* The copy of a deployment is made before the mount answers. */
+#define COPY_TIMEOUT_MS (24 * 3600 * 1000)
 
 /* Everything of one mount. Paths are resolved: they hold in the background. */
 struct mount {
 	struct mount_options options;
 	char *mountpoint;
-	char *state_dir;     /* of the embedded deployment */
+	char *state_dir; /* of the embedded deployment, or of the copy */
+	struct source source;
 	char *log;	     /* a file; NULL: another place */
 	char *serve_address; /* NULL: it is not served */
 	uint16_t serve_port;
@@ -54,6 +58,7 @@ static void mount_fini(struct mount *m)
 	free(m->state_dir);
 	free(m->log);
 	free(m->serve_address);
+	source_fini(&m->source);
 }
 
 static enum exit_status print_failure(enum exit_status status,
@@ -75,6 +80,34 @@ static enum exit_status status_of(int r)
 	default:
 		return EXIT_STATUS_LOCAL_TROUBLE;
 	}
+}
+
+/* Of what a deployment elsewhere has answered, or has not. */
+static enum exit_status status_of_remote(int r)
+{
+	switch (r) {
+	case 0:
+		return EXIT_STATUS_DONE;
+	case -EINVAL:
+	case -ENOTSUP:
+	case -ENOENT:
+		return EXIT_STATUS_WRONG_CALL;
+	case -EACCES:
+	case -EPERM:
+	case -EBUSY:
+		return EXIT_STATUS_DEPLOYMENT_REFUSED;
+	case -ENOMEM:
+	case -ENOSPC:
+	case -EROFS:
+		return EXIT_STATUS_LOCAL_TROUBLE;
+	default:
+		return EXIT_STATUS_NOT_REACHED;
+	}
+}
+
+static bool is_remote(const struct mount *m)
+{
+	return m->source.access.origin != NULL;
 }
 
 /* --- before anything is opened ------------------------------------------- */
@@ -110,10 +143,26 @@ static int resolve_cache_dir(struct mount *m, struct cvx_err *err)
 	return 0;
 }
 
+/* The copy of a deployment elsewhere lies in cache_dir. */
+static int find_state_dir(struct mount *m, struct cvx_err *err)
+{
+	if (!is_remote(m)) {
+		m->state_dir = CVX_TAKE(m->source.dir);
+		return 0;
+	}
+	if (asprintf(&m->state_dir, "%s/copy-%016" PRIx64, m->options.cache_dir,
+		     cache_dir_hash(m->source.access.origin)) >= 0)
+		return 0;
+	m->state_dir = NULL;
+	return cvx_fail_memory(err);
+}
+
 static int resolve_folders(struct mount *m, struct cvx_err *err)
 {
 	int r = resolve_cache_dir(m, err);
 
+	if (r == 0)
+		r = find_state_dir(m, err);
 	if (r == 0)
 		r = resolve_log(m, err);
 	if (r == 0)
@@ -135,12 +184,30 @@ static int resolve_listen(struct mount *m, struct cvx_err *err)
 					    m->options.allow_remote, err);
 }
 
+static enum exit_status select_source(struct mount *m, struct cvx_err *err)
+{
+	const struct mount_options *o = &m->options;
+	const struct source_flags flags = {
+		.source = o->source,
+		.env_file = o->env_file,
+		.url = o->url,
+		.prod = o->prod,
+		.preview_name = o->preview_name,
+		.deployment_name = o->deployment_name,
+		.deployment = o->deployment,
+	};
+	int r = source_select(&flags, &m->source, err);
+
+	if (r == 0 && is_remote(m))
+		m->options.read_only = true; /* changes have no way there yet */
+	return status_of_remote(r);
+}
+
 /* All that can be told to be wrong without changing anything. */
 static enum exit_status prepare(struct mount *m, struct cvx_err *err)
 {
 	struct mount_options *o = &m->options;
-	enum exit_status status = status_of(
-		source_find(o->source, o->env_file, &m->state_dir, err));
+	enum exit_status status = select_source(m, err);
 
 	if (status == EXIT_STATUS_DONE)
 		status = mountpoint_check(o->mountpoint, &m->mountpoint, err);
@@ -211,13 +278,48 @@ static int open_cache(struct mount *m, struct cvx_err *err)
 	return rejects_open(rejects, m->options.reject_limit, &m->rejects, err);
 }
 
+/* Others who use this machine have no business in the copy. */
+static int make_copy_private(const struct mount *m, struct cvx_err *err)
+{
+	CVX_AUTO(cvx_closep) int fd = -1;
+
+	return cache_dir_open(m->state_dir, &fd, err);
+}
+
+static enum exit_status make_copy(struct mount *m, struct cvx_err *err)
+{
+	const struct mirror_settings settings = {
+		.access = &m->source.access,
+		.dir = m->state_dir,
+		.idle_ms = m->options.timeout_s * 1000,
+	};
+	int64_t snapshot_ns;
+	int r = make_copy_private(m, err);
+
+	if (r < 0)
+		return EXIT_STATUS_LOCAL_TROUBLE;
+	r = mirror_refresh(&settings, &snapshot_ns, err);
+	if (r == 0)
+		log_info("copy of %s: as of %" PRId64 " ns",
+			 m->source.access.name, snapshot_ns);
+	return status_of_remote(r);
+}
+
 static enum exit_status open_deployment(struct mount *m, struct cvx_err *err)
 {
 	const struct deployment_settings settings = {
 		.dir = m->state_dir,
 		.read_only = m->options.read_only,
+		.origin_name = m->source.access.name,
+		.origin_url = m->source.access.origin,
 	};
-	int r = deployment_open(&settings, &m->deployment, err);
+	enum exit_status status =
+		is_remote(m) ? make_copy(m, err) : EXIT_STATUS_DONE;
+	int r;
+
+	if (status != EXIT_STATUS_DONE)
+		return status;
+	r = deployment_open(&settings, &m->deployment, err);
 
 	if (r == -EACCES || r == -EROFS)
 		(void)cvx_err_prefix(err, m->options.read_only
@@ -250,7 +352,9 @@ static int open_session(struct mount *m, const struct option_texts *texts,
 		.gid = o->gid,
 		.umask = o->umask,
 		.debug = o->debug,
-		.source = o->source ? o->source : "local",
+		.source = is_remote(m) ? m->source.access.origin
+			  : o->source  ? o->source
+				       : "local",
 		.options = texts->texts,
 		.option_count = texts->pair_count,
 	};
@@ -425,7 +529,10 @@ static enum exit_status mount_prepared(struct mount *m)
 	} else if (m->link.child == 0) {
 		return serve_in_background(m, &err);
 	} else {
-		status = daemon_await(&m->link, READY_TIMEOUT_MS, &err);
+		status = daemon_await(&m->link,
+				      is_remote(m) ? COPY_TIMEOUT_MS
+						   : READY_TIMEOUT_MS,
+				      &err);
 	}
 	return status == EXIT_STATUS_DONE ? status
 					  : print_failure(status, &err);

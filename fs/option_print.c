@@ -83,9 +83,17 @@ static void print_sources(FILE *out)
 		      "~/.local/share/convexfs/local");
 	n = fprintf(out, "  local:DIR");
 	print_wrapped(out, (size_t)n, "the embedded deployment in DIR");
-	fputs("and local if nothing is said, unless the environment, "
-	      ".env.local or .env select a deployment\n"
-	      "elsewhere, which is not built yet.\n",
+	n = fprintf(out, "  URL");
+	print_wrapped(out, (size_t)n,
+		      "a deployment elsewhere; its key is in "
+		      "CONVEX_SELF_HOSTED_ADMIN_KEY or CONVEX_DEPLOY_KEY");
+	n = fprintf(out, "  NAME");
+	print_wrapped(out, (size_t)n,
+		      "a deployment elsewhere, as in CONVEX_DEPLOYMENT");
+	fputs("and if nothing is said what the environment, .env.local or .env "
+	      "select, else local.\n"
+	      "A deployment elsewhere can be mounted only, to read from; it is "
+	      "shown as it was then.\n",
 	      out);
 }
 
@@ -110,8 +118,7 @@ void options_print_help(const struct command_options *command, FILE *out)
 	if (command->takes_words) {
 		fputs("\nOPT is one of\n", out);
 		print_words(out, GROUP_COMMON);
-		fputs("or, for deployments that are not on this machine "
-		      "(mounting them is not built yet),\n",
+		fputs("or, for deployments that are not on this machine,\n",
 		      out);
 		print_words(out, GROUP_REMOTE);
 		fputs("or a word of fstab that means nothing here: _netdev, "

@@ -75,10 +75,9 @@ const struct option_spec option_words[] = {
 	{"timeout", "TIME",
 	 "give up after this time without progress (default: 60s)",
 	 KIND_SECONDS, GROUP_REMOTE, AT(timeout_s)},
-	{"cache_size", "SIZE", "keep fetched tables up to this size ",
-	 KIND_SIZE, GROUP_REMOTE, AT(cache_size)},
-	{"cache_ttl", "TIME",
-	 "ask again whether a table has changed after this time", KIND_SECONDS,
+	{"cache_size", "SIZE", "accepted; means nothing yet", KIND_SIZE,
+	 GROUP_REMOTE, AT(cache_size)},
+	{"cache_ttl", "TIME", "accepted; means nothing yet", KIND_SECONDS,
 	 GROUP_REMOTE, AT(cache_ttl_s)},
 	{"env_file", "FILE",
 	 "take the deployment and its key from this file, which only you may "
@@ -137,10 +136,6 @@ const size_t option_fstab_word_count =
 
 /* --- mount --------------------------------------------------------------- */
 
-#define MOUNT_IS_REMOTE                                                        \
-	"mounting a deployment that is not on this machine is not built yet; " \
-	"the embedded one is mounted with: convexfs mount local MOUNTPOINT"
-
 static const struct option_switch mount_switches[] = {
 	{'o',
 	 {"options", "OPT[,OPT...]", "mount options, see below", KIND_WORDS,
@@ -153,8 +148,25 @@ static const struct option_switch mount_switches[] = {
 	  GROUP_COMMON, AT(debug_in_front)}},
 	{'h', {"help", NULL, "print this", KIND_HELP, GROUP_COMMON, AT(help)}},
 	{0, {"admin-key", "", IS_A_SECRET, KIND_REFUSED, GROUP_HIDDEN, 0}},
-	REMOTE_SWITCHES(MOUNT_IS_REMOTE),
-	{0, {"env-file", "", MOUNT_IS_REMOTE, KIND_REFUSED, GROUP_HIDDEN, 0}},
+	{0,
+	 {"url", "URL", "the deployment behind this URL", KIND_TEXT,
+	  GROUP_COMMON, AT(url)}},
+	{0,
+	 {"prod", NULL, "the project's production deployment", KIND_ON,
+	  GROUP_COMMON, AT(prod)}},
+	{0,
+	 {"preview-name", "NAME", "the project's preview deployment NAME",
+	  KIND_TEXT, GROUP_COMMON, AT(preview_name)}},
+	{0,
+	 {"deployment-name", "NAME", "the project's deployment NAME", KIND_TEXT,
+	  GROUP_COMMON, AT(deployment_name)}},
+	{0,
+	 {"deployment", "SELECTOR",
+	  "a deployment's name or reference, or [[TEAM:]PROJECT:]REFERENCE",
+	  KIND_TEXT, GROUP_COMMON, AT(deployment)}},
+	{0,
+	 {"env-file", "FILE", "the same as -o env_file=FILE", KIND_TEXT,
+	  GROUP_COMMON, AT(env_file)}},
 };
 
 const struct command_options mount_command_options = {

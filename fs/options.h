@@ -44,7 +44,12 @@ struct mount_options {
 	uint64_t timeout_s;
 	uint64_t cache_size;
 	uint64_t cache_ttl_s;
-	char *env_file; /* NULL: none */
+	char *env_file; /* NULL: none; so are the following */
+	char *url;
+	bool prod;
+	char *preview_name;
+	char *deployment_name;
+	char *deployment;
 };
 
 /* With the defaults; mount_options_fini ends it. */

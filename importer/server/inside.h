@@ -16,7 +16,6 @@ struct http_server;
 struct exports;
 struct imports;
 struct pages;
-struct streams;
 struct sync;
 struct uploads;
 
@@ -28,7 +27,6 @@ struct server {
 	struct imports *imports;
 	struct exports *exports;
 	struct pages *pages;
-	struct streams *streams;
 	struct sync *sync;
 	struct http_server *http;
 	char *url;

@@ -61,15 +61,17 @@ is_mounted() {
 }
 
 # start_mount_at STATE MOUNTPOINT [OPTION...]: in the foreground, as a session
-# of its own, so that its status and its log can be looked at.
+# of its own, so that its status and its log can be looked at. STATE may be a
+# URL.
 start_mount_at() {
-	local state=$1 mnt=$2 log pid
+	local source=local:$1 mnt=$2 log pid
+	[[ $1 != *://* ]] || source=$1
 	shift 2
 	need fusermount3 /dev/fuse
 	mkdir -p "$mnt"
 	touch "$DIR/.daemons"
 	log=$DIR/.log.$(($(wc -l <"$DIR/.daemons") + 1))
-	setsid "$CVX_BIN" mount -f "$@" "local:$state" "$mnt" \
+	setsid "$CVX_BIN" mount -f "$@" "$source" "$mnt" \
 		>"$log" 2>&1 </dev/null &
 	pid=$!
 	echo "$pid" >>"$DIR/.daemons"

@@ -156,15 +156,18 @@ case_C1_without_source_is_the_local_one() {
 	unmount_detached
 }
 
-case_C1_another_deployment_is_not_built_and_not_replaced() {
+# What is selected and cannot be reached is an error, whatever says it.
+case_C1_another_deployment_is_never_replaced() {
 	mkdir "$MNT"
-	expect_no_mount 1 'not built yet' https://happy-otter-123.convex.cloud \
-		"$MNT"
-	expect_no_mount 1 'not built yet' happy-otter-123 "$MNT"
+	export CONVEX_PROVISION_HOST=nowhere
+	expect_no_mount 1 'no key for this URL' \
+		https://happy-otter-123.convex.cloud "$MNT"
+	expect_no_mount 1 CONVEX_PROVISION_HOST happy-otter-123 "$MNT"
 	CONVEX_DEPLOYMENT=dev:happy-otter-123 \
-		expect_no_mount 1 'CONVEX_DEPLOYMENT.*the source local' "$MNT"
+		expect_no_mount 1 CONVEX_PROVISION_HOST "$MNT"
 	CONVEX_DEPLOY_KEY='prod:x|SECRET' \
-		expect_no_mount 1 'CONVEX_DEPLOY_KEY' "$MNT"
+		expect_no_mount 1 CONVEX_PROVISION_HOST "$MNT"
+	CONVEX_DEPLOY_KEY='SECRET' expect_no_mount 1 CONVEX_DEPLOY_KEY "$MNT"
 	! grep -q SECRET said || fail "a key was repeated"
 	echo 'CONVEX_SELF_HOSTED_URL=http://127.0.0.1:3210' >.env.local
 	expect_no_mount 1 'CONVEX_SELF_HOSTED_URL in .env.local' "$MNT"

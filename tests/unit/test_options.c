@@ -280,14 +280,25 @@ TEST(options_secrets_are_refused)
 	}
 }
 
-TEST(options_that_select_a_remote_deployment_are_not_built)
+/* C-1 */
+TEST(options_that_select_a_deployment_elsewhere)
 {
-	expect_refused("--prod m", "not built yet");
-	expect_refused("--url https://x.convex.cloud m", "not built yet");
-	expect_refused("--deployment-name a-b-1 m", "not built yet");
-	expect_refused("--deployment a m", "not built yet");
-	expect_refused("--preview-name a m", "not built yet");
-	expect_refused("--env-file a m", "not built yet");
+	struct cvx_err err = CVX_ERR_INIT;
+
+	EXPECT_INT(
+		read_line("--prod --env-file a --deployment b m", false, &err),
+		0);
+	assert_true(options.prod);
+	assert_string_equal(options.env_file, "a");
+	assert_string_equal(options.deployment, "b");
+	mount_options_fini(&options);
+	EXPECT_INT(read_line("--url u --preview-name p --deployment-name d m",
+			     false, &err),
+		   0);
+	assert_string_equal(options.url, "u");
+	assert_string_equal(options.preview_name, "p");
+	assert_string_equal(options.deployment_name, "d");
+	mount_options_fini(&options);
 }
 
 TEST(options_places)
@@ -403,7 +414,7 @@ UNIT_MAIN(UNIT_CASE(options_defaults), UNIT_CASE(options_every_word_is_read),
 	  UNIT_CASE(options_unknown_ones_name_the_closest),
 	  UNIT_CASE(options_remount_is_refused),
 	  UNIT_CASE(options_secrets_are_refused),
-	  UNIT_CASE(options_that_select_a_remote_deployment_are_not_built),
+	  UNIT_CASE(options_that_select_a_deployment_elsewhere),
 	  UNIT_CASE(options_places), UNIT_CASE(options_of_the_mount_helper),
 	  UNIT_CASE(options_help_is_readable),
 	  UNIT_CASE(options_are_described_without_secrets),

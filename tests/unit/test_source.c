@@ -73,11 +73,12 @@ static void expect_refused(const char *source, const char *env_file, int code,
 	assert_null(strstr(err.msg, "SECRET"));
 }
 
-static void expect_env_text(const char *text, const char *refused)
+/* refused: what the error names; NULL: nothing is selected. */
+static void expect_env_text(const char *text, const char *refused, int code)
 {
 	put(".env.local", text, 0600);
 	if (refused) {
-		expect_refused(NULL, NULL, -ENOTSUP, refused);
+		expect_refused(NULL, NULL, code, refused);
 		expect_dir("local", "/.local/share/convexfs/local");
 	} else {
 		expect_dir(NULL, "/.local/share/convexfs/local");
@@ -119,8 +120,7 @@ TEST(source_elsewhere_is_not_built)
 	expect_refused("https://happy-otter-123.convex.cloud", NULL, -ENOTSUP,
 		       "not built yet");
 	expect_refused("https://u:SECRET@x", NULL, -ENOTSUP, "not built yet");
-	expect_refused("happy-otter-123", NULL, -ENOTSUP,
-		       "convexfs mount local MOUNTPOINT");
+	expect_refused("happy-otter-123", NULL, -ENOTSUP, "the source local");
 	expect_refused("dev:happy-otter-123", NULL, -ENOTSUP, "not built yet");
 	expect_refused("prod:happy-otter-123|SECRET", NULL, -EINVAL,
 		       "keys do not belong");
@@ -131,20 +131,27 @@ TEST(source_elsewhere_is_not_built)
 /* Never a silent fallback. */
 TEST(source_environment_selects_elsewhere)
 {
-	const char *names[] = {"CONVEX_DEPLOYMENT", "CONVEX_DEPLOY_KEY",
-			       "CONVEX_DEPLOYMENT_TOKEN",
-			       "CONVEX_SELF_HOSTED_URL",
-			       "CONVEX_SELF_HOSTED_ADMIN_KEY"};
+	const struct {
+		const char *name, *value;
+		int code;
+	} cases[] = {
+		{"CONVEX_DEPLOYMENT", "a-b-1", -ENOTSUP},
+		{"CONVEX_DEPLOY_KEY", "prod:a-b-1|SECRET", -ENOTSUP},
+		{"CONVEX_DEPLOYMENT_TOKEN", "a-b-1|SECRET", -ENOTSUP},
+		{"CONVEX_DEPLOY_KEY", "SECRET", -EINVAL},
+		{"CONVEX_SELF_HOSTED_URL", "SECRET", -EINVAL}, /* a half */
+		{"CONVEX_SELF_HOSTED_ADMIN_KEY", "SECRET", -EINVAL},
+	};
 	size_t i;
 
 	begin();
-	for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		(void)setenv(names[i], "SECRET", 1);
-		expect_refused(NULL, NULL, -ENOTSUP, names[i]);
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		(void)setenv(cases[i].name, cases[i].value, 1);
+		expect_refused(NULL, NULL, cases[i].code, cases[i].name);
 		expect_dir("local", "/.local/share/convexfs/local");
-		(void)setenv(names[i], "", 1);
+		(void)setenv(cases[i].name, "", 1);
 		expect_dir(NULL, "/.local/share/convexfs/local");
-		(void)unsetenv(names[i]);
+		(void)unsetenv(cases[i].name);
 	}
 	(void)setenv("CONVEX_DEPLOY_KEY", "<ignore_deploy_key>", 1);
 	expect_dir(NULL, "/.local/share/convexfs/local");
@@ -156,23 +163,18 @@ TEST(source_environment_selects_elsewhere)
 TEST(source_env_files_select_elsewhere)
 {
 	begin();
-	expect_env_text("", NULL);
+	expect_env_text("", NULL, 0);
 	expect_env_text("CONVEX_DEPLOYMENT=dev:a-b-1\n",
-			"CONVEX_DEPLOYMENT in .env.local");
-	expect_env_text("A=1\r\n  export CONVEX_DEPLOY_KEY = 'SECRET'",
-			"CONVEX_DEPLOY_KEY");
+			"CONVEX_DEPLOYMENT in .env.local", -ENOTSUP);
+	expect_env_text("A=1\r\n  export CONVEX_DEPLOY_KEY = 'a|SECRET'",
+			"CONVEX_DEPLOY_KEY", -ENOTSUP);
 	expect_env_text("CONVEX_SELF_HOSTED_URL: http://x\n",
-			"CONVEX_SELF_HOSTED_URL");
-	expect_env_text("CONVEX_DEPLOYMENT=\n", NULL);
-	expect_env_text("CONVEX_DEPLOYMENT=\"\"\n", NULL);
-	expect_env_text("CONVEX_DEPLOYMENT= # none\n", NULL);
-	expect_env_text("#CONVEX_DEPLOYMENT=x\n", NULL);
-	expect_env_text("CONVEX_DEPLOYMENT_X=x\nXCONVEX_DEPLOYMENT=x\n", NULL);
-	expect_env_text("CONVEX_URL=https://x\nexport\n", NULL);
-	expect_env_text("CONVEX_DEPLOYMENT=x\nCONVEX_DEPLOYMENT=\n", NULL);
+			"CONVEX_SELF_HOSTED_URL in .env.local", -EINVAL);
+	expect_env_text("CONVEX_DEPLOYMENT=x\nCONVEX_DEPLOYMENT=\n", NULL, 0);
 	assert_int_equal(unlink(".env.local"), 0);
 	put(".env", "CONVEX_DEPLOYMENT=x\n", 0644);
-	expect_refused(NULL, NULL, -ENOTSUP, "CONVEX_DEPLOYMENT in .env of");
+	expect_refused(NULL, NULL, -ENOTSUP,
+		       "CONVEX_DEPLOYMENT in .env selects");
 	end();
 }
 
@@ -192,10 +194,10 @@ TEST(source_env_file_is_private_and_decides_alone)
 {
 	begin();
 	(void)setenv("CONVEX_DEPLOYMENT", "dev:x", 1);
-	put("keys", "CONVEX_DEPLOY_KEY=SECRET\n", 0644);
+	put("keys", "CONVEX_DEPLOY_KEY=a-b-1|SECRET\n", 0644);
 	expect_refused(NULL, "keys", -EPERM, "chmod 600");
 	expect_refused("local", "keys", -EPERM, "chmod 600");
-	put("keys", "CONVEX_DEPLOY_KEY=SECRET\n", 0600);
+	put("keys", "CONVEX_DEPLOY_KEY=a-b-1|SECRET\n", 0600);
 	expect_refused(NULL, "keys", -ENOTSUP, "CONVEX_DEPLOY_KEY in keys");
 	put("keys", "A=b\n", 0600);
 	expect_refused(NULL, "keys", -EINVAL, "none of its variables");
@@ -214,7 +216,8 @@ TEST(source_env_file_that_cannot_be_read_is_an_error)
 	memset(big, '\n', 2 << 20);
 	big[2 << 20] = '\0';
 	put(".env", big, 0600);
-	expect_refused(NULL, NULL, -EFBIG, "cannot tell whether .env");
+	expect_refused(NULL, NULL, -EFBIG,
+		       "cannot tell which deployment is selected: .env");
 	free(big);
 	end();
 }

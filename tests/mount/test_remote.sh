@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# A deployment behind a URL, mounted: the server of this project holds it.
+# shellcheck source=tests/client/lib.sh disable=SC2119
+. "$(dirname "$0")/../client/lib.sh"
+
+COPY=$PWD
+
+# A deployment with all that a backup holds, served.
+serve_all() {
+	export XDG_CACHE_HOME=$DIR/cache HOME=$DIR/home
+	mkdir -p "$HOME"
+	start_mount
+	seed users 1 2 3
+	mkdir -p "$MNT/_components/inner/posts"
+	echo '{"n":1}' >"$MNT/_components/inner/posts/documents.jsonl"
+	echo hello >note.txt
+	cp note.txt "$MNT/_storage/"
+	stop_mount
+	start_server
+	export CONVEX_SELF_HOSTED_ADMIN_KEY=$KEY
+	COPY=$DIR/copy
+}
+
+mount_copy() {
+	start_mount_at "$URL" "$COPY"
+}
+
+expect_users() {
+	expect_text "users" "$(grep -c . "$COPY/users/documents.jsonl")" "$1"
+}
+
+# T-1: byte for byte what the deployment itself shows.
+case_T1_a_url_is_mounted_as_its_backup() {
+	serve_all
+	mount_copy
+	start_mount -o ro
+	diff -r "$MNT" "$COPY" || fail "the copy shows something else"
+	expect_users 3
+	expect_file "$COPY"/_storage/*.txt note.txt
+	stop_mount_at "$COPY"
+	stop_mount
+	stop_server
+}
+
+case_C1_the_environment_selects_it() {
+	serve_all
+	export CONVEX_SELF_HOSTED_URL=$URL
+	mkdir -p "$COPY"
+	expect_status 0 "$CVX_BIN" mount "$COPY"
+	expect_users 3
+	grep -q "\"url\":\"$URL\"" "$COPY/.convex/deployment.json" ||
+		fail "deployment.json does not name it"
+	await 10 fusermount3 -q -u "$COPY"
+	stop_server
+}
+
+# The copy is made anew, and what is gone there is gone here.
+case_T2_mounting_again_shows_what_is_there_now() {
+	serve_all
+	mount_copy
+	stop_mount_at "$COPY"
+	start_mount
+	echo '{"n":7}' >"$MNT/users/documents.jsonl"
+	mkdir "$MNT/more"
+	stop_mount
+	mount_copy
+	expect_users 1
+	[ -d "$COPY/more" ] || fail "a new table is missing"
+	stop_mount_at "$COPY"
+	stop_server
+}
+
+case_F_what_cannot_be_done_says_so() {
+	serve_all
+	mount_copy
+	expect_refused 'Read-only file system' \
+		cp note.txt "$COPY/users/documents.jsonl"
+	expect_refused 'Read-only file system' mkdir "$COPY/other"
+	stop_mount_at "$COPY"
+	CONVEX_SELF_HOSTED_ADMIN_KEY='a|SECRETKEY' \
+		expect_status 3 "$CVX_BIN" mount "$URL" "$COPY"
+	expect_said '401 BadAdminKey'
+	! grep -q SECRETKEY "$DIR/said" || fail "the key was told"
+	expect_status 4 "$CVX_BIN" mount http://127.0.0.1:1 "$COPY"
+	expect_said 'Connection refused'
+	expect_status 1 "$CVX_BIN" mount --prod "$COPY"
+	expect_said 'CONVEX_SELF_HOSTED_ADMIN_KEY selects a deployment only'
+	stop_server
+}
+
+# C-5
+case_C5_the_key_is_nowhere_to_be_seen() {
+	local secret
+	serve_all
+	secret=${KEY#*|}
+	unset CONVEX_SELF_HOSTED_ADMIN_KEY
+	printf 'CONVEX_SELF_HOSTED_URL=%s\nCONVEX_SELF_HOSTED_ADMIN_KEY=%s\n' \
+		"$URL" "$KEY" >keys
+	expect_status fails "$CVX_BIN" mount --env-file keys "$COPY"
+	expect_said 'chmod 600'
+	chmod 600 keys
+	mkdir -p "$COPY"
+	expect_status 0 "$CVX_BIN" mount -o debug --env-file keys \
+		-o log="$DIR/log" "$COPY"
+	cat "$COPY/.convex/deployment.json" "$COPY/README.md" >seen
+	! grep -qF "$secret" seen "$DIR/log" || fail "the key was told"
+	await 10 fusermount3 -q -u "$COPY"
+	stop_server
+}
+
+run_cases "$@"
