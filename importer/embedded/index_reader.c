@@ -375,12 +375,33 @@ void index_reader_close(struct index_reader *ir)
 	free(ir);
 }
 
+/* Bytes of the nth line from the offset on, and of those that lie right behind
+ * it in the table as well as in the index: where they are, and how many. */
+static size_t find_piece(const struct index_reader *ir, uint64_t *nth,
+			 size_t inside, size_t size, uint64_t *ret_off)
+{
+	line_entry entry = line_order_at(&ir->order, *nth);
+	uint64_t off = ir->start + line_entry_off(entry), end;
+	size_t n = line_entry_size(entry);
+
+	n = inside < n ? n - inside : 0;
+	*ret_off = off + inside;
+	end = off + line_entry_size(entry);
+	for (++*nth; n < size && *nth < ir->order.count; ++*nth) {
+		entry = line_order_at(&ir->order, *nth);
+		if (ir->start + line_entry_off(entry) != end)
+			break;
+		end += line_entry_size(entry);
+		n += line_entry_size(entry);
+	}
+	return n < size ? n : size;
+}
+
 int index_reader_read(struct index_reader *ir, uint64_t off, void *buf,
 		      size_t size, size_t *ret_n, struct cvx_err *err)
 {
-	uint64_t nth, before;
+	uint64_t nth, before, table_off;
 	size_t done = 0, want, n, inside;
-	line_entry entry;
 	int r;
 
 	if (ir->is_sorted)
@@ -390,15 +411,10 @@ int index_reader_read(struct index_reader *ir, uint64_t off, void *buf,
 		return 0;
 	nth = line_order_find(&ir->order, off, &before);
 	inside = (size_t)(off - before);
-	for (; done < size && nth < ir->order.count; nth++, inside = 0) {
-		entry = line_order_at(&ir->order, nth);
-		want = line_entry_size(entry);
-		want = inside < want ? want - inside : 0;
-		if (want > size - done)
-			want = size - done;
-		r = table_reader_read(
-			ir->table, ir->start + line_entry_off(entry) + inside,
-			(char *)buf + done, want, &n, err);
+	for (; done < size && nth < ir->order.count; inside = 0) {
+		want = find_piece(ir, &nth, inside, size - done, &table_off);
+		r = table_reader_read(ir->table, table_off, (char *)buf + done,
+				      want, &n, err);
 		if (r == 0 && n != want)
 			r = cvx_fail(err, -EIO,
 				     "the file of an index is damaged");
