@@ -19,6 +19,18 @@ static bool skip_value(struct json *j, enum json_token first)
 	return t != JSON_BAD;
 }
 
+bool json_in_is_object(struct json_in text)
+{
+	enum json_token t;
+	struct json j;
+
+	json_init(&j, text.text, text.size);
+	if (text.size == 0)
+		return false;
+	t = json_next(&j);
+	return t == JSON_OBJECT && skip_value(&j, t) && json_is_at_end(&j);
+}
+
 struct json_in json_in_field(struct json_in object, const char *name)
 {
 	const struct json_in none = {NULL, 0};

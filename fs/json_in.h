@@ -19,6 +19,9 @@ struct json_in {
 /* The value of the field; empty if there is none, or if it is no object. */
 struct json_in json_in_field(struct json_in object, const char *name);
 
+/* Whether all of the text is one object. */
+bool json_in_is_object(struct json_in text);
+
 /* A string decoded, cut at the size; anything else as it stands. "" for an
  * empty one and for null. Control characters become spaces. */
 void json_in_text(struct json_in value, char *out, size_t size);

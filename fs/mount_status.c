@@ -135,16 +135,24 @@ static struct field field_of(struct json_in object, const char *name)
 	return f;
 }
 
+/* Names of folders can hold anything; a terminal is to see none of it. */
+static struct field cleaned(const char *name)
+{
+	struct field f;
+
+	json_in_text((struct json_in){name, strlen(name)}, f.text,
+		     sizeof(f.text));
+	return f;
+}
+
 static void print_failure(const struct mount_status *s, FILE *out)
 {
-	const char *dir = s->mounted->dir;
-
 	switch (s->failure) {
 	case -ENOTCONN:
 		fprintf(out,
 			"  its program is gone (a crash left it behind); clear "
 			"it with: fusermount3 -u %s\n",
-			dir);
+			cleaned(s->mounted->dir).text);
 		break;
 	case -EACCES:
 		fputs("  it belongs to another user\n", out);
@@ -212,8 +220,8 @@ void mount_status_print(const struct mount_status *s, FILE *out)
 	struct field kind, name, folder;
 	size_t i;
 
-	fprintf(out, "%s\n", s->mounted->dir);
-	fprintf(out, "  source   %s\n", s->mounted->source);
+	fprintf(out, "%s\n", cleaned(s->mounted->dir).text);
+	fprintf(out, "  source   %s\n", cleaned(s->mounted->source).text);
 	if (s->failure < 0) {
 		print_failure(s, out);
 		return;
@@ -233,13 +241,22 @@ void mount_status_print(const struct mount_status *s, FILE *out)
 
 /* --- for programs -------------------------------------------------------- */
 
+/* Whose mount it is, is not known: what is no object would spoil ours. */
+static void add_line(struct json_out *j, const char *name, struct json_in line)
+{
+	if (json_in_is_object(line))
+		json_out_raw(j, name, line.text, line.size);
+	else if (*name)
+		json_out_text(j, name, NULL);
+}
+
 static void add_lines(struct json_out *j, const char *name, struct json_in text)
 {
 	struct json_in line;
 
 	json_out_open(j, name, "[");
 	while (json_in_line(&text, &line))
-		json_out_raw(j, "", line.text, line.size);
+		add_line(j, "", line);
 	json_out_close(j, "]");
 }
 
@@ -256,12 +273,12 @@ void mount_status_add(const struct mount_status *s, struct json_out *j)
 	if (s->failure < 0) {
 		json_out_text(j, "error", code ? code : "EIO");
 	} else if (json_in_line(&deployment, &line)) {
-		json_out_raw(j, "deployment", line.text, line.size);
+		add_line(j, "deployment", line);
 		add_lines(j, "staged", text_of(&s->staged));
 		add_lines(j, "running", lists.text);
 		json_out_open(j, "imports", "[");
 		for (i = 0; (line = shown_import(&lists, i)).size > 0; i++)
-			json_out_raw(j, "", line.text, line.size);
+			add_line(j, "", line);
 		json_out_close(j, "]");
 		json_out_text(j, "error", NULL);
 	}

@@ -1,10 +1,12 @@
-/* fs/progress, fs/json_out, cache/base/figures: what commands print. */
+/* fs/progress, fs/json_out, fs/json_in, cache/base/figures: what commands
+ * print. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cache/base/buf.h"
 #include "cache/base/figures.h"
+#include "fs/json_in.h"
 #include "fs/json_out.h"
 #include "fs/progress.h"
 #include "tests/unit/unit.h"
@@ -130,9 +132,60 @@ TEST(json_out_escapes_and_separates)
 	json_out_fini(&j);
 }
 
+static struct json_in in(const char *text)
+{
+	return (struct json_in){text, strlen(text)};
+}
+
+TEST(json_in_finds_fields_and_lines)
+{
+	struct json_in text = in("{\"a\":[{\"b\":1},2],\"b\":\"x\\ny\","
+				 "\"c\":{\"b\":3},\"d\":null}\n{\"a\":4}\n5");
+	struct json_in line;
+	char value[8];
+
+	assert_true(json_in_line(&text, &line));
+	assert_true(json_in_is_object(line));
+	json_in_text(json_in_field(line, "b"), value, sizeof(value));
+	assert_string_equal(value, "x y");
+	EXPECT_INT(json_in_number(json_in_field(json_in_field(line, "c"), "b")),
+		   3);
+	json_in_text(json_in_field(line, "a"), value, sizeof(value));
+	assert_string_equal(value, "[{\"b\":1");
+	json_in_text(json_in_field(line, "d"), value, sizeof(value));
+	assert_string_equal(value, "");
+	EXPECT_INT(json_in_field(line, "none").size, 0);
+	assert_true(json_in_line(&text, &line));
+	EXPECT_INT(json_in_number(json_in_field(line, "a")), 4);
+	assert_true(json_in_line(&text, &line));
+	assert_false(json_in_is_object(line));
+	EXPECT_INT(json_in_field(line, "a").size, 0);
+	assert_false(json_in_line(&text, &line));
+}
+
+TEST(json_in_takes_no_harm_from_what_is_no_json)
+{
+	static const char *const texts[] = {
+		"",	    "{", "{\"a\"",   "{\"a\":",	   "{\"a\":[",
+		"{\"a\":1", "}", "{\"b\":]", "{\"a\":1}}", "{\"a\":1} x",
+	};
+	char value[8];
+	size_t i;
+
+	for (i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		assert_false(json_in_is_object(in(texts[i])));
+		json_in_text(json_in_field(in(texts[i]), "a"), value,
+			     sizeof(value));
+	}
+	json_in_text(in("a\x1b[2J\x7f"), value, sizeof(value));
+	assert_string_equal(value, "a [2J ");
+}
+
 UNIT_MAIN(UNIT_CASE(progress_line_has_bytes_rows_rate_and_time_left),
 	  UNIT_CASE(progress_line_fits_into_the_terminal),
 	  UNIT_CASE(progress_line_tells_only_what_is_known),
 	  UNIT_CASE(progress_line_of_a_strange_name),
 	  UNIT_CASE(figures_are_readable),
-	  UNIT_CASE(json_out_escapes_and_separates))
+	  UNIT_CASE(json_out_escapes_and_separates),
+	  UNIT_CASE(json_in_finds_fields_and_lines),
+	  UNIT_CASE(json_in_takes_no_harm_from_what_is_no_json))
