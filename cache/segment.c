@@ -52,8 +52,11 @@ static int create_locked(struct segment_stage *s)
 		       O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (s->fd < 0)
 		return -errno;
-	if (flock(s->fd, LOCK_EX | LOCK_NB) < 0 && errno != EWOULDBLOCK)
-		return -errno;
+	/* Whoever has it already is a sweep: what it removes, it removes
+	 * before it lets go. */
+	while (flock(s->fd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return -errno;
 	if (fstat(s->fd, &st) < 0)
 		return -errno;
 	return st.st_nlink > 0 ? 0 : -EEXIST;
@@ -72,6 +75,7 @@ int segment_stage_new(int stage_dir_fd, struct segment_stage **ret,
 	s->fd = -1;
 	for (tries = 0; r == -EEXIST && tries < STAGE_TRIES; tries++) {
 		cvx_closep(&s->fd);
+		s->fd = -1;
 		r = create_locked(s);
 	}
 	if (r < 0)

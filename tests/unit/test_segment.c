@@ -1,16 +1,59 @@
 /* cache/segment: stages, their publication, and sorted keys. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cache/base/file.h"
 #include "cache/segment.h"
 #include "tests/unit/unit.h"
+
+/* A sweep of another process that comes between the creation of a file and
+ * its lock: it has the lock already, and removes the file a bit later. */
+static struct {
+	bool armed;
+	int fd;
+	char path[512];
+	pthread_t thread;
+} sweep;
+
+static void *sweep_late(void *arg)
+{
+	(void)arg;
+	(void)usleep(20000);
+	(void)unlink(sweep.path);
+	(void)close(sweep.fd);
+	return NULL;
+}
+
+/* In place of the one of libc: locks as it does. */
+int flock(int fd, int operation)
+{
+	char link[64];
+	ssize_t n;
+
+	if (sweep.armed) {
+		sweep.armed = false;
+		(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		n = readlink(link, sweep.path, sizeof(sweep.path) - 1);
+		assert_true(n > 0);
+		sweep.path[n] = '\0';
+		sweep.fd = open(link, O_RDONLY | O_CLOEXEC);
+		assert_true(sweep.fd >= 0);
+		EXPECT_INT(syscall(SYS_flock, sweep.fd, LOCK_EX), 0);
+		EXPECT_INT(
+			pthread_create(&sweep.thread, NULL, sweep_late, NULL),
+			0);
+	}
+	return (int)syscall(SYS_flock, fd, operation);
+}
 
 static int new_dir(void)
 {
@@ -303,6 +346,21 @@ TEST(segment_sweep_removes_only_stages_of_the_dead)
 	(void)close(dir_fd);
 }
 
+TEST(segment_stage_that_is_swept_while_it_is_made_is_made_again)
+{
+	struct cvx_err err = CVX_ERR_INIT;
+	struct segment_stage *stage = NULL;
+	int dir_fd = new_dir();
+
+	sweep.armed = true;
+	EXPECT_OK(segment_stage_new(dir_fd, &stage, &err), &err);
+	EXPECT_INT(pthread_join(sweep.thread, NULL), 0);
+	EXPECT_INT(faccessat(AT_FDCWD, sweep.path, F_OK, 0), -1);
+	EXPECT_OK(segment_publish(stage, dir_fd, "5.rows", &err), &err);
+	segment_stage_free(stage);
+	(void)close(dir_fd);
+}
+
 UNIT_MAIN(UNIT_CASE(segment_sorts_keys_as_qsort_does),
 	  UNIT_CASE(segment_keys_file_gives_back_the_keys),
 	  UNIT_CASE(segment_keys_file_has_its_layout),
@@ -311,4 +369,5 @@ UNIT_MAIN(UNIT_CASE(segment_sorts_keys_as_qsort_does),
 	  UNIT_CASE(segment_stage_goes_when_it_is_freed),
 	  UNIT_CASE(segment_stage_that_is_published_stays),
 	  UNIT_CASE(segment_publish_reports_a_folder_that_is_gone),
-	  UNIT_CASE(segment_sweep_removes_only_stages_of_the_dead))
+	  UNIT_CASE(segment_sweep_removes_only_stages_of_the_dead),
+	  UNIT_CASE(segment_stage_that_is_swept_while_it_is_made_is_made_again))
