@@ -48,6 +48,7 @@ struct backup {
 struct backups {
 	struct deployment *d;
 	int spool_dir_fd;
+	uint64_t numbers[2];
 
 	pthread_mutex_t lock;
 	/* guarded by lock: */
@@ -59,7 +60,8 @@ struct backups {
 
 CVX_DEFINE_CLEANUP(struct backups, backups_free)
 
-int backups_new(struct deployment *d, int spool_dir_fd, struct backups **ret,
+int backups_new(struct deployment *d, int spool_dir_fd,
+		const uint64_t numbers[2], struct backups **ret,
 		struct cvx_err *err)
 {
 	struct backups *bs = calloc(1, sizeof(*bs));
@@ -69,6 +71,7 @@ int backups_new(struct deployment *d, int spool_dir_fd, struct backups **ret,
 		return cvx_fail_memory(err);
 	bs->d = d;
 	bs->spool_dir_fd = spool_dir_fd;
+	memcpy(bs->numbers, numbers, sizeof(bs->numbers));
 	(void)pthread_mutex_init(&bs->lock, NULL);
 	(void)pthread_condattr_init(&attr);
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -120,6 +123,11 @@ void backup_unref(struct backup *b)
 uint64_t backup_serial(const struct backup *b)
 {
 	return b->serial;
+}
+
+uint64_t backup_shown(const struct backup *b)
+{
+	return b->home->numbers[b->with_files];
 }
 
 static bool is_open(const struct backup *b)

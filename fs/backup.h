@@ -26,8 +26,10 @@ struct backups;
 struct cvx_err;
 struct deployment;
 
-/* Both are the caller's and outlive it. */
-int backups_new(struct deployment *d, int spool_dir_fd, struct backups **ret,
+/* Both are the caller's and outlive it. numbers: under which all archives
+ * without and with stored files are shown. */
+int backups_new(struct deployment *d, int spool_dir_fd,
+		const uint64_t numbers[2], struct backups **ret,
 		struct cvx_err *err);
 
 /* Every backup is gone. NULL is allowed. */
@@ -43,6 +45,10 @@ void backup_unref(struct backup *b); /* NULL is allowed */
 
 /* No two of a mount have the same. */
 uint64_t backup_serial(const struct backup *b);
+
+/* The inode number that programs see: of a name always the same, so that cp
+ * does not take the archive of a later moment for another file. */
+uint64_t backup_shown(const struct backup *b);
 
 /* Asked now and then by who waits. */
 struct backup_patience {

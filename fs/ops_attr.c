@@ -57,6 +57,13 @@ static int64_t folder_mtime(const struct session *s, const struct node *n)
 	return s->started_ns;
 }
 
+static uint64_t shown_number(const struct node *n)
+{
+	if (n->stage)
+		return stage_shown(n->stage);
+	return n->backup ? backup_shown(n->backup) : n->number;
+}
+
 void attr_fill(const struct session *s, const struct node *n, struct stat *st)
 {
 	const struct session_settings *set = &s->settings;
@@ -75,7 +82,7 @@ void attr_fill(const struct session *s, const struct node *n, struct stat *st)
 		mtime = folder_mtime(s, n);
 	}
 	*st = (struct stat){
-		.st_ino = n->stage ? stage_shown(n->stage) : n->number,
+		.st_ino = shown_number(n),
 		.st_mode = folder ? S_IFDIR | 0777 : S_IFREG | 0666,
 		.st_nlink = 1, /* says of folders: not counted */
 		.st_uid = set->uid,

@@ -23,6 +23,15 @@ static int64_t now_ns(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+static int make_backups(struct session *s, struct cvx_err *err)
+{
+	const uint64_t numbers[2] = {nodes_number(s->nodes),
+				     nodes_number(s->nodes)};
+
+	return backups_new(s->settings.deployment, s->settings.spool_dir_fd,
+			   numbers, &s->backups, err);
+}
+
 static int make_parts(struct session *s, struct cvx_err *err)
 {
 	const struct session_settings *set = &s->settings;
@@ -56,8 +65,7 @@ static int make_parts(struct session *s, struct cvx_err *err)
 	if (r == 0)
 		r = interrupts_new(&s->interrupts, err);
 	if (r == 0)
-		r = backups_new(set->deployment, set->spool_dir_fd, &s->backups,
-				err);
+		r = make_backups(s, err);
 	if (r < 0)
 		return r;
 	s->view_env = (struct view_env){

@@ -97,6 +97,12 @@ int deployment_create_table(struct deployment *d, const char *component,
 int deployment_delete_table(struct deployment *d, const char *component,
 			    const char *table, struct cvx_err *err);
 
+/* Tables with their documents, all of them or none. -ENOENT: one of them is
+ * not there. */
+int deployment_delete_tables(struct deployment *d, const char *component,
+			     const char *const *tables, size_t count,
+			     struct cvx_err *err);
+
 /*
  * The tables listed in the lines of a backup's _tables/documents.jsonl
  * (import.md 6.7): absent ones are made with their number, empty ones get it,

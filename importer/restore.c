@@ -361,7 +361,7 @@ static int finish(struct restore *r, struct restore_result *ret,
 	};
 	const struct commit_part *failed;
 	struct duplicates existing;
-	struct restore_result counts = {.table_count = r->count};
+	struct restore_result counts = {.table_count = r->part_count};
 	size_t i;
 	int result;
 

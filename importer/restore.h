@@ -38,7 +38,7 @@ struct restore_target {
 struct restore_result {
 	uint64_t document_count; /* written by it */
 	uint64_t file_count;	 /* stored files, likewise */
-	uint64_t table_count;	 /* that it mentions */
+	uint64_t table_count;	 /* that it mentions, without storages */
 };
 
 /* Copies target and source. Touches no disk. */

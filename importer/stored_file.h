@@ -80,10 +80,10 @@ int deployment_store_file(struct deployment *d, const char *component,
 
 /*
  * Stores the bytes as the file of a backup that the row tells of, under its id:
- * what it does not tell is made new. Nothing happens if that very file is there;
- * another one under the id is -EPERM. A storage without files takes over the
- * table number of the id, any other must have it: InvalidId. Sha256Mismatch if
- * the row has another checksum.
+ * what it does not tell is made new. Nothing happens if that very file is
+ * there; another one under the id is -EPERM. A storage without files takes over
+ * the table number of the id, any other must have it: InvalidId. Sha256Mismatch
+ * if the row has another checksum.
  */
 int deployment_restore_stored_file(struct deployment *d, const char *component,
 				   const struct storage_row *row, int fd,

@@ -55,7 +55,8 @@ static char *copy_column(struct catalog_query *q, int column)
 	return strndup(bytes, size);
 }
 
-static int add(struct dropped *d, char *component, struct catalog_query *q,
+/* Takes over the component's text if it returns 1. */
+static int add(struct dropped *d, char *component, int64_t id, uint32_t number,
 	       struct cvx_err *err)
 {
 	struct dropped_table *more;
@@ -69,8 +70,8 @@ static int add(struct dropped *d, char *component, struct catalog_query *q,
 	}
 	d->tables[d->count++] = (struct dropped_table){
 		.component = component,
-		.id = catalog_int(q, 2),
-		.number = (uint32_t)catalog_int(q, 3),
+		.id = id,
+		.number = number,
 	};
 	return 1;
 }
@@ -88,7 +89,8 @@ static int look_at(struct dropped *d, struct catalog_query *q, char *component,
 	if (count > 0 &&
 	    bsearch(&place, stay, count, sizeof(*stay), compare_to_target))
 		return 0;
-	return add(d, component, q, err);
+	return add(d, component, catalog_int(q, 2), (uint32_t)catalog_int(q, 3),
+		   err);
 }
 
 static int find(struct dropped *d, struct catalog *c,
@@ -110,28 +112,55 @@ static int find(struct dropped *d, struct catalog *c,
 	return r;
 }
 
+static int delete_table(struct dropped_table *t, struct catalog *c,
+			struct runs_change *runs, struct cvx_err *err)
+{
+	size_t i;
+	int r = segments_list(c, t->id, &t->segments, &t->segment_count, err);
+
+	for (i = 0; r == 0 && i < t->segment_count; i++)
+		r = segment_delete(c, t->segments[i].id, err);
+	if (r == 0)
+		r = runs_drop(runs, c, t->id, NULL, err);
+	if (r == 0)
+		r = table_delete(c, t->component, t->id, t->number, err);
+	return r;
+}
+
 int dropped_delete(struct dropped *d, struct catalog *c,
 		   struct runs_change *runs,
 		   const struct import_target *const *stay, size_t count,
 		   struct cvx_err *err)
 {
-	struct dropped_table *t;
-	size_t i, j;
+	size_t i;
 	int r = find(d, c, stay, count, err);
 
-	for (i = 0; r == 0 && i < d->count; i++) {
-		t = &d->tables[i];
-		r = segments_list(c, t->id, &t->segments, &t->segment_count,
-				  err);
-		for (j = 0; r == 0 && j < t->segment_count; j++)
-			r = segment_delete(c, t->segments[j].id, err);
-		if (r == 0)
-			r = runs_drop(runs, c, t->id, NULL, err);
-		if (r == 0)
-			r = table_delete(c, t->component, t->id, t->number,
-					 err);
-	}
+	for (i = 0; r == 0 && i < d->count; i++)
+		r = delete_table(&d->tables[i], c, runs, err);
 	return r;
+}
+
+int dropped_delete_one(struct dropped *d, struct catalog *c,
+		       struct runs_change *runs, const char *component,
+		       const char *table, struct cvx_err *err)
+{
+	struct table_row row;
+	char *copy;
+	int r = table_find(c, component, table, &row, err);
+
+	if (r == 0)
+		return table_fail_missing(c, component, table, err);
+	if (r < 0)
+		return r;
+	copy = strdup(component);
+	if (!copy)
+		return cvx_fail_memory(err);
+	r = add(d, copy, row.id, row.info.number, err);
+	if (r < 0) {
+		free(copy);
+		return r;
+	}
+	return delete_table(&d->tables[d->count - 1], c, runs, err);
 }
 
 void dropped_remove(const struct dropped *dropped, struct deployment *d)

@@ -1,5 +1,6 @@
 /*
- * dropped: the tables that a replace-all removes (import.md 7.1, 7.6.2).
+ * dropped: tables that are removed with their documents: by a replace-all
+ * (import.md 7.1, 7.6.2), or because somebody asked for it.
  *
  * Threads: the caller's connection, so the caller's lock.
  */
@@ -33,6 +34,11 @@ int dropped_delete(struct dropped *d, struct catalog *c,
 		   struct runs_change *runs,
 		   const struct import_target *const *stay, size_t count,
 		   struct cvx_err *err);
+
+/* Deletes the table, and its runs. -ENOENT: there is none. */
+int dropped_delete_one(struct dropped *d, struct catalog *c,
+		       struct runs_change *runs, const char *component,
+		       const char *table, struct cvx_err *err);
 
 /* After the commit: unlinks their segments (I4 in commit.c). */
 void dropped_remove(const struct dropped *dropped, struct deployment *d);

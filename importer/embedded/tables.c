@@ -675,8 +675,8 @@ int deployment_create_table(struct deployment *d, const char *component,
 	return r < 0 ? r : 0; /* 1: it was there */
 }
 
-static int check_deletion(struct deployment *d, const char *component,
-			  const char *table, struct cvx_err *err)
+int table_check_deletion(struct deployment *d, const char *component,
+			 const char *table, struct cvx_err *err)
 {
 	struct active_schema *active;
 	int r = schemas_get(d, d->writes, component, &active, err);
@@ -702,7 +702,7 @@ static int delete_table(struct deployment *d, const char *component,
 		return cvx_fail(err, -ENOTEMPTY,
 				"table %s has documents; empty it first",
 				table);
-	r = check_deletion(d, component, table, err);
+	r = table_check_deletion(d, component, table, err);
 	return r < 0 ? r
 		     : table_delete(c, component, row.id, row.info.number, err);
 }

@@ -72,6 +72,11 @@ int component_find(struct catalog *c, const char *path,
 int table_delete(struct catalog *c, const char *component, int64_t id,
 		 uint32_t number, struct cvx_err *err);
 
+/* Refuses to delete what the active schema names, on the connection for
+ * writing. */
+int table_check_deletion(struct deployment *d, const char *component,
+			 const char *table, struct cvx_err *err);
+
 /* Gives the table, until it is updated, a number that no table can have, so
  * that tables can exchange numbers. */
 int table_set_aside(struct catalog *c, int64_t id, struct cvx_err *err);

@@ -20,9 +20,17 @@ struct function {
 
 /* The tables of the other files; each ends with an entry without a path. */
 extern const struct function table_functions[];
+extern const struct function schema_functions[];
+extern const struct function clear_functions[];
+extern const struct function stored_functions[];
 
 /* QRY-9; returns -EINVAL. */
 int function_fail_argument(const char *key, const char *what,
 			   struct cvx_err *err);
+
+/* The path of the component whose id is the argument, which may be null or not
+ * there: then the call's own. The caller's to free(). */
+int function_component(const struct function_call *call, const char *key,
+		       char **ret, struct cvx_err *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include "cache/base/buf.h"
 #include "cache/base/err.h"
 #include "importer/deployment.h"
+#include "importer/server/component_id.h"
 #include "importer/server/compose.h"
 #include "importer/server/export_document.h"
 #include "importer/server/function_table.h"
@@ -64,13 +65,30 @@ static const struct function own_functions[] = {
 	{NULL, false, NULL},
 };
 
-static const struct function *const tables[] = {own_functions, table_functions};
+static const struct function *const tables[] = {
+	own_functions,	 table_functions,  schema_functions,
+	clear_functions, stored_functions,
+};
 
 int function_fail_argument(const char *key, const char *what,
 			   struct cvx_err *err)
 {
 	return cvx_fail(err, -EINVAL, "ArgumentValidationError: %s must be %s",
 			key, what);
+}
+
+int function_component(const struct function_call *call, const char *key,
+		       char **ret, struct cvx_err *err)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(call->args, key);
+
+	if (!item || cJSON_IsNull(item)) {
+		*ret = strdup(call->component);
+		return *ret ? 0 : cvx_fail_memory(err);
+	}
+	if (!cJSON_IsString(item))
+		return function_fail_argument(key, "an id", err);
+	return component_id_find(call->server->d, item->valuestring, ret, err);
 }
 
 /* "module:export" of a path as it is given; false: it is too long. */

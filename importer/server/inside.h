@@ -16,6 +16,7 @@ struct http_server;
 struct exports;
 struct imports;
 struct pages;
+struct streams;
 struct sync;
 struct uploads;
 
@@ -27,6 +28,7 @@ struct server {
 	struct imports *imports;
 	struct exports *exports;
 	struct pages *pages;
+	struct streams *streams;
 	struct sync *sync;
 	struct http_server *http;
 	char *url;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "cache/spool.h"
 #include "importer/server/auth.h"
@@ -12,8 +13,10 @@
 #include "importer/server/reply.h"
 #include "importer/server/uploads.h"
 
-static const struct route *const tables[] = {import_routes, export_routes,
-					     function_routes, about_routes};
+static const struct route *const tables[] = {
+	import_routes, export_routes, function_routes, about_routes,
+	schema_routes, clear_routes,  stored_routes,   stream_routes,
+};
 
 struct request *request_of(const struct http_exchange *x)
 {
@@ -87,6 +90,7 @@ void routes_begin(void *ctx, struct http_exchange *x)
 		reply_empty(x, 503);
 		return;
 	}
+	request->fd = -1;
 	request->route = find(x, &request->rest);
 	if (!request->route) {
 		reply_empty(x, 404);
@@ -114,5 +118,6 @@ void routes_end(void *ctx, struct http_exchange *x)
 		return;
 	upload_part_free(request->part);
 	spool_free(request->bytes);
+	cvx_closep(&request->fd);
 	free(request);
 }

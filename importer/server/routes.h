@@ -45,6 +45,8 @@ struct request {
 	const char *rest; /* what '*' stands for; in the path */
 	struct upload_part *part;
 	struct spool *bytes;
+	int fd; /* of a body that becomes a file; -1: none */
+	uint64_t written;
 };
 
 struct request *request_of(const struct http_exchange *x);
@@ -54,6 +56,10 @@ extern const struct route import_routes[];
 extern const struct route export_routes[];
 extern const struct route function_routes[];
 extern const struct route about_routes[];
+extern const struct route schema_routes[];
+extern const struct route clear_routes[];
+extern const struct route stored_routes[];
+extern const struct route stream_routes[];
 
 /* http.h's hooks; ctx is the server. */
 void routes_begin(void *ctx, struct http_exchange *x);

@@ -16,6 +16,7 @@
 #include "importer/server/inside.h"
 #include "importer/server/pages.h"
 #include "importer/server/routes.h"
+#include "importer/server/stream.h"
 #include "importer/server/sync.h"
 #include "importer/server/uploads.h"
 
@@ -223,6 +224,8 @@ int server_start(struct deployment *d, const struct server_settings *settings,
 	if (r == 0)
 		r = pages_new(d, &s->pages, err);
 	if (r == 0)
+		r = streams_new(d, &s->streams, err);
+	if (r == 0)
 		r = sync_start(s, &s->sync, err);
 	if (r == 0)
 		r = imports_start(d, &s->turn, &hooks, &s->imports, err);
@@ -261,6 +264,7 @@ void server_stop(struct server *s)
 	exports_free(s->exports);
 	sync_free(s->sync);
 	pages_free(s->pages);
+	streams_free(s->streams);
 	uploads_free(s->uploads);
 	turn_fini(&s->turn);
 	auth_fini(&s->auth);

@@ -11,6 +11,7 @@
 #include "cache/base/buf.h"
 #include "cache/base/err.h"
 #include "importer/server/by_time.h"
+#include "importer/server/component_id.h"
 #include "importer/server/compose.h"
 #include "importer/server/cursor.h"
 #include "importer/server/pages.h"
@@ -32,7 +33,21 @@ static int compare(const void *a, const void *b)
 	return time_key_compare(&x, &y);
 }
 
-static cJSON *file_json(const struct stored_file *f)
+/* ORIGIN/api/storage/UUID[?component=ID] */
+static bool add_url(cJSON *object, const struct stored_file *f,
+		    const char *component, const char *origin)
+{
+	char id[ID_TEXT_MAX + 1], text[512];
+
+	component_id_make(component, id);
+	(void)snprintf(text, sizeof(text), "%s/api/storage/%s%s%s", origin,
+		       f->internal_id, component[0] ? "?component=" : "",
+		       component[0] ? id : "");
+	return cJSON_AddStringToObject(object, "url", text);
+}
+
+cJSON *stored_file_json(const struct stored_file *f, const char *component,
+			const struct stored_view *view)
 {
 	char sha256[BASE64_SIZE(STORED_FILE_SHA256_SIZE) + 1];
 	cJSON *object = cJSON_CreateObject();
@@ -42,10 +57,12 @@ static cJSON *file_json(const struct stored_file *f)
 	if (object &&
 	    compose_add_float64(object, "_creationTime", f->creation_time) &&
 	    cJSON_AddStringToObject(object, "_id", f->id) &&
-	    (!f->content_type ||
-	     cJSON_AddStringToObject(object, "contentType", f->content_type)) &&
+	    ((!f->content_type && !view->url) ||
+	     compose_add_text_or_null(object, "contentType",
+				      f->content_type)) &&
 	    cJSON_AddStringToObject(object, "sha256", sha256) &&
-	    compose_add_float64(object, "size", (double)f->size))
+	    compose_add_float64(object, "size", (double)f->size) &&
+	    (!view->url || add_url(object, f, component, view->url)))
 		return object;
 	cJSON_Delete(object);
 	return NULL;
@@ -54,6 +71,7 @@ static cJSON *file_json(const struct stored_file *f)
 /* Files in the order of the page, and where in it the page begins. */
 struct walk {
 	const struct page_request *request;
+	const struct stored_view *view;
 	const struct stored_file *files;
 	size_t count, next;
 };
@@ -96,8 +114,11 @@ static int print(struct walk *w, struct cvx_buf *out, struct cvx_err *err)
 		if (n > 0)
 			r = compose_fail_append(cvx_buf_puts(&text, ","), err);
 		if (r == 0)
-			r = compose_print(file_json(nth(w, w->next)), &text,
-					  err);
+			r = compose_print(
+				stored_file_json(nth(w, w->next),
+						 w->request->component,
+						 w->view),
+				&text, err);
 		last = key_of(nth(w, w->next));
 	}
 	cursor_print(w->request, &last, cursor);
@@ -122,21 +143,31 @@ static int print(struct walk *w, struct cvx_buf *out, struct cvx_err *err)
 }
 
 int stored_pages_print(struct deployment *d, const struct page_request *request,
-		       struct cvx_buf *out, struct cvx_err *err)
+		       const struct stored_view *view, struct cvx_buf *out,
+		       struct cvx_err *err)
 {
-	struct walk w = {.request = request};
+	struct walk w = {.request = request, .view = view};
 	struct stored_file *files = NULL;
+	size_t all;
 	int r = deployment_list_stored_files(d, request->component, &files,
-					     &w.count, err);
+					     &all, err);
 
 	if (r < 0)
 		return r;
-	if (w.count > 0)
-		qsort(files, w.count, sizeof(*files), compare);
+	if (all > 0)
+		qsort(files, all, sizeof(*files), compare);
 	w.files = files;
+	w.count = all;
+	/* Both ends are cut off, which is what a view leaves out. */
+	while (w.count > 0 && w.files[0].creation_time < view->least) {
+		w.files++;
+		w.count--;
+	}
+	while (w.count > 0 && w.files[w.count - 1].creation_time > view->most)
+		w.count--;
 	r = find_start(&w, err);
 	if (r == 0)
 		r = print(&w, out, err);
-	stored_files_free(files, w.count);
+	stored_files_free(files, all);
 	return r;
 }

@@ -24,22 +24,6 @@
 #define SCHEDULED_TABLE_NUMBER 539
 #define FILES_TABLE_NUMBER 540
 
-/* The component that the arguments name, else the call's. The caller's. */
-static int read_component(const struct function_call *call, char **ret,
-			  struct cvx_err *err)
-{
-	const cJSON *item =
-		cJSON_GetObjectItemCaseSensitive(call->args, "componentId");
-
-	if (!item || cJSON_IsNull(item)) {
-		*ret = strdup(call->component);
-		return *ret ? 0 : cvx_fail_memory(err);
-	}
-	if (!cJSON_IsString(item))
-		return function_fail_argument("componentId", "an id", err);
-	return component_id_find(call->server->d, item->valuestring, ret, err);
-}
-
 /* --- the list of tables (DAT-3) ------------------------------------------ */
 
 static int print_names(const struct table_info *tables, size_t count,
@@ -75,7 +59,7 @@ static int get_table_mapping(const struct function_call *call,
 	CVX_AUTO(cvx_freep) struct table_info *tables = NULL;
 	CVX_AUTO(cvx_freep) char *component = NULL;
 	size_t count, i;
-	int r = read_component(call, &component, err);
+	int r = function_component(call, "componentId", &component, err);
 
 	if (r == 0)
 		r = deployment_list_tables(call->server->d, component, &tables,
@@ -104,7 +88,7 @@ static int table_size(const struct function_call *call, struct cvx_buf *out,
 
 	if (!table)
 		return function_fail_argument("tableName", "a string", err);
-	r = read_component(call, &component, err);
+	r = function_component(call, "componentId", &component, err);
 	if (r == 0)
 		r = deployment_stat_table(call->server->d, component, table,
 					  &info, err);
@@ -142,8 +126,11 @@ static int print_page(const struct function_call *call,
 		      const struct page_request *request, struct cvx_buf *out,
 		      struct cvx_err *err)
 {
+	const struct stored_view all = {NULL, -INFINITY, INFINITY};
+
 	if (strcmp(request->table, "_storage") == 0)
-		return stored_pages_print(call->server->d, request, out, err);
+		return stored_pages_print(call->server->d, request, &all, out,
+					  err);
 	return pages_print(call->server->pages, request, out, err);
 }
 
@@ -174,7 +161,7 @@ static int paginated_documents(const struct function_call *call,
 	if (r == 0 && filters && !cJSON_IsNull(filters))
 		r = function_fail_argument("filters", "null", err);
 	if (r == 0)
-		r = read_component(call, &component, err);
+		r = function_component(call, "componentId", &component, err);
 	if (r < 0)
 		return r;
 	request.component = component;

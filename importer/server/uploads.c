@@ -12,6 +12,7 @@
 
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
+#include "cache/base/file.h"
 #include "cache/spool.h"
 #include "importer/embedded/embedded.h"
 #include "importer/embedded/jobs.h"
@@ -409,4 +410,15 @@ int uploads_new_spool(struct uploads *u, struct spool **ret,
 		      struct cvx_err *err)
 {
 	return spool_new(u->dir_fd, ret, err);
+}
+
+int uploads_open_file(struct uploads *u, int *ret_fd, struct cvx_err *err)
+{
+	int fd = file_open_unnamed(u->dir_fd);
+
+	if (fd < 0)
+		return cvx_fail(err, fd, "cannot make a file in %s/uploads: %s",
+				u->d->dir, strerror(-fd));
+	*ret_fd = fd;
+	return 0;
 }

@@ -69,4 +69,7 @@ int uploads_finish(struct uploads *u, const char *token,
 int uploads_new_spool(struct uploads *u, struct spool **ret,
 		      struct cvx_err *err);
 
+/* Likewise, an empty file without a name; the descriptor is the caller's. */
+int uploads_open_file(struct uploads *u, int *ret_fd, struct cvx_err *err);
+
 #endif

@@ -21,6 +21,9 @@
  * With IMPORT_ONCE_DIES in the environment it kills itself after telling the
  * outcome, so that nothing is closed.
  *
+ * With IMPORT_ONCE_PREVIEWS in the environment an import is looked at before it
+ * is committed, as the command does.
+ *
  * Prints the outcome on standard output: "ok COUNT" or "failed ERRNO-NAME
  * TEXT", and exits with 0 or 1; 2 is a wrong call.
  */
@@ -41,6 +44,7 @@
 #include "importer/embedded/embedded.h"
 #include "importer/export.h"
 #include "importer/import.h"
+#include "importer/preview.h"
 #include "importer/restore.h"
 #include "importer/stored_file.h"
 
@@ -80,11 +84,17 @@ static bool is_archive(const char *path)
 	return dot && strcmp(dot, ".zip") == 0;
 }
 
+static bool previews(void)
+{
+	return getenv("IMPORT_ONCE_PREVIEWS") != NULL;
+}
+
 static int import_table(struct deployment *d,
 			const struct import_target *target,
 			const struct import_source *source, uint64_t size,
 			uint64_t *ret_count, struct cvx_err *err)
 {
+	struct preview preview = {.tables = NULL};
 	struct import_result result;
 	struct import *imp;
 	int r = import_new(d, target, source, &imp, err);
@@ -92,7 +102,11 @@ static int import_table(struct deployment *d,
 	if (r < 0)
 		return r;
 	import_available(imp, size);
-	r = import_commit(imp, size, &result, err);
+	if (previews())
+		r = import_preview(imp, size, &preview, err);
+	preview_fini(&preview);
+	if (r == 0)
+		r = import_commit(imp, size, &result, err);
 	import_free(imp);
 	if (r == 0)
 		*ret_count = result.document_count;
@@ -104,13 +118,18 @@ static int restore_archive(struct deployment *d,
 			   const struct import_source *source, uint64_t size,
 			   uint64_t *ret_count, struct cvx_err *err)
 {
+	struct preview preview = {.tables = NULL};
 	struct restore_result result;
 	struct restore *restore;
 	int r = restore_new(d, target, source, &restore, err);
 
 	if (r < 0)
 		return r;
-	r = restore_commit(restore, size, &result, err);
+	if (previews())
+		r = restore_preview(restore, size, &preview, err);
+	preview_fini(&preview);
+	if (r == 0)
+		r = restore_commit(restore, size, &result, err);
 	restore_free(restore);
 	if (r == 0)
 		*ret_count = result.document_count;

@@ -199,6 +199,39 @@ case_T4_all_tables_are_of_one_moment() {
 	wait "$writer"
 }
 
+copy_again_and_again() {
+	local n
+	for n in $(seq 15); do
+		cp "$SNAPSHOT" "got.$1"
+		unzip -tq "got.$1"
+	done
+}
+
+# Neither another moment than the one of stat, nor another reader's, is
+# another file to cp.
+case_T4_cp_while_rows_are_appended() {
+	need unzip
+	start_mount
+	seed t 1 2
+	local writer reader pids=()
+	(
+		trap 'exit 0' TERM
+		while :; do
+			echo '{"n":1}' >>"$MNT/t/documents.jsonl" || exit 1
+		done
+	) &
+	writer=$!
+	for reader in 1 2 3; do
+		copy_again_and_again "$reader" &
+		pids+=($!)
+	done
+	for reader in "${pids[@]}"; do
+		wait "$reader"
+	done
+	kill "$writer"
+	wait "$writer"
+}
+
 case_T4_readers_at_once() {
 	start_mount
 	make_inputs

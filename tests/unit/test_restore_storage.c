@@ -383,6 +383,7 @@ TEST(rows_come_out_as_they_went_in)
 	EXPECT_OK(restore_into(d, "", IMPORT_REQUIRE_EMPTY, &z, &result, &err),
 		  &err);
 	EXPECT_INT(result.file_count, 2);
+	EXPECT_INT(result.table_count, 0);
 	EXPECT_INT(result.document_count, 0);
 	EXPECT_OK(deployment_print_stored_files(d, "", &out, &err), &err);
 	EXPECT_TEXT(out.data, out.size, rows);
