@@ -32,6 +32,13 @@ struct import_options {
 	bool append, replace, replace_all; /* one of them at most */
 	bool yes;
 	bool json;
+	/* What selects a deployment elsewhere; see fs/source.h. */
+	char *url;
+	char *admin_key;
+	bool prod;
+	char *preview_name;
+	char *deployment_name;
+	char *deployment;
 };
 
 struct export_options {

@@ -18,13 +18,17 @@
 #include "fs/option_print.h"
 #include "fs/option_read.h"
 #include "fs/progress.h"
+#include "fs/source.h"
 #include "importer/preview.h"
+#include "importer/remote/http.h"
+#include "importer/remote/remote_import.h"
 #include "importer/restore.h"
 
 /* Ten places, or a change table. */
 #define TEXT_MAX ((size_t)16 << 20)
 
-/* One import on its way. Either imp or restore, once the work has begun. */
+/* One import on its way. One of imp, restore and remote, once the work has
+ * begun. */
 struct command {
 	const struct import_options *options;
 	struct stop stop;
@@ -33,6 +37,9 @@ struct command {
 	int spool_dir_fd;
 	struct import *imp;
 	struct restore *restore;
+	struct http *http; /* of a deployment elsewhere; NULL: it is here */
+	struct remote_import *remote;
+	struct remote_plan plan; /* of it */
 	_Atomic uint64_t available_size;
 	struct preview preview;
 	bool has_preview;
@@ -49,6 +56,8 @@ static void on_more(void *ctx, uint64_t size)
 	c->available_size = size;
 	if (c->imp)
 		import_available(c->imp, size);
+	else if (c->remote)
+		remote_import_available(c->remote, size);
 }
 
 static int preview(void *ctx, struct cvx_err *err)
@@ -57,6 +66,9 @@ static int preview(void *ctx, struct cvx_err *err)
 	int r = input_fill(&c->input, c->spool_dir_fd, c->stop.fd, on_more, c,
 			   err);
 
+	if (r == 0 && c->remote)
+		return remote_import_prepare(c->remote, c->input.size, &c->plan,
+					     err);
 	if (r == 0 && c->imp)
 		r = import_preview(c->imp, c->input.size, &c->preview, err);
 	else if (r == 0)
@@ -73,6 +85,12 @@ static int commit(void *ctx, struct cvx_err *err)
 	struct restore_result restored = {.document_count = 0};
 	int r;
 
+	if (c->remote) {
+		r = remote_import_perform(c->remote, &c->document_count, err);
+		if (c->document_count == UINT64_MAX) /* it does not say */
+			c->document_count = 0;
+		return r;
+	}
 	if (c->imp)
 		r = import_commit(c->imp, c->input.size, &imported, err);
 	else
@@ -87,20 +105,24 @@ static void cancel(void *ctx)
 
 	if (c->imp)
 		import_cancel(c->imp);
-	else
+	else if (c->restore)
 		restore_cancel(c->restore);
+	else
+		remote_import_cancel(c->remote);
 }
 
 static void show(void *ctx)
 {
 	struct command *c = ctx;
-	struct import_progress at;
+	struct import_progress at = {.row_count = 0};
 	struct progress_state state;
 
 	if (c->imp)
 		import_get_progress(c->imp, &at);
-	else
+	else if (c->restore)
 		restore_get_progress(c->restore, &at);
+	else
+		at.consumed_size = remote_import_sent_size(c->remote);
 	state = (struct progress_state){
 		.done_size = at.consumed_size,
 		.total_size = c->input.is_stream ? 0 : c->input.size,
@@ -151,6 +173,38 @@ static enum format_kind format_kind_of(enum file_format format)
 	return FORMAT_JSONL;
 }
 
+static enum remote_format remote_format_of(enum file_format format)
+{
+	switch (format) {
+	case FILE_FORMAT_CSV:
+		return REMOTE_CSV;
+	case FILE_FORMAT_JSON_ARRAY:
+		return REMOTE_JSON_ARRAY;
+	case FILE_FORMAT_ZIP:
+		return REMOTE_ZIP;
+	case FILE_FORMAT_JSON_LINES:
+	case FILE_FORMAT_NONE:
+		break;
+	}
+	return REMOTE_JSON_LINES;
+}
+
+static int begin_remote(struct command *c, struct cvx_err *err)
+{
+	const struct import_options *o = c->options;
+	const struct remote_import_target target = {
+		.component = o->component ? o->component : "",
+		.table = o->table,
+		.format = remote_format_of(o->format),
+		.mode = import_options_mode(o),
+	};
+	const struct remote_import_settings settings = {.ctx = c};
+	struct import_source source = input_source(&c->input);
+
+	return remote_import_new(c->http, &target, &source, &settings,
+				 &c->remote, err);
+}
+
 static int begin(struct command *c, struct cvx_err *err)
 {
 	const struct import_options *o = c->options;
@@ -170,6 +224,8 @@ static int begin(struct command *c, struct cvx_err *err)
 	};
 	struct import_source source = input_source(&c->input);
 
+	if (c->http)
+		return begin_remote(c, err);
 	return o->format == FILE_FORMAT_ZIP
 		       ? restore_new(c->deployment, &archive, &source,
 				     &c->restore, err)
@@ -179,9 +235,16 @@ static int begin(struct command *c, struct cvx_err *err)
 
 static enum exit_status prepare(struct command *c, struct cvx_err *err)
 {
-	const struct source_words words = {
-		.source = c->options->source,
-		.env_file = c->options->env_file,
+	const struct import_options *o = c->options;
+	const struct source_flags flags = {
+		.source = o->source,
+		.env_file = o->env_file,
+		.url = o->url,
+		.admin_key = o->admin_key,
+		.prod = o->prod,
+		.preview_name = o->preview_name,
+		.deployment_name = o->deployment_name,
+		.deployment = o->deployment,
 	};
 	enum exit_status status;
 	int r = input_open(c->options->path, &c->input, err);
@@ -189,7 +252,7 @@ static enum exit_status prepare(struct command *c, struct cvx_err *err)
 	if (r < 0)
 		return r == -ENOENT || r == -EISDIR ? EXIT_STATUS_WRONG_CALL
 						    : EXIT_STATUS_LOCAL_TROUBLE;
-	status = open_source(&words, &c->deployment, err);
+	status = open_any_source(&flags, &c->deployment, &c->http, err);
 	if (status != EXIT_STATUS_DONE)
 		return status;
 	r = open_spool_dir(c, err);
@@ -219,10 +282,15 @@ static enum exit_status confirm(struct command *c, struct cvx_err *err)
 {
 	CVX_AUTO(cvx_buf_fini) struct cvx_buf text = CVX_BUF_INIT(TEXT_MAX);
 	bool yes = c->options->yes;
+	int r;
 
-	if (!c->preview.needs_confirmation || c->preview.refusal.code < 0)
+	if (c->remote ? !c->plan.asks
+		      : !c->preview.needs_confirmation ||
+				c->preview.refusal.code < 0)
 		return EXIT_STATUS_DONE;
-	if (preview_print(&c->preview, &text) < 0) {
+	r = c->remote ? cvx_buf_puts(&text, c->plan.message)
+		      : preview_print(&c->preview, &text);
+	if (r < 0) {
 		(void)cvx_fail_memory(err);
 		return EXIT_STATUS_LOCAL_TROUBLE;
 	}
@@ -267,6 +335,20 @@ enum exit_status import_exit_status(const struct cvx_err *cause)
 	}
 }
 
+static enum exit_status remote_exit_status(const struct command *c,
+					   const struct cvx_err *cause)
+{
+	if (cause->name && strcmp(cause->name, REMOTE_IMPORT_UNKNOWN) == 0)
+		return EXIT_STATUS_OUTCOME_UNKNOWN;
+	if (cause->code == -EEXIST || cause->code == -ECANCELED)
+		return EXIT_STATUS_DEPLOYMENT_REFUSED;
+	if (remote_import_error(c->remote))
+		return EXIT_STATUS_INPUT_REFUSED;
+	return source_exit_status(cause->code) == EXIT_STATUS_WRONG_CALL
+		       ? EXIT_STATUS_DEPLOYMENT_REFUSED
+		       : source_exit_status(cause->code);
+}
+
 static int print_places(const struct command *c, struct cvx_buf *out)
 {
 	int r = 0;
@@ -275,6 +357,8 @@ static int print_places(const struct command *c, struct cvx_buf *out)
 		r = import_print_error(c->imp, out);
 	else if (c->restore)
 		r = restore_print_error(c->restore, out);
+	else if (c->remote && remote_import_error(c->remote))
+		r = cvx_buf_puts(out, remote_import_error(c->remote));
 	return r < 0 ? r : cvx_buf_append(out, "", 1);
 }
 
@@ -303,7 +387,12 @@ static void print_failure(const struct command *c, const struct cvx_err *cause)
 {
 	CVX_AUTO(cvx_buf_fini) struct cvx_buf places = CVX_BUF_INIT(TEXT_MAX);
 	bool is_refused = cause->name && (c->imp || c->restore);
+	const char *text = c->remote ? remote_import_error(c->remote) : NULL;
 
+	if (text) { /* in the deployment's own words, and all of them */
+		fprintf(stderr, "convexfs: %s: %s\n", c->input.name, text);
+		return;
+	}
 	fprintf(stderr, "convexfs: %s%s%s\n", is_refused ? c->input.name : "",
 		is_refused ? ": " : "", cause->msg);
 	if (!is_refused || print_places(c, &places) < 0 || places.size < 2 ||
@@ -430,7 +519,7 @@ static enum exit_status work(struct command *c, struct cvx_err *err)
 		return EXIT_STATUS_DONE;
 	if (r == -ECANCELED && c->stop.signal)
 		return EXIT_STATUS_INTERRUPTED;
-	return import_exit_status(err);
+	return c->remote ? remote_exit_status(c, err) : import_exit_status(err);
 }
 
 static enum exit_status import_with(const struct import_options *options)
@@ -452,6 +541,8 @@ static enum exit_status import_with(const struct import_options *options)
 	preview_fini(&c.preview);
 	import_free(c.imp);
 	restore_free(c.restore);
+	remote_import_free(c.remote);
+	http_free(c.http);
 	deployment_close(c.deployment);
 	input_fini(&c.input);
 	if (c.spool_dir_fd >= 0)

@@ -20,6 +20,7 @@
 #include "fs/cache_dir.h"
 #include "fs/daemon.h"
 #include "fs/mountpoint.h"
+#include "fs/open_source.h"
 #include "fs/option_print.h"
 #include "fs/options.h"
 #include "fs/paths.h"
@@ -79,29 +80,6 @@ static enum exit_status status_of(int r)
 		return EXIT_STATUS_WRONG_CALL;
 	default:
 		return EXIT_STATUS_LOCAL_TROUBLE;
-	}
-}
-
-/* Of what a deployment elsewhere has answered, or has not. */
-static enum exit_status status_of_remote(int r)
-{
-	switch (r) {
-	case 0:
-		return EXIT_STATUS_DONE;
-	case -EINVAL:
-	case -ENOTSUP:
-	case -ENOENT:
-		return EXIT_STATUS_WRONG_CALL;
-	case -EACCES:
-	case -EPERM:
-	case -EBUSY:
-		return EXIT_STATUS_DEPLOYMENT_REFUSED;
-	case -ENOMEM:
-	case -ENOSPC:
-	case -EROFS:
-		return EXIT_STATUS_LOCAL_TROUBLE;
-	default:
-		return EXIT_STATUS_NOT_REACHED;
 	}
 }
 
@@ -200,7 +178,7 @@ static enum exit_status select_source(struct mount *m, struct cvx_err *err)
 
 	if (r == 0 && is_remote(m))
 		m->options.read_only = true; /* changes have no way there yet */
-	return status_of_remote(r);
+	return source_exit_status(r);
 }
 
 /* All that can be told to be wrong without changing anything. */
@@ -302,7 +280,7 @@ static enum exit_status make_copy(struct mount *m, struct cvx_err *err)
 	if (r == 0)
 		log_info("copy of %s: as of %" PRId64 " ns",
 			 m->source.access.name, snapshot_ns);
-	return status_of_remote(r);
+	return source_exit_status(r);
 }
 
 static enum exit_status open_deployment(struct mount *m, struct cvx_err *err)

@@ -47,3 +47,42 @@ enum exit_status open_source(const struct source_words *words,
 	r = open_dir(dir, words->only_reads, ret, err);
 	return r < 0 ? EXIT_STATUS_LOCAL_TROUBLE : EXIT_STATUS_DONE;
 }
+
+enum exit_status source_exit_status(int code)
+{
+	switch (code) {
+	case 0:
+		return EXIT_STATUS_DONE;
+	case -EINVAL:
+	case -ENOTSUP:
+	case -ENOENT:
+		return EXIT_STATUS_WRONG_CALL;
+	case -EACCES:
+	case -EPERM:
+	case -EBUSY:
+		return EXIT_STATUS_DEPLOYMENT_REFUSED;
+	case -ENOMEM:
+	case -ENOSPC:
+	case -EROFS:
+		return EXIT_STATUS_LOCAL_TROUBLE;
+	default:
+		return EXIT_STATUS_NOT_REACHED;
+	}
+}
+
+enum exit_status open_any_source(const struct source_flags *flags,
+				 struct deployment **ret,
+				 struct http **ret_http, struct cvx_err *err)
+{
+	struct source source;
+	int r = source_select(flags, &source, err);
+
+	if (r < 0)
+		return source_exit_status(r);
+	if (source.dir)
+		r = open_dir(source.dir, false, ret, err);
+	else
+		r = remote_open(&source.access, NULL, ret_http, err);
+	source_fini(&source);
+	return r < 0 ? EXIT_STATUS_LOCAL_TROUBLE : EXIT_STATUS_DONE;
+}

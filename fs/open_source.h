@@ -25,4 +25,17 @@ struct source_words {
 enum exit_status open_source(const struct source_words *words,
 			     struct deployment **ret, struct cvx_err *err);
 
+/*
+ * The same for a command that can work with deployments elsewhere, too: one is
+ * opened as *ret_http, and *ret is NULL, or the other way round.
+ */
+struct http;
+struct source_flags;
+enum exit_status open_any_source(const struct source_flags *flags,
+				 struct deployment **ret,
+				 struct http **ret_http, struct cvx_err *err);
+
+/* What a failure of a deployment elsewhere means for a command. */
+enum exit_status source_exit_status(int code);
+
 #endif

@@ -184,10 +184,6 @@ const struct command_options mount_command_options = {
 
 /* --- import -------------------------------------------------------------- */
 
-#define IMPORT_IS_REMOTE                                                       \
-	"importing into a deployment that is not on this machine is not "      \
-	"built yet; the embedded one is used with: --source local"
-
 static const struct option_switch import_switches[] = {
 	{0,
 	 {"table", "TABLE",
@@ -233,8 +229,26 @@ static const struct option_switch import_switches[] = {
 	 {"help", NULL, "print this", KIND_HELP, GROUP_COMMON,
 	  IMPORT_AT(help)}},
 	{0,
-	 {"admin-key", "KEY", IMPORT_IS_REMOTE, KIND_REFUSED, GROUP_HIDDEN, 0}},
-	REMOTE_SWITCHES(IMPORT_IS_REMOTE),
+	 {"url", "URL", "the deployment behind this URL", KIND_TEXT,
+	  GROUP_REMOTE, IMPORT_AT(url)}},
+	{0,
+	 {"admin-key", "KEY",
+	  "its key, for every user of the machine to read; better set "
+	  "CONVEX_SELF_HOSTED_ADMIN_KEY",
+	  KIND_TEXT, GROUP_REMOTE, IMPORT_AT(admin_key)}},
+	{0,
+	 {"prod", NULL, "the project's production deployment", KIND_ON,
+	  GROUP_REMOTE, IMPORT_AT(prod)}},
+	{0,
+	 {"preview-name", "NAME", "the project's preview deployment NAME",
+	  KIND_TEXT, GROUP_REMOTE, IMPORT_AT(preview_name)}},
+	{0,
+	 {"deployment-name", "NAME", "the project's deployment NAME", KIND_TEXT,
+	  GROUP_REMOTE, IMPORT_AT(deployment_name)}},
+	{0,
+	 {"deployment", "SELECTOR",
+	  "a deployment's name or reference, or [[TEAM:]PROJECT:]REFERENCE",
+	  KIND_TEXT, GROUP_REMOTE, IMPORT_AT(deployment)}},
 };
 
 const struct command_options import_command_options = {

@@ -76,8 +76,8 @@ static bool is_url(const char *source)
 
 static bool has_flags(const struct source_flags *f)
 {
-	return f->url || f->prod || f->preview_name || f->deployment_name ||
-	       f->deployment;
+	return f->url || f->admin_key || f->prod || f->preview_name ||
+	       f->deployment_name || f->deployment;
 }
 
 static int check_flags(const struct source_flags *f, struct cvx_err *err)
@@ -101,6 +101,7 @@ static int decide(const struct source_flags *f, const struct settings *settings,
 	const struct selection_flags flags = {
 		.url = is_url(f->source) ? f->source : f->url,
 		.source = is_url(f->source) ? NULL : f->source,
+		.admin_key = f->admin_key,
 		.prod = f->prod,
 		.preview_name = f->preview_name,
 		.deployment_name = f->deployment_name,

@@ -20,6 +20,7 @@ struct source_flags {
 	const char *source;
 	const char *env_file;
 	const char *url;
+	const char *admin_key; /* NULL: the settings have it */
 	bool prod;
 	const char *preview_name;
 	const char *deployment_name;

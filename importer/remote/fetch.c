@@ -632,7 +632,7 @@ static int open_files(struct fetch *f)
 
 static int fetch_all(struct fetch *f)
 {
-	bool is_missing;
+	bool is_missing = false;
 	int r;
 
 	r = open_files(f);

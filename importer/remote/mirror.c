@@ -18,7 +18,6 @@
 #include "importer/remote/listing.h"
 #include "importer/remote/provision.h"
 #include "importer/remote/remote_export.h"
-#include "importer/remote/secret.h"
 #include "importer/restore.h"
 #include "importer/source.h"
 
@@ -34,19 +33,12 @@ struct refresh {
 
 static int open_http(struct refresh *f)
 {
-	const struct remote_access *access = f->settings->access;
-	CVX_AUTO(secret_freep)
-	char *authorization = secret_join("Convex ", access->key, "");
-	const struct http_settings settings = {
-		.origin = access->origin,
-		.authorization = authorization,
+	const struct provision_settings how = {
 		.idle_ms = f->settings->idle_ms,
 		.backoff_ms = f->settings->backoff_ms,
 	};
 
-	if (!authorization)
-		return cvx_fail_memory(f->err);
-	return http_new(&settings, &f->http, f->err);
+	return remote_open(f->settings->access, &how, &f->http, f->err);
 }
 
 /* MSC-1: a wrong address or key is told at once. */

@@ -662,3 +662,21 @@ void remote_access_fini(struct remote_access *a)
 	free(a->notice);
 	*a = (struct remote_access){NULL, NULL, NULL, NULL, NULL};
 }
+
+int remote_open(const struct remote_access *a,
+		const struct provision_settings *how, struct http **ret,
+		struct cvx_err *err)
+{
+	CVX_AUTO(secret_freep)
+	char *authorization = secret_join("Convex ", a->key, "");
+	const struct http_settings settings = {
+		.origin = a->origin,
+		.authorization = authorization,
+		.idle_ms = how ? how->idle_ms : 0,
+		.backoff_ms = how ? how->backoff_ms : 0,
+	};
+
+	if (!authorization)
+		return cvx_fail_memory(err);
+	return http_new(&settings, ret, err);
+}

@@ -40,4 +40,11 @@ int provision(const struct selection *selection,
 	      struct cvx_err *err);
 void remote_access_fini(struct remote_access *a);
 
+/* Requests to the deployment; http_free() it. how: NULL for what http.h says.
+ */
+struct http;
+int remote_open(const struct remote_access *a,
+		const struct provision_settings *how, struct http **ret,
+		struct cvx_err *err);
+
 #endif

@@ -40,7 +40,9 @@ struct remote_import {
 	double newest_before; /* _creationTime of the newest other import */
 	char *id;
 	char *error;
-	bool was_committed;   /* or tried to be */
+	char *message;	      /* of the plan */
+	uint64_t count;	      /* if it ended before it was performed */
+	bool was_prepared;    /* or tried to be */
 	bool was_performed;   /* or may have been */
 	bool has_ended;	      /* completed, failed or canceled */
 	int checkpoint_count; /* that were reported */
@@ -505,17 +507,6 @@ static void abandon(struct remote_import *imp)
 	imp->has_ended = true;
 }
 
-static bool is_confirmed(struct remote_import *imp, const cJSON *state)
-{
-	const cJSON *required = member(state, "require_manual_confirmation");
-	const char *message = query_text(state, "message_to_confirm");
-
-	return !imp->settings.may_perform ||
-	       imp->settings.may_perform(
-		       imp->settings.ctx, message ? message : "",
-		       message && message[0] && !cJSON_IsFalse(required));
-}
-
 static int perform(struct remote_import *imp, struct cvx_err *err)
 {
 	cJSON *body = make_id_body(imp);
@@ -629,8 +620,25 @@ static int run(struct remote_import *imp, uint64_t *ret_count,
 	return r;
 }
 
-static int confirm(struct remote_import *imp, uint64_t *ret_count,
-		   struct cvx_err *err)
+/* IMP-17, IMP-21. */
+static int take_plan(struct remote_import *imp, const cJSON *state,
+		     struct remote_plan *ret, struct cvx_err *err)
+{
+	const cJSON *required = member(state, "require_manual_confirmation");
+	const char *message = query_text(state, "message_to_confirm");
+
+	imp->message = strdup(message ? message : "");
+	if (!imp->message)
+		return cvx_fail_memory(err);
+	*ret = (struct remote_plan){
+		.message = imp->message,
+		.asks = imp->message[0] && !cJSON_IsFalse(required),
+	};
+	return 0;
+}
+
+static int wait_for_plan(struct remote_import *imp, struct remote_plan *ret,
+			 struct cvx_err *err)
 {
 	cJSON *state = NULL;
 	enum state kind;
@@ -639,16 +647,15 @@ static int confirm(struct remote_import *imp, uint64_t *ret_count,
 	r = wait_for_state(imp, &state, &kind, err);
 	if (r < 0)
 		return r;
+	*ret = (struct remote_plan){.message = ""};
 	if (kind == STATE_FAILED)
 		r = fail_import(imp, state, err);
 	else if (kind == STATE_COMPLETED)
-		r = complete(imp, state, ret_count);
-	else if (!is_confirmed(imp, state))
-		r = cvx_fail(err, -ECANCELED, "not confirmed");
+		r = complete(imp, state, &imp->count);
+	else
+		r = take_plan(imp, state, ret, err);
 	cJSON_Delete(state);
-	if (r < 0 || imp->has_ended)
-		return r;
-	return run(imp, ret_count, err);
+	return r;
 }
 
 /* --- what others call ------------------------------------------------------
@@ -715,6 +722,7 @@ void remote_import_free(struct remote_import *imp)
 	free(imp->table);
 	free(imp->id);
 	free(imp->error);
+	free(imp->message);
 	free(imp);
 }
 
@@ -733,25 +741,55 @@ void remote_import_restart(struct remote_import *imp)
 	upload_restart(imp->upload);
 }
 
-int remote_import_commit(struct remote_import *imp, uint64_t size,
-			 uint64_t *ret_count, struct cvx_err *err)
+int remote_import_prepare(struct remote_import *imp, uint64_t size,
+			  struct remote_plan *ret, struct cvx_err *err)
 {
 	struct cvx_err own = CVX_ERR_INIT;
 	int r;
 
-	assert(!imp->was_committed);
-	imp->was_committed = true;
-	*ret_count = 0;
+	assert(!imp->was_prepared);
+	imp->was_prepared = true;
 	r = upload_finish(imp->upload, size, &own);
 	if (r == 0)
 		r = finish(imp, &own);
 	if (r == 0)
-		r = confirm(imp, ret_count, &own);
+		r = wait_for_plan(imp, ret, &own);
 	if (r < 0)
 		abandon(imp);
 	if (r < 0 && err)
 		*err = own;
 	return r;
+}
+
+int remote_import_perform(struct remote_import *imp, uint64_t *ret_count,
+			  struct cvx_err *err)
+{
+	struct cvx_err own = CVX_ERR_INIT;
+	int r;
+
+	*ret_count = imp->count;
+	if (imp->has_ended) /* somebody else confirmed it */
+		return 0;
+	r = run(imp, ret_count, &own);
+	if (r < 0)
+		abandon(imp);
+	if (r < 0 && err)
+		*err = own;
+	return r;
+}
+
+int remote_import_commit(struct remote_import *imp, uint64_t size,
+			 uint64_t *ret_count, struct cvx_err *err)
+{
+	struct remote_plan plan;
+	int r = remote_import_prepare(imp, size, &plan, err);
+
+	return r < 0 ? r : remote_import_perform(imp, ret_count, err);
+}
+
+uint64_t remote_import_sent_size(struct remote_import *imp)
+{
+	return upload_sent_size(imp->upload);
 }
 
 void remote_import_cancel(struct remote_import *imp)

@@ -4,8 +4,8 @@
  * what replaces is atomic, append is as atomic as the deployment makes it
  * (IMP-18).
  *
- *   remote_import_new -> remote_import_available* -> remote_import_commit
- *     -> remote_import_free
+ *   remote_import_new -> remote_import_available* -> remote_import_prepare
+ *     -> remote_import_perform -> remote_import_free
  *
  * Parts are uploaded while the file is being written. Only what is confirmed
  * can change the deployment; of several imports that a lost answer may have
@@ -49,9 +49,6 @@ struct remote_import_settings {
 	uint64_t poll_ms;   /* 0: 250; the first pause between two looks */
 	/* Another import is under way (IMP-3): false gives up. NULL: go on. */
 	bool (*may_join)(void *ctx);
-	/* What the import would do; required: documents would be deleted. False
-	 * gives up. NULL: go on. */
-	bool (*may_perform)(void *ctx, const char *message, bool required);
 	/* A line of progress as the deployment words it; final: of a table that
 	 * is done. NULL: nobody wants to know. */
 	void (*report)(void *ctx, const char *message, bool final);
@@ -74,11 +71,30 @@ void remote_import_available(struct remote_import *imp, uint64_t size);
 uint64_t remote_import_consumed(struct remote_import *imp);
 void remote_import_restart(struct remote_import *imp);
 
-/* Uploads the rest of the file of size bytes, confirms, and waits for the end.
- * *ret_count is how many documents the deployment says it has written. Once. */
+/* What the deployment says that an import would do. */
+struct remote_plan {
+	const char *message; /* "" if it says nothing; as long as imp */
+	bool asks;	     /* somebody should be asked: documents would go */
+};
+
+/* Uploads the rest of the file of size bytes, and waits until the deployment
+ * has looked through it. Once. After a failure nothing is left to do. */
+int remote_import_prepare(struct remote_import *imp, uint64_t size,
+			  struct remote_plan *ret, struct cvx_err *err);
+
+/* After remote_import_prepare(): confirms, and waits for the end. *ret_count is
+ * how many documents the deployment says it has written; UINT64_MAX: it does
+ * not say. */
+int remote_import_perform(struct remote_import *imp, uint64_t *ret_count,
+			  struct cvx_err *err);
+
+/* Both, for who asks nobody. */
 int remote_import_commit(struct remote_import *imp, uint64_t size,
 			 uint64_t *ret_count, struct cvx_err *err);
 void remote_import_cancel(struct remote_import *imp);
+
+/* Of the parts that have arrived. */
+uint64_t remote_import_sent_size(struct remote_import *imp);
 
 /* The deployment's id of the import; NULL: it has none yet. As long as imp. */
 const char *remote_import_id(const struct remote_import *imp);

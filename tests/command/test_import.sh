@@ -185,19 +185,25 @@ case_C9_wrong_calls_are_1() {
 	[ ! -e "$STATE" ] || fail "a deployment was made"
 }
 
-case_C1_deployments_elsewhere_are_not_built() {
+# What is selected and cannot be reached is an error, whatever says it.
+case_C1_deployments_elsewhere_are_never_replaced() {
 	people
+	export CONVEX_PROVISION_HOST=nowhere
 	expect_status 1 "$CVX_BIN" import --source happy-otter-123 --table t \
 		people.csv
-	expect_said 'not built yet'
-	expect_status 1 import --url http://127.0.0.1 --table t people.csv
-	expect_said 'not built yet'
-	expect_status 1 import --prod --table t people.csv
-	expect_status 1 import --admin-key 'a|SECRET' --table t people.csv
+	expect_said CONVEX_PROVISION_HOST
+	expect_status 1 "$CVX_BIN" import --url http://127.0.0.1 --table t \
+		people.csv
+	expect_said 'no key for this URL'
+	expect_status 1 "$CVX_BIN" import --prod --table t people.csv
+	expect_said 'in which project'
+	expect_status 1 "$CVX_BIN" import --admin-key 'a|SECRET' --table t \
+		people.csv
+	expect_said 'needs --url'
 	! grep -q SECRET said || fail "a key was repeated"
 	CONVEX_DEPLOYMENT=dev:happy-otter-123 expect_status 1 "$CVX_BIN" \
 		import --table t people.csv
-	expect_said 'not built yet'
+	expect_said CONVEX_PROVISION_HOST
 }
 
 case_C9_refused_contents_are_2_with_every_place() {

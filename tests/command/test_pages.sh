@@ -90,7 +90,7 @@ case_bash_completes_every_option() {
 	expect_text "commands" "$(complete_bash ex)" export
 	expect_text "formats" "$(complete_bash import --format jsonL)" jsonLines
 	expect_text "tables" "$(complete_bash import --table x)" ""
-	complete_bash import -- >offered
+	complete_bash mount -- >offered
 	! grep -q admin offered || fail "a hidden option is offered"
 }
 

@@ -108,4 +108,44 @@ case_C5_the_key_is_nowhere_to_be_seen() {
 	stop_server
 }
 
+# The table's documents, in the deployment itself.
+expect_table() {
+	start_mount -o ro
+	expect_text "documents of $1" "$(grep -c . "$MNT/$1/documents.jsonl")" \
+		"$2"
+	stop_mount
+}
+
+# C-2
+case_C2_import_into_it() {
+	serve_all
+	export CONVEX_SELF_HOSTED_URL=$URL
+	printf 'name,n\nAda,1\nBob,2\n' >p.csv
+	expect_status 0 "$CVX_BIN" import --table people p.csv
+	expect_said 'Added 2 documents to table "people"'
+	expect_status 0 "$CVX_BIN" import --table people --append - \
+		--format jsonLines <<<'{"name":"Cy"}'
+	expect_table people 3
+	expect_status 3 "$CVX_BIN" import --table people p.csv
+	expect_status 1 "$CVX_BIN" import --table people --replace p.csv
+	expect_said 'no terminal to ask'
+	expect_table people 3
+	expect_status 0 "$CVX_BIN" import --table people --replace -y p.csv
+	expect_table people 2
+	expect_status 0 "$CVX_BIN" import --table in --component inner p.csv
+	stop_server
+}
+
+case_C9_import_tells_why_not() {
+	serve_all
+	echo '{"a":' >bad.jsonl
+	expect_status 2 "$CVX_BIN" import --url "$URL" --table t bad.jsonl
+	expect_said '^convexfs: bad.jsonl: '
+	expect_status 3 "$CVX_BIN" import --url "$URL" --admin-key 'a|SECRETKEY' \
+		--table t bad.jsonl
+	expect_said BadAdminKey
+	! grep -q SECRETKEY said || fail "the key was told"
+	stop_server
+}
+
 run_cases "$@"

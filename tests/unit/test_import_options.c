@@ -114,9 +114,6 @@ TEST(import_options_that_make_no_sense_are_refused)
 		{"--format", "needs a value"},
 		{"--yes=1 a.zip", "takes no value"},
 		{"--repalce a.zip", "did you mean '--replace'?"},
-		{"--url http://x --admin-key a|SECRET a.zip", "not built yet"},
-		{"--admin-key a|SECRET a.zip", "not built yet"},
-		{"--prod a.zip", "not built yet"},
 	};
 	struct cvx_err err = CVX_ERR_INIT;
 	const char *warning;

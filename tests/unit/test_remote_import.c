@@ -217,12 +217,16 @@ static enum import_mode mode_of(const char *name)
 					    : IMPORT_REQUIRE_EMPTY;
 }
 
-/* As without a terminal and without --yes. */
-static bool ask_nobody(void *ctx, const char *message, bool required)
+/* With ask_nobody as without a terminal and without --yes. */
+static int commit(struct remote_import *imp, uint64_t size, bool ask_nobody,
+		  uint64_t *ret_count, struct cvx_err *err)
 {
-	(void)ctx;
-	(void)message;
-	return !required;
+	struct remote_plan plan;
+	int r = remote_import_prepare(imp, size, &plan, err);
+
+	if (r == 0 && plan.asks && ask_nobody)
+		return -ECANCELED;
+	return r < 0 ? r : remote_import_perform(imp, ret_count, err);
 }
 
 static struct remote_import_target target_of(const cJSON *transcript)
@@ -256,7 +260,6 @@ static void check_run(const cJSON *transcript, const char *filler)
 	const struct remote_import_settings settings = {
 		.part_size = (uint64_t)int_of(transcript, "chunk_size"),
 		.poll_ms = 1,
-		.may_perform = strstr(name, "no-yes") ? ask_nobody : NULL,
 	};
 	struct run run = {
 		.transcript = transcript,
@@ -273,7 +276,7 @@ static void check_run(const cJSON *transcript, const char *filler)
 	EXPECT_OK(remote_import_new(http, &target, &source, &settings, &imp,
 				    &err),
 		  &err);
-	r = remote_import_commit(imp, file.size, &count, &err);
+	r = commit(imp, file.size, strstr(name, "no-yes"), &count, &err);
 	remote_import_free(imp);
 	http_free(http);
 	loopback_stop(server);
