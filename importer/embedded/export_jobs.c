@@ -263,7 +263,7 @@ int export_job_insert(struct deployment *d, bool has_storage,
 	if (r < 0)
 		return r;
 	catalog_bind_text(q, 2, id);
-	catalog_bind_real(q, 3, (double)(embedded_now_ns() / 1000) / 1000);
+	catalog_bind_real(q, 3, (double)embedded_now_ns() / 1e6);
 	catalog_bind_text(q, 4, component);
 	catalog_bind_int(q, 5, expiration_ns);
 	r = run(d, q, &happened, err);

@@ -229,7 +229,7 @@ int job_insert(struct deployment *d, struct job *job, struct spool *bytes,
 		r = embedded_begin(d, err);
 	if (r < 0)
 		return r;
-	job->created_ms = (double)(embedded_now_ns() / 1000) / 1000;
+	job->created_ms = (double)embedded_now_ns() / 1e6;
 	r = insert_row(d->writes, job, err);
 	if (r == 0) {
 		upload_name(job->number, name);

@@ -348,8 +348,7 @@ static void receive_connect(struct watcher *s, const cJSON *message)
 	uint64_t stamp;
 
 	if (cJSON_IsNumber(ts) && fabs(ts->valuedouble) < 1e15) {
-		s->skew_ms =
-			ts->valuedouble - (double)(embedded_now_ns() / 1000000);
+		s->skew_ms = ts->valuedouble - (double)embedded_now_ns() / 1e6;
 		s->has_skew = true;
 	}
 	/* A clock that was set back must not go back for this client. */

@@ -6,12 +6,15 @@
 # shellcheck source=tests/client/lib.sh
 . "$(dirname "$0")/lib.sh"
 
+ask() {
+	curl -sS -w ' %{http_code}' "$@"
+}
+
 # HTTP-1, -2, -7; SEL-8.
 case_HTTP7_keys() {
 	local secret path=/api/check_admin_key
 	start_server
 	secret=${KEY#*|}
-	ask() { curl -sS -w ' %{http_code}' "$@"; }
 	expect_call '.*BadDeployKey.* 403$' ask "$URL$path"
 	expect_call '.*InvalidHeaderFailure.* 400$' \
 		ask -H 'Authorization: x' "$URL$path"
@@ -77,57 +80,68 @@ case_HTTP_requests_that_are_not_understood() {
 	stop_server
 }
 
+# send_part TOKEN NUMBER BYTES
+send_part() {
+	call POST "/api/import/upload_part?uploadToken=$1&partNumber=$2" \
+		-H 'Content-Type: application/octet-stream' \
+		--data-binary "$3" | sed 's/^200 //'
+}
+
+begin_upload() {
+	call POST /api/import/start_upload | sed 's/^200 //' |
+		jq -re .uploadToken
+}
+
+# end_upload TOKEN PART-TOKENS
+end_upload() {
+	post /api/import/finish_upload "{\"import\":{\"tableName\":\"t\",
+		\"format\":\"jsonLines\"},\"uploadToken\":\"$1\",
+		\"partTokens\":[$2]}"
+}
+
+# While the half part arrives, the upload cannot end.
+has_ended() {
+	IMPORT=$(end_upload "$UPLOAD" "$1")
+	[[ $IMPORT = 200* ]]
+}
+
 # IMP-6 to IMP-11: parts in any order, again, half, by strangers.
 case_IMP9_parts_and_tokens() {
 	local first second other stale
 	start_server
-	part() { # TOKEN NUMBER BYTES
-		call POST "/api/import/upload_part?uploadToken=$1&partNumber=$2" \
-			-H 'Content-Type: application/octet-stream' \
-			--data-binary "$3" | sed 's/^200 //'
-	}
-	start() {
-		call POST /api/import/start_upload | sed 's/^200 //' |
-			jq -re .uploadToken
-	}
-	end() { # TOKEN TOKENS
-		post /api/import/finish_upload "{\"import\":{\"tableName\":\"t\",
-			\"format\":\"jsonLines\"},\"uploadToken\":\"$1\",
-			\"partTokens\":[$2]}"
-	}
-	UPLOAD=$(start)
-	expect_call '400.*InvalidPartNumber' part "$UPLOAD" 0 x
-	expect_call '400.*InvalidPartNumber' part "$UPLOAD" 10000 x
-	expect_call '400.*InvalidPartNumber' part "$UPLOAD" 1x x
-	expect_call '400.*InvalidUploadToken' part "${UPLOAD}0" 1 x
+	UPLOAD=$(begin_upload)
+	expect_call '400.*InvalidPartNumber' send_part "$UPLOAD" 0 x
+	expect_call '400.*InvalidPartNumber' send_part "$UPLOAD" 10000 x
+	expect_call '400.*InvalidPartNumber' send_part "$UPLOAD" 1x x
+	expect_call '400.*InvalidUploadToken' send_part "${UPLOAD}0" 1 x
 	expect_call '400.*BadQueryArgs' call POST \
 		/api/import/upload_part?partNumber=1 -d x
-	second=$(part "$UPLOAD" 2 $':2}\n')
-	stale=$(part "$UPLOAD" 1 'wrong')
-	first=$(part "$UPLOAD" 1 $'{"n":1}\n{"n"')
-	other=$(part "$(start)" 1 'x')
+	second=$(send_part "$UPLOAD" 2 $':2}\n')
+	stale=$(send_part "$UPLOAD" 1 'wrong')
+	first=$(send_part "$UPLOAD" 1 $'{"n":1}\n{"n"')
+	other=$(send_part "$(begin_upload)" 1 'x')
 	# A body that stops is no part, and its room is nobody's.
+	# shellcheck disable=SC2016 # of JavaScript
 	node -e 'const c = require("net").connect(process.argv[1], "127.0.0.1", () =>
 		c.write(`POST /api/import/upload_part?uploadToken=${process.argv[2]}` +
 			`&partNumber=3 HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n` +
 			`Authorization: Convex ${process.argv[3]}\r\n\r\nhalf`,
 			() => c.destroy()))' "${URL##*:}" "$UPLOAD" "$KEY"
-	expect_call '400.*InvalidPartToken' end "$UPLOAD" "$first,$other"
-	expect_call '400.*InvalidPartToken' end "$UPLOAD" "$first,$stale"
-	expect_call '400.*InvalidPartToken' end "$UPLOAD" "$first,\"9-99-0\""
-	expect_call '400.*BadJsonBody' end "$UPLOAD" "$first,1"
-	expect_call '400.*InvalidUploadToken' end "$KEY" "$first"
-	await 10 eval 'IMPORT=$(end "$UPLOAD" "$second,$first") &&
-		[[ $IMPORT = 200* ]]'
-	IMPORT=$(sed 's/^200 //' <<<"$IMPORT" | jq -re .importId)
-	expect_call '400.*InvalidUploadToken' end "$UPLOAD" "$first"
+	expect_call '400.*InvalidPartToken' end_upload "$UPLOAD" "$first,$other"
+	expect_call '400.*InvalidPartToken' end_upload "$UPLOAD" "$first,$stale"
+	expect_call '400.*InvalidPartToken' end_upload "$UPLOAD" "$first,\"9-99-0\""
+	expect_call '400.*BadJsonBody' end_upload "$UPLOAD" "$first,1"
+	expect_call '400.*InvalidUploadToken' end_upload "$KEY" "$first"
+	await 10 has_ended "$second,$first"
+	IMPORT=$(jq -re .importId <<<"${IMPORT#200 }")
+	expect_call '400.*InvalidUploadToken' end_upload "$UPLOAD" "$first"
 	expect_state "$IMPORT" waiting_for_confirmation
 	expect_call '200 $' post /api/perform_import "{\"importId\":\"$IMPORT\"}"
 	expect_state "$IMPORT" completed
 	start_mount
 	expect_numbers t 1 2
 	stop_mount
-	UPLOAD=$(start)
+	UPLOAD=$(begin_upload)
 	for import in '"tableName":"1","format":"csv":ImportInvalidName' \
 		'"format":"csv":InvalidName' \
 		'"tableName":"t","format":"zip":InvalidName' \
@@ -194,20 +208,21 @@ case_IMP12_states_survive_a_restart() {
 	stop_server
 }
 
+send_whole() {
+	call POST "/api/import?$1" --data-binary "@$2"
+}
+
 # IMP-27.
 case_IMP27_import_in_one_request() {
 	start_server
 	make_inputs
-	send() {
-		call POST "/api/import?$1" --data-binary "@$2"
-	}
 	expect_call '200 ."numWritten":3000.' \
-		send 'format=jsonLines&tableName=t' good.jsonl
+		send_whole 'format=jsonLines&tableName=t' good.jsonl
 	expect_call '400.*ImportFailed.*has documents' \
-		send 'format=jsonLines&tableName=t' good.jsonl
+		send_whole 'format=jsonLines&tableName=t' good.jsonl
 	expect_call '400.*ImportFailed.*row 2000' \
-		send 'format=jsonLines&tableName=t&mode=append' bad.jsonl
-	expect_call '400.*BadQueryArgs' send 'tableName=t' good.jsonl
+		send_whole 'format=jsonLines&tableName=t&mode=append' bad.jsonl
+	expect_call '400.*BadQueryArgs' send_whole 'tableName=t' good.jsonl
 	start_mount
 	expect_rows t 3000
 	stop_mount

@@ -99,6 +99,29 @@ case_IMP14_component_and_wrong_key() {
 	stop_server
 }
 
+# An import happens once, whenever the server is killed while it does.
+case_IMP18_a_killed_import_happens_once() {
+	local n delay
+	make_inputs
+	start_server
+	for n in 1 2 3 4 5 6; do
+		upload good.jsonl
+		finish t append
+		expect_state "$IMPORT" waiting_for_confirmation
+		post /api/perform_import "{\"importId\":\"$IMPORT\"}" >/dev/null
+		delay=$((RANDOM % 30))
+		sleep "0.0$((delay / 10))$((delay % 10))"
+		kill_server
+		start_server
+		expect_state "$IMPORT" completed
+	done
+	start_mount
+	expect_rows t $((n * GOOD_ROWS))
+	stop_mount
+	stop_server
+	[ -z "$(ls "$STATE/uploads")" ] || fail "uploads are left behind"
+}
+
 # import-03 with a terminal, import-12: the server restarts while the client
 # waits for an answer; the import goes on from its record.
 case_IMP12_restart_between_question_and_answer() {

@@ -124,16 +124,18 @@ case_SCH_schemas_and_tables() {
 	stop_server
 }
 
+# page ORDER CURSOR
+page() {
+	query _system/cli/tableData "{\"table\":\"t\",\"order\":\"$1\",
+		\"paginationOpts\":{\"numItems\":2,\"cursor\":$2}}"
+}
+
 # DAT-1, DAT-2: a cursor is good for one table and order, whatever is committed.
 case_DAT1_cursors_stay_good() {
 	local args next
 	start_server
 	start_mount
 	seed t 1 2 3 4 5
-	page() { # ORDER CURSOR
-		query _system/cli/tableData "{\"table\":\"t\",\"order\":\"$1\",
-			\"paginationOpts\":{\"numItems\":2,\"cursor\":$2}}"
-	}
 	args=null
 	page asc "$args" >got
 	expect_text first "$(jq -c '[[.page[].n], .isDone]' got)" '[[1,2],false]'
