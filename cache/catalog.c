@@ -7,13 +7,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "cache/base/cancel.h"
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 
-/* How long a writer waits for another process's commit. */
+/* How long a writer waits for another process's commit, and how long one whose
+ * work was canceled: long enough for a record of that. */
 #define BUSY_TIMEOUT_MS 60000
+#define CANCELED_TIMEOUT_MS 250
+
+/* Between two tries; at first less. */
+#define BUSY_SLEEP_MS 50
 
 struct catalog_query {
 	struct catalog *catalog;
@@ -28,6 +35,7 @@ struct catalog {
 	const char *const *statements;
 	unsigned statement_count;
 	struct catalog_query *queries;
+	int64_t waiting_since_ms; /* for another process */
 };
 
 CVX_DEFINE_CLEANUP(struct catalog, catalog_close)
@@ -76,6 +84,11 @@ static int fail(struct catalog *c, int code, struct cvx_err *err)
 		break;
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
+		if (cancel_is_asked())
+			return cvx_fail(err, -ECANCELED,
+					"canceled while another process had "
+					"the catalog %s locked",
+					c->path);
 		return cvx_fail(err, r,
 				"catalog %s: another process has kept it "
 				"locked for too long",
@@ -106,6 +119,31 @@ static int ask_int(struct catalog *c, const char *sql, int64_t *ret,
 	(void)sqlite3_finalize(stmt); /* repeats the failure of the step */
 	return code == SQLITE_ROW || code == SQLITE_DONE ? 0
 							 : fail(c, code, err);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail */
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Whether to try again, the count-th time, for what another process has. */
+static int wait_busy(void *arg, int count)
+{
+	struct catalog *c = arg;
+	int64_t limit =
+		cancel_is_asked() ? CANCELED_TIMEOUT_MS : BUSY_TIMEOUT_MS;
+
+	if (count == 0)
+		c->waiting_since_ms = now_ms();
+	if (now_ms() - c->waiting_since_ms >= limit)
+		return 0;
+	(void)usleep(1000 * (useconds_t)(count < BUSY_SLEEP_MS
+						 ? count + 1
+						 : BUSY_SLEEP_MS));
+	return 1;
 }
 
 static int open_database(struct catalog *c, const struct catalog_settings *s,
@@ -145,7 +183,7 @@ static int open_database(struct catalog *c, const struct catalog_settings *s,
 		return cvx_fail_memory(err);
 	if (code != SQLITE_OK)
 		return fail(c, code, err);
-	code = sqlite3_busy_timeout(c->db, BUSY_TIMEOUT_MS);
+	code = sqlite3_busy_handler(c->db, wait_busy, c);
 	return code == SQLITE_OK ? 0 : fail(c, code, err);
 }
 

@@ -49,7 +49,8 @@ int catalog_open(const struct catalog_settings *settings, struct catalog **ret,
 void catalog_close(struct catalog *c);
 
 /* Begins a transaction that holds the write lock, waiting for it a minute at
- * most, then -EBUSY. */
+ * most, then -EBUSY; if this thread's work is canceled (base/cancel.h), a
+ * quarter of a second, then -ECANCELED. */
 int catalog_begin(struct catalog *c, struct cvx_err *err);
 
 /*

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "cache/base/buf.h"
+#include "cache/base/cancel.h"
 #include "cache/base/cleanup.h"
 #include "cache/base/file.h"
 #include "cache/base/log.h"
@@ -409,10 +410,13 @@ static int run(struct commits *c, struct stage *s, struct cvx_err *err)
 {
 	struct turn turn;
 	int r = take_turn(c, &turn, s, err);
+	const atomic_bool *outer;
 	bool recorded = false;
 
 	if (r == 0) {
+		outer = cancel_watch(&s->cancelled);
 		r = perform(c, s, err);
+		(void)cancel_watch(outer);
 		recorded = (s->import || s->restore) && !s->broken.code &&
 			   !s->died_of;
 		leave_line(c, &turn);

@@ -77,8 +77,8 @@ struct stage {
 	pid_t witness;
 
 	pthread_mutex_t cancel_lock;
+	atomic_bool cancelled; /* set by stage_cancel() */
 	/* guarded by cancel_lock: */
-	bool cancelled;
 	struct import *cancellable;
 	struct restore *cancellable_restore;
 };

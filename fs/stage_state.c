@@ -217,10 +217,5 @@ void stage_cancel(struct stage *s)
 
 bool stage_is_cancelled(struct stage *s)
 {
-	bool yes;
-
-	pthread_mutex_lock(&s->cancel_lock);
-	yes = s->cancelled;
-	pthread_mutex_unlock(&s->cancel_lock);
-	return yes;
+	return s->cancelled;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cache/base/buf.h"
+#include "cache/base/cancel.h"
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "cache/base/log.h"
@@ -29,7 +30,7 @@ struct import {
 	char *texts[3];
 	struct pipeline *pipeline;
 	struct running_import running;
-	_Atomic bool is_canceled;
+	atomic_bool is_canceled;
 	bool was_previewed; /* the rows are converted, or refused for good */
 	bool was_committed; /* or tried to be */
 	int64_t job;
@@ -405,6 +406,7 @@ static int check_writable(struct import *imp, struct cvx_err *err)
 int import_commit(struct import *imp, uint64_t size, struct import_result *ret,
 		  struct cvx_err *err)
 {
+	const atomic_bool *outer = cancel_watch(&imp->is_canceled);
 	struct cvx_err cause = CVX_ERR_INIT;
 	int r;
 
@@ -415,9 +417,11 @@ int import_commit(struct import *imp, uint64_t size, struct import_result *ret,
 	if (r == 0)
 		r = commit(imp, size, ret, &cause);
 	if (r < 0)
-		return end_failed(imp, size, &cause, err);
-	stop_running(imp);
-	return 0;
+		r = end_failed(imp, size, &cause, err);
+	else
+		stop_running(imp);
+	(void)cancel_watch(outer);
+	return r;
 }
 
 /* Whether one of the rows would be refused before anybody is asked. */
@@ -452,6 +456,7 @@ static int preview(struct import *imp, uint64_t size, struct preview *ret,
 int import_preview(struct import *imp, uint64_t size, struct preview *ret,
 		   struct cvx_err *err)
 {
+	const atomic_bool *outer = cancel_watch(&imp->is_canceled);
 	struct preview made = {.tables = NULL};
 	struct cvx_err cause = CVX_ERR_INIT;
 	int r;
@@ -465,11 +470,13 @@ int import_preview(struct import *imp, uint64_t size, struct preview *ret,
 	if (r < 0) {
 		preview_fini(&made);
 		imp->was_committed = true;
-		return end_failed(imp, size, &cause, err);
+		r = end_failed(imp, size, &cause, err);
+	} else {
+		imp->refusal = made.refusal;
+		*ret = made;
 	}
-	imp->refusal = made.refusal;
-	*ret = made;
-	return 0;
+	(void)cancel_watch(outer);
+	return r;
 }
 
 int import_print_error(struct import *imp, struct cvx_buf *out)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cache/base/buf.h"
+#include "cache/base/cancel.h"
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "cache/base/log.h"
@@ -35,7 +36,7 @@ struct restore {
 	int64_t job;
 	struct import_source source;
 	struct running_import running;
-	_Atomic bool is_canceled;
+	atomic_bool is_canceled;
 	bool was_previewed; /* the rows are converted, or refused for good */
 	bool was_committed; /* or tried to be */
 	struct cvx_err refusal; /* found by the preview */
@@ -530,6 +531,7 @@ static int end_failed(struct restore *r, const struct cvx_err *cause,
 int restore_commit(struct restore *r, uint64_t size, struct restore_result *ret,
 		   struct cvx_err *err)
 {
+	const atomic_bool *outer = cancel_watch(&r->is_canceled);
 	struct cvx_err cause = CVX_ERR_INIT;
 	int result;
 
@@ -541,9 +543,11 @@ int restore_commit(struct restore *r, uint64_t size, struct restore_result *ret,
 	if (result == 0)
 		result = commit(r, ret, &cause);
 	if (result < 0)
-		return end_failed(r, &cause, err);
-	stop(r);
-	return 0;
+		result = end_failed(r, &cause, err);
+	else
+		stop(r);
+	(void)cancel_watch(outer);
+	return result;
 }
 
 /* Whether rows would be refused before anybody is asked. */
@@ -585,6 +589,7 @@ static int preview(struct restore *r, struct preview *ret, struct cvx_err *err)
 int restore_preview(struct restore *r, uint64_t size, struct preview *ret,
 		    struct cvx_err *err)
 {
+	const atomic_bool *outer = cancel_watch(&r->is_canceled);
 	struct preview made = {.tables = NULL};
 	struct cvx_err cause = CVX_ERR_INIT;
 	int result;
@@ -599,11 +604,13 @@ int restore_preview(struct restore *r, uint64_t size, struct preview *ret,
 	if (result < 0) {
 		preview_fini(&made);
 		r->was_committed = true;
-		return end_failed(r, &cause, err);
+		result = end_failed(r, &cause, err);
+	} else {
+		r->refusal = made.refusal;
+		*ret = made;
 	}
-	r->refusal = made.refusal;
-	*ret = made;
-	return 0;
+	(void)cancel_watch(outer);
+	return result;
 }
 
 int restore_print_error(struct restore *r, struct cvx_buf *out)

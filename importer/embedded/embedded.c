@@ -13,8 +13,10 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "cache/base/cancel.h"
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "cache/base/file.h"
@@ -41,14 +43,45 @@ void embedded_unlock_reads(struct deployment *d)
 	(void)pthread_mutex_unlock(&d->read_lock);
 }
 
+/* How often one who waits for another thread looks whether his work was
+ * canceled, and how often he looks at least: see catalog_begin(). */
+#define LOOK_EVERY_NS 50000000
+#define LOOKS_MIN 5
+
+static int lock_writes(struct deployment *d, struct cvx_err *err)
+{
+	struct timespec next;
+	int looks;
+
+	if (!cancel_is_watched()) {
+		(void)pthread_mutex_lock(&d->write_lock);
+		return 0;
+	}
+	for (looks = 0; pthread_mutex_trylock(&d->write_lock) != 0; looks++) {
+		if (cancel_is_asked() && looks >= LOOKS_MIN)
+			return cvx_fail(err, -ECANCELED,
+					"canceled while another change was "
+					"being committed");
+		(void)clock_gettime(CLOCK_REALTIME, &next);
+		next.tv_nsec += LOOK_EVERY_NS;
+		next.tv_sec += next.tv_nsec / 1000000000;
+		next.tv_nsec %= 1000000000;
+		if (pthread_mutex_timedlock(&d->write_lock, &next) == 0)
+			break;
+	}
+	return 0;
+}
+
 int embedded_begin(struct deployment *d, struct cvx_err *err)
 {
-	int r = 0;
+	int r;
 
 	if (d->read_only)
 		return cvx_fail(err, -EROFS, "the deployment %s is read-only",
 				d->name);
-	(void)pthread_mutex_lock(&d->write_lock);
+	r = lock_writes(d, err);
+	if (r < 0)
+		return r;
 	if (d->in_doubt)
 		r = catalog_settle(d->writes, err);
 	if (r == 0) {

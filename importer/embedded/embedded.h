@@ -70,7 +70,8 @@ void embedded_unlock_reads(struct deployment *d);
 
 /*
  * A write transaction of the catalog, for this thread alone until
- * embedded_commit() or embedded_rollback(). -EROFS if read_only.
+ * embedded_commit() or embedded_rollback(). -EROFS if read_only;
+ * -ECANCELED if this thread's work was canceled while it waited for another.
  */
 int embedded_begin(struct deployment *d, struct cvx_err *err);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "cache/base/cancel.h"
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "cache/base/file.h"
@@ -130,6 +131,9 @@ int file_copy_in(struct stage_folder *stage, int fd, uint64_t size,
 		return cvx_fail_memory(err);
 	r = file_writer_new(stage, 0, &w, err);
 	for (; r == 0 && off < size; off += n) {
+		if (cancel_is_asked())
+			return cvx_fail(err, -ECANCELED,
+					"canceled while the file was stored");
 		n = size - off < PIECE_SIZE ? (size_t)(size - off) : PIECE_SIZE;
 		r = file_pread(fd, piece, n, off, &n);
 		if (r == 0 && n == 0)

@@ -51,7 +51,8 @@ int files_stage_sync(const struct stage_folder *stage, uint64_t count,
 		     struct cvx_err *err);
 
 /* Copies the bytes [0, size) of the descriptor into the first file of the
- * stage, durably; fills size and sha256 of ret. */
+ * stage, durably; fills size and sha256 of ret. -ECANCELED as in base/cancel.h.
+ */
 int file_copy_in(struct stage_folder *stage, int fd, uint64_t size,
 		 struct stored_file *ret, struct cvx_err *err);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cache/base/buf.h"
+#include "cache/base/cancel.h"
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "cache/catalog.h"
@@ -74,6 +75,11 @@ static int check_lines(struct setting *s, const char *table,
 
 	while ((r = lines_next(lines, &line, &size, &off, err)) == 1) {
 		row++;
+		if (cancel_is_asked())
+			return cvx_fail(err, -ECANCELED,
+					"canceled while the documents of table "
+					"%s were checked",
+					table);
 		r = validator_check(validator, &tables, line, size, err);
 		if (r < 0)
 			return explain(table, table_reader_info(reader)->number,
