@@ -260,6 +260,16 @@ static bool await_news(struct imports *im)
 	return goes_on;
 }
 
+static bool is_stopping(struct imports *im)
+{
+	bool stops;
+
+	(void)pthread_mutex_lock(&im->lock);
+	stops = im->is_stopping;
+	(void)pthread_mutex_unlock(&im->lock);
+	return stops;
+}
+
 static void *run(void *arg)
 {
 	struct imports *im = arg;
@@ -278,7 +288,7 @@ static void *run(void *arg)
 			}
 			do_step(im, &job);
 			job_fini(&job);
-			if (im->is_stopping)
+			if (is_stopping(im))
 				break;
 		}
 	} while (await_news(im));

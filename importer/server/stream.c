@@ -200,7 +200,7 @@ static int fill(struct stream *st, struct cvx_err *err)
 static int next_line(struct stream *st, const char **ret, size_t *ret_size,
 		     struct cvx_err *err)
 {
-	const char *text, *lf = NULL;
+	const char *text = NULL, *lf = NULL;
 	int r = open_table(st, err);
 
 	while (r == 0) {
@@ -363,7 +363,7 @@ static int print_page(struct stream *st, const struct stream_request *request,
 int streams_print(struct streams *s, const struct stream_request *request,
 		  struct cvx_buf *out, struct cvx_err *err)
 {
-	struct stream *st;
+	struct stream *st = NULL;
 	int r;
 
 	(void)pthread_mutex_lock(&s->lock);
@@ -437,7 +437,7 @@ int streams_print_deltas(struct streams *s,
 			 int64_t cursor_ns, struct cvx_buf *out,
 			 struct cvx_err *err)
 {
-	struct stream *st;
+	struct stream *st = NULL;
 	int64_t ns;
 	int r = take_snapshot(s, 0, &st, err);
 

@@ -225,7 +225,7 @@ int uploads_begin_part(struct uploads *u, const char *token, const char *number,
 		       struct cvx_err *err)
 {
 	struct upload_part *part = calloc(1, sizeof(*part));
-	struct upload *up;
+	struct upload *up = NULL;
 	unsigned n = 0;
 	int r;
 
@@ -384,7 +384,7 @@ int uploads_finish(struct uploads *u, const char *token,
 	const struct stored **chosen = calloc(part_count + 1, sizeof(*chosen));
 	CVX_AUTO(cvx_freep)
 	struct job_extent *extents = calloc(part_count + 1, sizeof(*extents));
-	struct upload *up;
+	struct upload *up = NULL;
 	int r;
 
 	if (!chosen || !extents)
