@@ -467,6 +467,20 @@ static int begin_table(struct work *w, struct cvx_err *err)
 		     : table_insert(w->commit->c, &component, &w->table, err);
 }
 
+/* The table that had the number of this one. */
+static int move_table(struct work *w, struct component_row *component,
+		      struct cvx_err *err)
+{
+	struct table_row moved = w->part->plan->moved;
+	uint32_t old_number = moved.info.number;
+
+	if (moved.id == 0)
+		return 0;
+	moved.info.number = w->part->plan->moved_number;
+	moved.info.revision = ++w->commit->counters.revision;
+	return table_update(w->commit->c, component, &moved, old_number, err);
+}
+
 /* import.md 7.1: nothing appended to a table that is there. */
 static bool is_unchanged(const struct commit_part *part)
 {
@@ -500,8 +514,8 @@ static int change_table(struct work *w, struct duplicates *existing,
 		w->table.last = last_stamp_max(w->table.last, last);
 		counters->last = last_stamp_max(counters->last, last);
 	}
-	return table_update(w->commit->c, &component, &w->table, old_number,
-			    err);
+	r = table_update(w->commit->c, &component, &w->table, old_number, err);
+	return r < 0 ? r : move_table(w, &component, err);
 }
 
 /* Tables that exchange numbers must not meet half-way. */
@@ -516,6 +530,9 @@ static int set_aside(struct commit *commit, struct cvx_err *err)
 		if (part->plan->table_found &&
 		    part->plan->table.info.number != part->stamp.table_number)
 			r = table_set_aside(commit->c, part->plan->table.id,
+					    err);
+		if (r == 0 && part->plan->moved.id != 0)
+			r = table_set_aside(commit->c, part->plan->moved.id,
 					    err);
 	}
 	return r;

@@ -179,8 +179,42 @@ static int compare_to_item(const void *name, const void *item)
 		      (*(const struct plan_item *const *)item)->target->table);
 }
 
+static enum document_encoding choose_encoding(const struct plan_item *item)
+{
+	const struct import_target *target = item->target;
+	const struct plan *plan = &item->plan;
+
+	if (target->canonical && target->format == FORMAT_JSONL &&
+	    item->facts.is_export_line &&
+	    (!plan->table_found || plan->table.info.document_count == 0 ||
+	     plan->table.beyond_plain))
+		return DOCUMENT_UNIFORM;
+	return DOCUMENT_PLAIN;
+}
+
+/*
+ * Of an unpacked backup the files come one by one, in any order, and mkdir has
+ * given a table the next number before its rows come (M-5). So an empty table
+ * makes room for rows that a view or a backup has written.
+ */
+static int make_room(struct group *g, struct plan_item *item, const char *owner,
+		     struct cvx_err *err)
+{
+	struct plan *plan = &item->plan;
+	int r;
+
+	if (owner[0] == '_' || choose_encoding(item) != DOCUMENT_UNIFORM)
+		return fail_conflict(item, owner, err);
+	r = table_find(g->c, g->component, owner, &plan->moved, err);
+	if (r < 0)
+		return r;
+	if (plan->moved.info.document_count > 0)
+		return fail_conflict(item, owner, err);
+	return table_fresh_number(g->c, &g->row, &plan->moved_number, err);
+}
+
 /* import.md 7.3.5, and what 7.4 says of tables that survive. */
-static int check_owner(const struct group *g, const struct plan_item *item,
+static int check_owner(struct group *g, struct plan_item *item,
 		       struct cvx_err *err)
 {
 	char owner[NAME_MAX_SIZE + 1];
@@ -196,7 +230,7 @@ static int check_owner(const struct group *g, const struct plan_item *item,
 	    bsearch(owner, g->items, g->count, sizeof(*g->items),
 		    compare_to_item))
 		return r < 0 ? r : 0;
-	return fail_conflict(item, owner, err);
+	return make_room(g, item, owner, err);
 }
 
 /* The smallest number that no table has, nor an item before this one. */
@@ -318,21 +352,41 @@ static bool is_in_group(const void *ctx, const char *table)
 }
 
 /* import.md 7.6.4 */
-static int check_foreign_ids(const struct group *g,
-			     const struct plan_item *item, struct cvx_err *err)
+static int check_foreign_ids(const struct group *g, const struct table_row *row,
+			     uint32_t new_number, struct cvx_err *err)
 {
 	const struct renumbered_table table = {
 		.component = g->component,
-		.name = item->target->table,
-		.old_number = item->plan.table.info.number,
-		.new_number = item->plan.stamp.table_number,
+		.name = row->info.name,
+		.old_number = row->info.number,
+		.new_number = new_number,
 		.ctx = g,
 		.is_exempt = is_in_group,
 	};
 
-	if (!item->plan.table_found || table.old_number == table.new_number)
+	if (table.old_number == table.new_number)
 		return 0;
 	return foreign_ids_check(g->c, g->outlook->schema->schema, &table, err);
+}
+
+/* The item's table, and the one that it moves, under their new numbers. */
+static int renumber(const struct group *g, const struct plan_item *item,
+		    struct numbers *numbers, struct cvx_err *err)
+{
+	const struct plan *plan = &item->plan;
+	uint32_t number = plan->stamp.table_number;
+	size_t i;
+	int r = 0;
+
+	if (plan->table_found)
+		r = check_foreign_ids(g, &plan->table, number, err);
+	if (r == 0 && plan->moved.id != 0)
+		r = check_foreign_ids(g, &plan->moved, plan->moved_number, err);
+	for (i = 0; plan->moved.id != 0 && i < numbers->count; i++)
+		if (strcmp(numbers->list[i].name, plan->moved.info.name) == 0)
+			numbers->list[i].number = plan->moved_number;
+	return r < 0 ? r
+		     : numbers_add(numbers, item->target->table, number, err);
 }
 
 /* Whether rows of the group have ids to look up, or tables are removed. */
@@ -367,11 +421,7 @@ static int hold_to_schema(struct group *g, struct plan_item **ret_failed,
 	r = needs_numbers(g) ? look_at_others(g, numbers, err) : 0;
 	for (i = 0; r == 0 && i < g->count; i++) {
 		*ret_failed = g->items[i];
-		r = check_foreign_ids(g, g->items[i], err);
-		if (r == 0)
-			r = numbers_add(numbers, g->items[i]->target->table,
-					g->items[i]->plan.stamp.table_number,
-					err);
+		r = renumber(g, g->items[i], numbers, err);
 	}
 	numbers_sort(numbers);
 	return r;
@@ -403,19 +453,6 @@ static int plan_group(struct group *g, struct plan_item **ret_failed,
 	if (r == 0)
 		r = check_fresh_numbers(g, ret_failed, err);
 	return r < 0 ? r : hold_to_schema(g, ret_failed, err);
-}
-
-static enum document_encoding choose_encoding(const struct plan_item *item)
-{
-	const struct import_target *target = item->target;
-	const struct plan *plan = &item->plan;
-
-	if (target->canonical && target->format == FORMAT_JSONL &&
-	    item->facts.is_export_line &&
-	    (!plan->table_found || plan->table.info.document_count == 0 ||
-	     plan->table.beyond_plain))
-		return DOCUMENT_UNIFORM;
-	return DOCUMENT_PLAIN;
 }
 
 /* The n-th double above; the bits of positive doubles count up as they do. */

@@ -41,6 +41,11 @@ struct plan {
 	/* What the plan was made from. */
 	bool table_found;
 	struct table_row table;
+
+	/* Another, empty table that has the number and gets a fresh one;
+	 * of id 0 if there is none. */
+	struct table_row moved;
+	uint32_t moved_number;
 };
 
 /* One table of an import, which has one, or many from a backup. */

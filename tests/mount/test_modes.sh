@@ -261,6 +261,22 @@ case_M7_order_of_copying_does_not_matter() {
 	expect_file "$MNT/t/documents.jsonl" backup/t/documents.jsonl
 }
 
+# Folders come before any rows, and take numbers that rows then want.
+case_T1_rsync_of_a_backup_with_an_empty_table() {
+	need rsync
+	make_backup
+	mkdir backup/a
+	: >backup/a/documents.jsonl
+	echo '"uniform"' >backup/a/generated_schema.jsonl
+	rm -r backup/_tables
+	start_mount
+	rsync -a backup/ "$MNT"
+	expect_file "$MNT/t/documents.jsonl" backup/t/documents.jsonl
+	expect_text "a" "$(wc -c <"$MNT/a/documents.jsonl")" 0
+	expect_match "numbers" "$(cat "$MNT/_tables/documents.jsonl")" \
+		'{"name":"t","id":10001}'
+}
+
 case_M7_other_files_are_plain() {
 	start_mount
 	seed t 1
