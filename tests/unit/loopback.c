@@ -348,6 +348,12 @@ const char *loopback_port(const struct loopback *l)
 	return l->port;
 }
 
+void loopback_sync(struct loopback *l)
+{
+	(void)pthread_mutex_lock(&l->handler_lock);
+	(void)pthread_mutex_unlock(&l->handler_lock);
+}
+
 static unsigned look(struct loopback *l, const unsigned *figure)
 {
 	unsigned value;

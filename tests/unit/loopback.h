@@ -51,6 +51,10 @@ void loopback_stop(struct loopback *l);
 const char *loopback_url(const struct loopback *l);
 const char *loopback_port(const struct loopback *l);
 
+/* What this thread has written is seen by the function's next call, and what
+ * that has written so far by this thread. */
+void loopback_sync(struct loopback *l);
+
 /* How many requests came, over how many connections, and how many of them were
  * under way at once. */
 unsigned loopback_count(struct loopback *l);

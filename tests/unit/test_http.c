@@ -81,8 +81,11 @@ static void end(struct bench *b)
 
 static int perform(struct bench *b)
 {
-	int r = http_perform(b->http, &b->call, &b->answer, &b->err);
+	int r;
 
+	loopback_sync(b->server);
+	r = http_perform(b->http, &b->call, &b->answer, &b->err);
+	loopback_sync(b->server);
 	if (r < 0)
 		assert_null(strstr(b->err.msg, "SECRET"));
 	return r;
@@ -314,7 +317,6 @@ TEST(http_nobody_there_is_not_sent)
 
 	begin(&b);
 	http_free(b.http);
-	loopback_stop(b.server);
 	settings = (struct http_settings){.origin = "http://127.0.0.1:1",
 					  .backoff_ms = 1};
 	EXPECT_OK(http_new(&settings, &b.http, &b.err), &b.err);
@@ -327,7 +329,7 @@ TEST(http_nobody_there_is_not_sent)
 					 &b.err),
 		   -ECONNREFUSED);
 	http_answer_fini(&b.answer);
-	http_free(b.http);
+	end(&b);
 }
 
 /* F-5 */
@@ -491,10 +493,12 @@ TEST(http_repeats_only_what_may_be)
 		b.script.answer.status = cases[i].status;
 		b.script.answer.fault = cases[i].fault;
 		set_body(&b, "body");
+		loopback_sync(b.server);
 		EXPECT_INT(http_perform_repeated(b.http, &b.call,
 						 cases[i].ambiguous, &b.answer,
 						 &b.err),
 			   cases[i].code);
+		loopback_sync(b.server);
 		EXPECT_INT(b.script.count, cases[i].count);
 		http_answer_fini(&b.answer);
 		end(&b);

@@ -253,6 +253,8 @@ static void check(struct run *run)
 	run->next = cJSON_GetObjectItem(run->transcript, "calls")->child;
 	furnish(run, &room);
 	r = select_and_provision(run, &room, &access, &warned, &err);
+	loopback_sync(run->provision);
+	loopback_sync(run->deployment);
 	room_fini(&room);
 	if (run->fault[0])
 		fail_msg("%s", run->fault);

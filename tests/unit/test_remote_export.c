@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "importer/remote/halt.h"
 #include "importer/remote/http.h"
 #include "importer/remote/remote_export.h"
-#include "importer/remote/halt.h"
 #include "tests/unit/loopback.h"
 
 #define ARCHIVE "PK the bytes of an archive"

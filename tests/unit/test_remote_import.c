@@ -603,7 +603,12 @@ static void trial_end(struct trial *t)
 
 static int trial_commit(struct trial *t)
 {
-	return remote_import_commit(t->imp, t->file.size, &t->count, &t->err);
+	int r;
+
+	loopback_sync(t->server);
+	r = remote_import_commit(t->imp, t->file.size, &t->count, &t->err);
+	loopback_sync(t->server);
+	return r;
 }
 
 /* Whatever happened: the table is old or new, never doubled, and the writer
@@ -615,6 +620,7 @@ static void expect_true_outcome(struct trial *t, int r, const char *what)
 		t->err.name && strcmp(t->err.name, REMOTE_IMPORT_UNKNOWN) == 0;
 	unsigned i;
 
+	loopback_sync(t->server);
 	for (i = 0; i < m->import_count; i++) /* nobody needs to look on */
 		if (m->imports[i].state == MODEL_IN_PROGRESS)
 			model_apply(m, i);
@@ -751,6 +757,7 @@ static void wait_for_requests(struct trial *t, unsigned count)
 	for (i = 0; i < 5000 && loopback_count(t->server) < count; i++)
 		usleep(1000);
 	assert_true(loopback_count(t->server) >= count);
+	loopback_sync(t->server);
 }
 
 /* W-2 */
