@@ -48,6 +48,13 @@ struct export_options {
 	char *path; /* "-": standard output */
 	bool include_file_storage;
 	bool json;
+	/* As in struct import_options. */
+	char *url;
+	char *admin_key;
+	bool prod;
+	char *preview_name;
+	char *deployment_name;
+	char *deployment;
 };
 
 struct serve_options {

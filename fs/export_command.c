@@ -25,8 +25,12 @@
 #include "fs/option_print.h"
 #include "fs/option_read.h"
 #include "fs/progress.h"
+#include "fs/source.h"
 #include "importer/deployment.h"
 #include "importer/export.h"
+#include "importer/remote/halt.h"
+#include "importer/remote/http.h"
+#include "importer/remote/remote_export.h"
 
 struct command {
 	const struct export_options *options;
@@ -34,6 +38,9 @@ struct command {
 	struct deployment *deployment;
 	struct export *e;
 	struct export_counts counts;
+	struct http *http; /* of a deployment elsewhere; NULL: it is here */
+	struct halt *halt; /* of its requests */
+	struct remote_export_result archive; /* what it has made */
 	char *path;	      /* of the file; NULL: standard output */
 	struct new_file file; /* if there is a path */
 	int fd;		      /* that is written to; the file's, or our own */
@@ -101,12 +108,39 @@ static void on_progress(void *ctx, const struct export_progress *progress)
 		export_cancel(c->e);
 }
 
+static int open_target(struct command *c, struct cvx_err *err);
+
+/* The deployment elsewhere makes it. Its name in a folder is known then. */
+static int write_remote(struct command *c, struct cvx_err *err)
+{
+	const struct remote_export_settings settings = {
+		.include_storage = c->options->include_file_storage,
+		.halt = c->halt,
+	};
+	int r = remote_export_make(c->http, &settings, &c->archive.start_ts,
+				   err);
+
+	if (r == 0 && c->fd < 0)
+		r = open_target(c, err);
+	if (r == 0)
+		r = remote_export_download(c->http, &settings, c->fd,
+					   &c->archive, err);
+	if (r < 0)
+		return r;
+	c->size = c->archive.size;
+	return c->path ? new_file_publish(&c->file, err)
+		       : copy_to_output(c, c->size, err);
+}
+
 static int write_archive(void *ctx, struct cvx_err *err)
 {
 	struct command *c = ctx;
 	const struct export_watcher watcher = {on_progress, c};
-	int r = export_write(c->e, c->fd, &watcher, &c->size, err);
+	int r;
 
+	if (c->http)
+		return write_remote(c, err);
+	r = export_write(c->e, c->fd, &watcher, &c->size, err);
 	if (c->copy_failure.code < 0) {
 		*err = c->copy_failure;
 		return err->code;
@@ -121,7 +155,10 @@ static void cancel(void *ctx)
 {
 	struct command *c = ctx;
 
-	export_cancel(c->e);
+	if (c->http)
+		halt_request(c->halt);
+	else
+		export_cancel(c->e);
 }
 
 static void show(void *ctx)
@@ -153,16 +190,25 @@ static int open_unnamed(struct command *c, struct cvx_err *err)
 			 : 0;
 }
 
+static bool is_dir(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 /* EXP-9: a folder gets a file of the snapshot's own name. */
 static int name_file(struct command *c, struct cvx_err *err)
 {
 	const char *path = c->options->path;
-	struct stat st;
+	const char *slash = path[strlen(path) - 1] == '/' ? "" : "/";
 	int n;
 
-	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-		n = asprintf(&c->path, "%s%s%s", path,
-			     path[strlen(path) - 1] == '/' ? "" : "/",
+	if (is_dir(path) && c->http)
+		n = asprintf(&c->path, "%s%ssnapshot_%" PRId64 ".zip", path,
+			     slash, c->archive.start_ts);
+	else if (is_dir(path))
+		n = asprintf(&c->path, "%s%s%s", path, slash,
 			     export_file_name(c->e));
 	else
 		n = asprintf(&c->path, "%s", path);
@@ -187,32 +233,59 @@ static int open_target(struct command *c, struct cvx_err *err)
 	return r;
 }
 
-static enum exit_status prepare(struct command *c, struct cvx_err *err)
+static int begin(struct command *c, struct cvx_err *err)
 {
-	const struct source_words words = {
-		.source = c->options->source,
-		.env_file = c->options->env_file,
-		.only_reads = true,
-	};
 	const struct export_settings settings = {
 		.include_storage = c->options->include_file_storage,
 	};
-	enum exit_status status = open_source(&words, &c->deployment, err);
+	int r;
+
+	if (c->http)
+		return halt_new(&c->halt, err);
+	r = export_new(c->deployment, &settings, &c->e, err);
+	if (r == 0)
+		export_count(c->e, &c->counts);
+	return r;
+}
+
+static enum exit_status prepare(struct command *c, struct cvx_err *err)
+{
+	const struct export_options *o = c->options;
+	const struct source_flags flags = {
+		.source = o->source,
+		.env_file = o->env_file,
+		.url = o->url,
+		.admin_key = o->admin_key,
+		.prod = o->prod,
+		.preview_name = o->preview_name,
+		.deployment_name = o->deployment_name,
+		.deployment = o->deployment,
+	};
+	enum exit_status status =
+		open_any_source(&flags, true, &c->deployment, &c->http, err);
 	int r;
 
 	if (status != EXIT_STATUS_DONE)
 		return status;
-	r = export_new(c->deployment, &settings, &c->e, err);
+	r = begin(c, err);
 	if (r < 0)
 		return EXIT_STATUS_LOCAL_TROUBLE;
-	export_count(c->e, &c->counts);
-	r = open_target(c, err);
+	if (!c->http || !is_dir(o->path))
+		r = open_target(c, err);
 	if (r == -EEXIST || r == -ENOENT || r == -ENOTDIR)
 		return EXIT_STATUS_WRONG_CALL;
 	return r < 0 ? EXIT_STATUS_LOCAL_TROUBLE : EXIT_STATUS_DONE;
 }
 
 /* --- telling the outcome ------------------------------------------------- */
+
+static void add_counts(struct json_out *j, const struct export_counts *n)
+{
+	json_out_number(j, "components", n->component_count);
+	json_out_number(j, "tables", n->table_count);
+	json_out_number(j, "documents", n->document_count);
+	json_out_number(j, "files", n->file_count);
+}
 
 static enum exit_status print_json(const struct command *c,
 				   enum exit_status status,
@@ -231,12 +304,11 @@ static enum exit_status print_json(const struct command *c,
 	if (status == EXIT_STATUS_DONE) {
 		/* Above what a double holds. */
 		(void)snprintf(timestamp, sizeof(timestamp), "%" PRId64,
-			       export_snapshot_ns(c->e));
+			       c->http ? c->archive.start_ts
+				       : export_snapshot_ns(c->e));
 		json_out_text(&j, "timestamp", timestamp);
-		json_out_number(&j, "components", c->counts.component_count);
-		json_out_number(&j, "tables", c->counts.table_count);
-		json_out_number(&j, "documents", c->counts.document_count);
-		json_out_number(&j, "files", c->counts.file_count);
+		if (!c->http)
+			add_counts(&j, &c->counts);
 		json_out_number(&j, "bytes", c->size);
 		json_out_text(&j, "error", NULL);
 	} else {
@@ -265,6 +337,11 @@ static void print_success(const struct command *c)
 	figures_print_count(n->document_count, documents);
 	figures_print_count(n->file_count, files);
 	figures_print_size(c->size, size);
+	if (c->http) { /* what is in it only the deployment has counted */
+		fprintf(stderr, "Exported to %s (%s).\n",
+			c->path ? c->path : "standard output", size);
+		return;
+	}
 	fprintf(stderr, "Exported %s document%s of %" PRIu64 " table%s",
 		documents, n->document_count == 1 ? "" : "s", n->table_count,
 		n->table_count == 1 ? "" : "s");
@@ -287,6 +364,13 @@ static enum exit_status tell(const struct command *c, enum exit_status status,
 
 /* ------------------------------------------------------------------------- */
 
+static enum exit_status remote_exit_status(int r)
+{
+	return source_exit_status(r) == EXIT_STATUS_WRONG_CALL
+		       ? EXIT_STATUS_DEPLOYMENT_REFUSED
+		       : source_exit_status(r);
+}
+
 static enum exit_status work(struct command *c, struct cvx_err *err)
 {
 	const struct job job = {
@@ -302,9 +386,9 @@ static enum exit_status work(struct command *c, struct cvx_err *err)
 		return EXIT_STATUS_DONE;
 	if (r == -ECANCELED && c->stop.signal)
 		return EXIT_STATUS_INTERRUPTED;
-	/* Somebody else was quicker. */
-	return r == -EEXIST ? EXIT_STATUS_WRONG_CALL
-			    : EXIT_STATUS_LOCAL_TROUBLE;
+	if (r == -EEXIST) /* somebody else was quicker */
+		return EXIT_STATUS_WRONG_CALL;
+	return c->http ? remote_exit_status(r) : EXIT_STATUS_LOCAL_TROUBLE;
 }
 
 static enum exit_status export_with(const struct export_options *options)
@@ -321,6 +405,9 @@ static enum exit_status export_with(const struct export_options *options)
 	if (stop_init(&c.stop, &err) == 0)
 		status = work(&c, &err);
 	status = tell(&c, status, &err);
+	free(c.archive.file_name);
+	http_free(c.http);
+	halt_free(c.halt);
 	export_free(c.e);
 	deployment_close(c.deployment);
 	if (!c.path && c.fd >= 0)

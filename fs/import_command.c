@@ -252,7 +252,7 @@ static enum exit_status prepare(struct command *c, struct cvx_err *err)
 	if (r < 0)
 		return r == -ENOENT || r == -EISDIR ? EXIT_STATUS_WRONG_CALL
 						    : EXIT_STATUS_LOCAL_TROUBLE;
-	status = open_any_source(&flags, &c->deployment, &c->http, err);
+	status = open_any_source(&flags, false, &c->deployment, &c->http, err);
 	if (status != EXIT_STATUS_DONE)
 		return status;
 	r = open_spool_dir(c, err);

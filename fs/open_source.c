@@ -70,19 +70,33 @@ enum exit_status source_exit_status(int code)
 	}
 }
 
+static enum exit_status open_remote(const struct remote_access *access,
+				    struct http **ret, struct cvx_err *err)
+{
+	int r = remote_open(access, NULL, ret, err);
+
+	if (r < 0)
+		return EXIT_STATUS_LOCAL_TROUBLE;
+	r = remote_check_key(*ret, NULL, err);
+	return r == 0 ? EXIT_STATUS_DONE : source_exit_status(r);
+}
+
 enum exit_status open_any_source(const struct source_flags *flags,
-				 struct deployment **ret,
+				 bool only_reads, struct deployment **ret,
 				 struct http **ret_http, struct cvx_err *err)
 {
+	enum exit_status status = EXIT_STATUS_DONE;
 	struct source source;
 	int r = source_select(flags, &source, err);
 
 	if (r < 0)
 		return source_exit_status(r);
-	if (source.dir)
-		r = open_dir(source.dir, false, ret, err);
+	if (!source.dir)
+		status = open_remote(&source.access, ret_http, err);
+	else if (only_reads && check_exists(source.dir, err) < 0)
+		status = EXIT_STATUS_NOT_REACHED;
 	else
-		r = remote_open(&source.access, NULL, ret_http, err);
+		r = open_dir(source.dir, only_reads, ret, err);
 	source_fini(&source);
-	return r < 0 ? EXIT_STATUS_LOCAL_TROUBLE : EXIT_STATUS_DONE;
+	return r < 0 ? EXIT_STATUS_LOCAL_TROUBLE : status;
 }

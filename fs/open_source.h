@@ -27,12 +27,13 @@ enum exit_status open_source(const struct source_words *words,
 
 /*
  * The same for a command that can work with deployments elsewhere, too: one is
- * opened as *ret_http, and *ret is NULL, or the other way round.
+ * opened as *ret_http, and *ret is NULL, or the other way round. only_reads as
+ * in struct source_words.
  */
 struct http;
 struct source_flags;
 enum exit_status open_any_source(const struct source_flags *flags,
-				 struct deployment **ret,
+				 bool only_reads, struct deployment **ret,
 				 struct http **ret_http, struct cvx_err *err);
 
 /* What a failure of a deployment elsewhere means for a command. */

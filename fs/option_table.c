@@ -113,20 +113,33 @@ const size_t option_fstab_word_count =
 
 /* --- what selects a deployment, but for --source ------------------------- */
 
-#define REMOTE_SWITCHES(reason)                                                \
-	{0, {"url", "URL", reason, KIND_REFUSED, GROUP_HIDDEN, 0}},            \
-		{0, {"prod", NULL, reason, KIND_REFUSED, GROUP_HIDDEN, 0}},    \
+/* Of a command whose fields lie AT(…). */
+#define SELECTING_SWITCHES(AT)                                                 \
+	{0,                                                                    \
+	 {"url", "URL", "the deployment behind this URL", KIND_TEXT,           \
+	  GROUP_REMOTE, AT(url)}},                                             \
 		{0,                                                            \
-		 {"preview-name", "NAME", reason, KIND_REFUSED, GROUP_HIDDEN,  \
-		  0}},                                                         \
+		 {"admin-key", "KEY",                                          \
+		  "its key, for every user of the machine to read; better "    \
+		  "set CONVEX_SELF_HOSTED_ADMIN_KEY",                          \
+		  KIND_TEXT, GROUP_REMOTE, AT(admin_key)}},                    \
 		{0,                                                            \
-		 {"deployment", "NAME", reason, KIND_REFUSED, GROUP_HIDDEN,    \
-		  0}},                                                         \
+		 {"prod", NULL, "the project's production deployment",         \
+		  KIND_ON, GROUP_REMOTE, AT(prod)}},                           \
+		{0,                                                            \
+		 {"preview-name", "NAME",                                      \
+		  "the project's preview deployment NAME", KIND_TEXT,          \
+		  GROUP_REMOTE, AT(preview_name)}},                            \
+		{0,                                                            \
+		 {"deployment-name", "NAME", "the project's deployment NAME",  \
+		  KIND_TEXT, GROUP_REMOTE, AT(deployment_name)}},              \
 	{                                                                      \
 		0,                                                             \
 		{                                                              \
-			"deployment-name", "NAME", reason, KIND_REFUSED,       \
-				GROUP_HIDDEN, 0                                \
+			"deployment", "SELECTOR",                              \
+				"a deployment's name or reference, or "        \
+				"[[TEAM:]PROJECT:]REFERENCE",                  \
+				KIND_TEXT, GROUP_REMOTE, AT(deployment)        \
 		}                                                              \
 	}
 
@@ -228,27 +241,7 @@ static const struct option_switch import_switches[] = {
 	{'h',
 	 {"help", NULL, "print this", KIND_HELP, GROUP_COMMON,
 	  IMPORT_AT(help)}},
-	{0,
-	 {"url", "URL", "the deployment behind this URL", KIND_TEXT,
-	  GROUP_REMOTE, IMPORT_AT(url)}},
-	{0,
-	 {"admin-key", "KEY",
-	  "its key, for every user of the machine to read; better set "
-	  "CONVEX_SELF_HOSTED_ADMIN_KEY",
-	  KIND_TEXT, GROUP_REMOTE, IMPORT_AT(admin_key)}},
-	{0,
-	 {"prod", NULL, "the project's production deployment", KIND_ON,
-	  GROUP_REMOTE, IMPORT_AT(prod)}},
-	{0,
-	 {"preview-name", "NAME", "the project's preview deployment NAME",
-	  KIND_TEXT, GROUP_REMOTE, IMPORT_AT(preview_name)}},
-	{0,
-	 {"deployment-name", "NAME", "the project's deployment NAME", KIND_TEXT,
-	  GROUP_REMOTE, IMPORT_AT(deployment_name)}},
-	{0,
-	 {"deployment", "SELECTOR",
-	  "a deployment's name or reference, or [[TEAM:]PROJECT:]REFERENCE",
-	  KIND_TEXT, GROUP_REMOTE, IMPORT_AT(deployment)}},
+	SELECTING_SWITCHES(IMPORT_AT),
 };
 
 const struct command_options import_command_options = {
@@ -270,10 +263,6 @@ const struct command_options import_command_options = {
 };
 
 /* --- export -------------------------------------------------------------- */
-
-#define EXPORT_IS_REMOTE                                                       \
-	"exporting a deployment that is not on this machine is not built "     \
-	"yet; the embedded one is used with: --source local"
 
 static const struct option_switch export_switches[] = {
 	{0,
@@ -297,9 +286,7 @@ static const struct option_switch export_switches[] = {
 	{0,
 	 {"env-file", "FILE", "take what selects the deployment from this file",
 	  KIND_TEXT, GROUP_REMOTE, EXPORT_AT(env_file)}},
-	{0,
-	 {"admin-key", "KEY", EXPORT_IS_REMOTE, KIND_REFUSED, GROUP_HIDDEN, 0}},
-	REMOTE_SWITCHES(EXPORT_IS_REMOTE),
+	SELECTING_SWITCHES(EXPORT_AT),
 };
 
 const struct command_options export_command_options = {

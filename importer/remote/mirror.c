@@ -41,22 +41,6 @@ static int open_http(struct refresh *f)
 	return remote_open(f->settings->access, &how, &f->http, f->err);
 }
 
-/* MSC-1: a wrong address or key is told at once. */
-static int check_key(struct refresh *f)
-{
-	const struct http_call call = {.method = "GET",
-				       .path = "/api/check_admin_key",
-				       .content_type = "application/json",
-				       .total_ms = HTTP_TOTAL_MS,
-				       .repetitions_max = 2,
-				       .halt = f->settings->halt};
-	struct http_answer answer;
-	int r = http_perform_repeated(f->http, &call, true, &answer, f->err);
-
-	http_answer_fini(&answer);
-	return r == -ENOENT ? 0 : r; /* older ones do not have it */
-}
-
 static int open_copy(struct refresh *f)
 {
 	const struct deployment_settings settings = {.dir = f->settings->dir};
@@ -189,7 +173,7 @@ int mirror_refresh(const struct mirror_settings *settings,
 
 	r = open_http(&f);
 	if (r == 0)
-		r = check_key(&f);
+		r = remote_check_key(f.http, settings->halt, &own);
 	if (r == 0)
 		r = open_copy(&f);
 	if (r == 0)

@@ -680,3 +680,19 @@ int remote_open(const struct remote_access *a,
 		return cvx_fail_memory(err);
 	return http_new(&settings, ret, err);
 }
+
+int remote_check_key(struct http *http, const struct halt *halt,
+		     struct cvx_err *err)
+{
+	const struct http_call call = {.method = "GET",
+				       .path = "/api/check_admin_key",
+				       .content_type = "application/json",
+				       .total_ms = HTTP_TOTAL_MS,
+				       .repetitions_max = 2,
+				       .halt = halt};
+	struct http_answer answer;
+	int r = http_perform_repeated(http, &call, true, &answer, err);
+
+	http_answer_fini(&answer);
+	return r == -ENOENT ? 0 : r;
+}

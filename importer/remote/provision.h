@@ -47,4 +47,9 @@ int remote_open(const struct remote_access *a,
 		const struct provision_settings *how, struct http **ret,
 		struct cvx_err *err);
 
+/* MSC-1: a wrong address or key is told at once. Deployments that do not know
+ * the question pass. */
+int remote_check_key(struct http *http, const struct halt *halt,
+		     struct cvx_err *err);
+
 #endif

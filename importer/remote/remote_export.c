@@ -232,18 +232,23 @@ static int download(struct http *http,
 	return r;
 }
 
-int remote_export(struct http *http,
-		  const struct remote_export_settings *settings, int fd,
-		  struct remote_export_result *ret, struct cvx_err *err)
+int remote_export_make(struct http *http,
+		       const struct remote_export_settings *settings,
+		       int64_t *ret_ts, struct cvx_err *err)
 {
-	struct remote_export_result result = {0, 0, NULL};
-	int r;
+	int r = request(http, settings, err);
 
-	r = request(http, settings, err);
-	if (r == 0)
-		r = wait_for_end(http, settings, &result.start_ts, err);
-	if (r == 0)
-		r = download(http, settings, fd, &result, err);
+	return r < 0 ? r : wait_for_end(http, settings, ret_ts, err);
+}
+
+int remote_export_download(struct http *http,
+			   const struct remote_export_settings *settings,
+			   int fd, struct remote_export_result *ret,
+			   struct cvx_err *err)
+{
+	struct remote_export_result result = {ret->start_ts, 0, NULL};
+	int r = download(http, settings, fd, &result, err);
+
 	if (r < 0)
 		return r;
 	if (!result.file_name &&
@@ -252,4 +257,13 @@ int remote_export(struct http *http,
 		return cvx_fail_memory(err);
 	*ret = result;
 	return 0;
+}
+
+int remote_export(struct http *http,
+		  const struct remote_export_settings *settings, int fd,
+		  struct remote_export_result *ret, struct cvx_err *err)
+{
+	int r = remote_export_make(http, settings, &ret->start_ts, err);
+
+	return r < 0 ? r : remote_export_download(http, settings, fd, ret, err);
 }

@@ -29,6 +29,17 @@ struct remote_export_result {
 	char *file_name; /* for free(); never with a slash */
 };
 
+/* Only the first part: the deployment makes the archive of *ret_ts. */
+int remote_export_make(struct http *http,
+		       const struct remote_export_settings *settings,
+		       int64_t *ret_ts, struct cvx_err *err);
+
+/* And the second: ret->start_ts says which; the rest of *ret is filled. */
+int remote_export_download(struct http *http,
+			   const struct remote_export_settings *settings,
+			   int fd, struct remote_export_result *ret,
+			   struct cvx_err *err);
+
 /*
  * Writes the archive to fd, a file, from its start. -EBUSY: another export of
  * the deployment is under way. After an error the file holds anything.

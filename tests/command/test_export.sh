@@ -123,7 +123,7 @@ case_C9_statuses_of_export() {
 	expect_said 'where the archive goes is told with --path'
 	expect_status 1 export_to --path - --json
 	expect_status 1 export_to --prod --path a.zip
-	expect_said 'not built yet'
+	expect_said 'select one elsewhere'
 	expect_status 4 export_to --path a.zip
 	expect_said "there is no deployment in $STATE"
 	[ ! -e "$STATE" ] || fail "a deployment was made"

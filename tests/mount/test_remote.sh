@@ -136,6 +136,23 @@ case_C2_import_into_it() {
 	stop_server
 }
 
+case_C2_export_of_it() {
+	need unzip
+	serve_all
+	export CONVEX_SELF_HOSTED_URL=$URL
+	mkdir backups
+	expect_status 0 "$CVX_BIN" export --include-file-storage --path backups
+	expect_match "name" "$(echo backups/*)" 'backups/snapshot_[0-9]+\.zip'
+	expect_text "stored" "$(unzip -p backups/*.zip '_storage/*.txt')" hello
+	expect_status 1 "$CVX_BIN" export --path backups/*.zip
+	expect_said 'is there already'
+	"$CVX_BIN" export --path - 2>/dev/null >piped.zip
+	unzip -tq piped.zip
+	stop_server
+	expect_status 4 "$CVX_BIN" export --path gone.zip
+	[ ! -e gone.zip ] || fail "half an archive is left"
+}
+
 case_C9_import_tells_why_not() {
 	serve_all
 	echo '{"a":' >bad.jsonl
