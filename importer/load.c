@@ -14,22 +14,22 @@ int load_refuse_duplicates(const struct duplicates *found,
 			   struct places *places, struct cvx_err *err)
 {
 	struct cvx_err cause = CVX_ERR_INIT;
-	char id[ID_TEXT_MAX + 1];
+	char id[ID_TEXT_MAX + 1], other[PLACES_ROW_SIZE];
 	unsigned i;
 
 	for (i = 0; i < found->count; i++) {
 		id[id_encode(table_number, &found->list[i].id, id)] = '\0';
-		if (found->list[i].other_row > 0)
-			(void)refuse(
-				&cause, "DuplicateId",
-				"row %llu has the same _id %s",
-				(unsigned long long)found->list[i].other_row,
-				id);
-		else
+		if (found->list[i].other_row > 0) {
+			places_name_row(places, found->list[i].other_row,
+					other);
+			(void)refuse(&cause, "DuplicateId",
+				     "%s has the same _id %s", other, id);
+		} else {
 			(void)refuse(&cause, "DocumentExists",
 				     "table %s has a document with the _id %s "
 				     "already; append only adds documents",
 				     table, id);
+		}
 		places_add(places, found->list[i].row, &cause);
 	}
 	places->total += found->total - found->count;

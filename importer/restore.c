@@ -299,11 +299,18 @@ static int refuse_existing(struct restore *r, const struct commit_part *failed,
 			   const struct duplicates *existing,
 			   struct cvx_err *err)
 {
-	int result = load_refuse_duplicates(
-		existing, failed->stamp.table_number, failed->target->table,
-		&r->work.places, err);
+	struct places *places = &r->work.places;
+	const struct restore_table *t = r->tables;
+	int result;
 
-	(void)cvx_err_prefix(err, "%.200s", failed->target->path);
+	while (&t->target != failed->target)
+		t++;
+	places->origins = t->origins;
+	places->origin_count = t->origin_count;
+	result = load_refuse_duplicates(existing, failed->stamp.table_number,
+					failed->target->table, places, err);
+	if (!t->origins)
+		(void)cvx_err_prefix(err, "%.200s", failed->target->path);
 	return result;
 }
 

@@ -214,13 +214,34 @@ static int make_progress(void *ctx, size_t size, struct cvx_err *err)
 	return check_canceled(m->w, err);
 }
 
+/* Notes how many rows the next entry has, for tables of several. */
+static int add_origin(struct restore_work *w, struct restore_table *t,
+		      uint64_t row_count, struct cvx_err *err)
+{
+	const struct contents_table *c = t->contents;
+
+	if (c->document_count == 1)
+		return 0;
+	if (!t->origins)
+		t->origins = calloc(c->document_count, sizeof(*t->origins));
+	if (!t->origins)
+		return cvx_fail_memory(err);
+	t->origins[t->origin_count] = (struct places_origin){
+		.name = entry_name(w, c->documents[t->origin_count]),
+		.row_count = row_count,
+	};
+	t->origin_count++;
+	return 0;
+}
+
 /* All rows of the table, as a file that can be read as it stands. */
-static int make_file(struct rows_source *s, const struct contents_table *t,
+static int make_file(struct rows_source *s, struct restore_table *t,
 		     struct generated_schema *schema, struct cvx_err *err)
 {
 	struct maker m = {.w = s->w, .schema = schema};
 	const struct entry_lines_hooks hooks = {&m, make_row, make_progress};
-	uint64_t row = 0;
+	const struct contents_table *c = t->contents;
+	uint64_t row;
 	size_t i;
 	int r = commit_new_stage(s->w->d, &s->made, err);
 
@@ -228,9 +249,13 @@ static int make_file(struct rows_source *s, const struct contents_table *t,
 		return r;
 	m.made = s->made;
 	cvx_buf_init(&m.out, RESHAPED_MAX + 2 * PIECE_SIZE);
-	for (i = 0; r == 0 && i < t->document_count; i++)
-		r = entry_lines_read(s->w->a, t->documents[i], FORMAT_ROW_MAX,
+	for (i = 0; r == 0 && i < c->document_count; i++) {
+		row = 0;
+		r = entry_lines_read(s->w->a, c->documents[i], FORMAT_ROW_MAX,
 				     &hooks, &row, err);
+		if (r == 0)
+			r = add_origin(s->w, t, row, err);
+	}
 	if (r == 0 && m.out.size > 0)
 		r = flush(&m, err);
 	s->size = m.size;
@@ -238,9 +263,10 @@ static int make_file(struct rows_source *s, const struct contents_table *t,
 	return r;
 }
 
-static int open_rows(struct rows_source *s, const struct contents_table *t,
+static int open_rows(struct rows_source *s, struct restore_table *table,
 		     struct cvx_err *err)
 {
+	const struct contents_table *t = table->contents;
 	CVX_AUTO(cvx_buf_fini)
 	struct cvx_buf text = CVX_BUF_INIT(GENERATED_SCHEMA_MAX);
 	CVX_AUTO(generated_schema_freep) struct generated_schema *schema = NULL;
@@ -251,7 +277,7 @@ static int open_rows(struct rows_source *s, const struct contents_table *t,
 	if (r < 0)
 		return r;
 	if (schema || t->document_count > 1)
-		return make_file(s, t, schema, err);
+		return make_file(s, table, schema, err);
 	r = entry_source_new(s->w->a, t->documents[0], &s->entry, err);
 	if (r < 0)
 		return r;
@@ -289,12 +315,22 @@ static int hook_new_stage(void *ctx, struct segment_stage **ret,
 }
 
 /* A refusal of rows: its places are kept, and it names the entry. */
-static void explain_places(const struct restore_table *t, struct cvx_err *err)
+static void explain_places(const struct restore_table *t,
+			   const struct places *places, struct cvx_err *err)
 {
+	if (t->origins)
+		(void)places_fail(places, err); /* names it already */
+	else
+		(void)cvx_err_prefix(err, "%.200s", t->target.path);
 	/* import.md 6.5: an entry that is no text is a damaged archive. */
 	if (err->name && strcmp(err->name, "NotUtf8") == 0)
 		err->name = "InvalidZip";
-	(void)cvx_err_prefix(err, "%.200s", t->target.path);
+}
+
+static void set_origins(struct places *places, const struct restore_table *t)
+{
+	places->origins = t->origins;
+	places->origin_count = t->origin_count;
 }
 
 /* Takes over what the pipeline made; small rows go to the shelf. */
@@ -342,16 +378,19 @@ static int convert(struct restore_work *w, struct restore_table *t,
 
 	if (r < 0)
 		return r;
+	set_origins(places, t);
 	/* Threads are worth it for a few blocks. */
 	if (source->size > 2 * PIPELINE_BLOCK_SIZE)
 		pipeline_offer(p, source->size);
 	r = load_finish(w->d, p, source->size, &t->plan, t->target.table,
 			places, &t->rows, err);
 	w->running->row_count += row_count;
-	if (r < 0 && pipeline_places(p)->count > 0)
+	if (r < 0 && pipeline_places(p)->count > 0) {
 		*places = *pipeline_places(p);
+		set_origins(places, t);
+	}
 	if (r < 0 && places->count > 0)
-		explain_places(t, err);
+		explain_places(t, places, err);
 	if (r < 0) {
 		commit_rows_fini(&t->rows);
 		t->rows = (struct commit_rows){.stage = NULL};
@@ -399,7 +438,7 @@ int restore_table_convert(struct restore_work *w, struct restore_table *t,
 		return 0;
 	r = t->contents->is_storage
 		    ? restore_storage_convert(w, t, plan, &cause)
-		    : open_rows(&source, t->contents, &cause);
+		    : open_rows(&source, t, &cause);
 	if (r == 0 && !t->contents->is_storage)
 		r = convert(w, t, &source, &places, &cause);
 	if (r < 0)
@@ -425,7 +464,10 @@ void restore_table_fini(struct restore_table *t)
 	if (!t->is_on_shelf) /* the keys of a stage; a stage has no text */
 		free((void *)(uintptr_t)t->rows.keys);
 	restore_storage_free(t->storage);
+	free(t->origins);
 	t->storage = NULL;
+	t->origins = NULL;
+	t->origin_count = 0;
 	t->rows = (struct commit_rows){.stage = NULL};
 	t->is_on_shelf = t->has_keys = false;
 }

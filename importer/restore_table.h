@@ -45,6 +45,8 @@ struct restore_table {
 	struct plan plan;	 /* the rows were made with */
 	struct commit_rows rows; /* their text and keys may be on the shelf */
 	struct restore_storage *storage; /* NULL, but for stored files */
+	struct places_origin *origins;	 /* NULL, but for several entries */
+	size_t origin_count;
 	bool is_on_shelf, has_keys;
 	uint64_t text_off, keys_off;
 };

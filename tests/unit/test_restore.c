@@ -135,6 +135,59 @@ TEST(restore_joins_two_entries_of_one_table)
 	store_close(d);
 }
 
+/* Rows are counted in each entry, as those about stored files are. */
+TEST(restore_of_two_entries_names_the_row_of_the_right_one)
+{
+	struct deployment *d = store_open(store_new_dir());
+	struct cvx_buf out = CVX_BUF_INIT(MIB);
+	struct cvx_err err = CVX_ERR_INIT;
+	struct zip_maker z;
+
+	zip_maker_init(&z);
+	backup_add_table(&z, "a/", "t", "{\"n\":1}\n{\"n\":2}", NULL);
+	backup_add_table(&z, "b/", "t", "{\"n\":3}\n{\n", NULL);
+	backup_add_table(&z, "c/", "t", "{\n{\"n\":4}\n{\n", NULL);
+	EXPECT_FAIL(backup_end_and_restore(d, IMPORT_REPLACE, &z, &err), &err,
+		    -EINVAL, "b/t/documents.jsonl: row 2: ");
+	assert_null(strstr(err.msg, "a/t"));
+	assert_non_null(strstr(err.msg, "2 more rows refused"));
+	EXPECT_OK(deployment_print_last_error(d, "", NULL, &out, &err), &err);
+	EXPECT_INT(cvx_buf_append(&out, "", 1), 0);
+	assert_non_null(strstr(out.data, "\nb/t/documents.jsonl: row 2: "));
+	assert_non_null(strstr(out.data, "\nc/t/documents.jsonl: row 1: "));
+	assert_non_null(strstr(out.data, "\nc/t/documents.jsonl: row 3: "));
+
+	/* Rows of one _id. */
+	zip_maker_init(&z);
+	backup_add_table(&z, "a/", "t", "{\"n\":1}\n{\"_id\":\"" ID_1 "\"}\n",
+			 NULL);
+	backup_add_table(&z, "b/", "t", "{\"_id\":\"" ID_1 "\"}\n", NULL);
+	EXPECT_FAIL(backup_end_and_restore(d, IMPORT_REPLACE, &z, &err), &err,
+		    -EINVAL, "b/t/documents.jsonl: row 1: ");
+	assert_non_null(strstr(err.msg, "a/t/documents.jsonl: row 2 has the "
+					"same _id"));
+
+	/* A row whose _id the table has. */
+	zip_maker_init(&z);
+	backup_add_table(&z, "a/", "t", "{\"_id\":\"" ID_1 "\"}\n", NULL);
+	EXPECT_OK(backup_end_and_restore(d, IMPORT_REPLACE, &z, &err), &err);
+	zip_maker_init(&z);
+	backup_add_table(&z, "a/", "t", "{\"n\":1}\n", NULL);
+	backup_add_table(&z, "b/", "t", "{\"_id\":\"" ID_1 "\"}\n", NULL);
+	EXPECT_FAIL(backup_end_and_restore(d, IMPORT_APPEND, &z, &err), &err,
+		    -EINVAL, "b/t/documents.jsonl: row 1: table t has a");
+
+	/* Rows of an old export that do not fit. */
+	zip_maker_init(&z);
+	backup_add_table(&z, "a/", "t", "{\"n\":\"5\"}\n",
+			 "\"{\\\"n\\\": int64}\"\n");
+	backup_add_table(&z, "b/", "t", "{\"n\":\"five\"}\n", NULL);
+	EXPECT_FAIL(backup_end_and_restore(d, IMPORT_REPLACE, &z, &err), &err,
+		    -EINVAL, "b/t/documents.jsonl: row 1: column 6");
+	cvx_buf_fini(&out);
+	store_close(d);
+}
+
 TEST(restore_makes_components_and_those_above_them)
 {
 	struct deployment *d = store_open(store_new_dir());
@@ -589,6 +642,7 @@ UNIT_MAIN(
 	UNIT_CASE(restore_of_an_old_export_follows_shape_and_overrides),
 	UNIT_CASE(restore_of_an_old_export_names_the_row_that_does_not_fit),
 	UNIT_CASE(restore_joins_two_entries_of_one_table),
+	UNIT_CASE(restore_of_two_entries_names_the_row_of_the_right_one),
 	UNIT_CASE(restore_makes_components_and_those_above_them),
 	UNIT_CASE(restore_replace_all_deletes_in_every_component),
 	UNIT_CASE(restore_append_is_all_or_nothing),
