@@ -120,7 +120,8 @@ static void reply_or_fail(struct http_exchange *x, int r, struct cvx_buf *out,
 }
 
 static void post(struct server *s, struct http_exchange *x, bool wants_mutation,
-		 int (*check)(const cJSON *body, struct cvx_err *err))
+		 int (*check)(struct server *s, const cJSON *body,
+			      struct cvx_err *err))
 {
 	struct cvx_buf out = CVX_BUF_INIT(2 * REPLY_MAX);
 	struct question q = {.wants_mutation = wants_mutation};
@@ -131,10 +132,11 @@ static void post(struct server *s, struct http_exchange *x, bool wants_mutation,
 	if (reply_read_json(x, &body) < 0)
 		return;
 	r = read_question(body, &q, &err);
-	if (r == 0 && check)
-		r = check(body, &err);
 	if (r == 0)
 		r = ask(s, request_of(x), &q, &out, &err);
+	/* Behind it: what is answered was so all the time. */
+	if (r == 0 && check)
+		r = check(s, body, &err);
 	reply_or_fail(x, r, &out, &err);
 	cJSON_Delete(body);
 }
@@ -173,20 +175,43 @@ static void get_query(struct server *s, struct http_exchange *x)
 	cJSON_Delete(parsed);
 }
 
-/* --- at a time ----------------------------------------------------------- */
+/* --- at a time (QRY-10) -------------------------------------------------- */
 
 static void query_ts(struct server *s, struct http_exchange *x)
 {
+	struct cvx_err err = CVX_ERR_INIT;
 	char ts[STAMP_TEXT_SIZE];
-	cJSON *object = cJSON_CreateObject();
+	cJSON *object;
+	int64_t ns;
 
-	(void)s;
-	compose_print_stamp((uint64_t)embedded_now_ns(), ts);
+	if (moment_now(&s->moment, &ns, &err) < 0) {
+		reply_failure(x, &err);
+		return;
+	}
+	compose_print_stamp((uint64_t)ns, ts);
+	object = cJSON_CreateObject();
 	if (object && !cJSON_AddStringToObject(object, "ts", ts)) {
 		cJSON_Delete(object);
 		object = NULL;
 	}
 	reply_object(x, object);
+}
+
+static int check_moment(struct server *s, const cJSON *body,
+			struct cvx_err *err)
+{
+	const char *ts = reply_member(body, "ts");
+	uint64_t ns;
+
+	if (!ts || !compose_read_stamp(ts, &ns) || ns > INT64_MAX)
+		return cvx_fail_named(err, -EINVAL, "BadJsonBody",
+				      "ts is not a time");
+	return moment_check(&s->moment, (int64_t)ns, err);
+}
+
+static void query_at_ts(struct server *s, struct http_exchange *x)
+{
+	post(s, x, false, check_moment);
 }
 
 /* --- several at once ----------------------------------------------------- */
@@ -245,6 +270,8 @@ const struct route function_routes[] = {
 	 post_mutation},
 	{HTTP_POST, "/api/query_ts", ROUTE_OPEN, ROUTE_JSON_MAX, NULL,
 	 query_ts},
+	{HTTP_POST, "/api/query_at_ts", ROUTE_ASKED, ROUTE_JSON_MAX, NULL,
+	 query_at_ts},
 	{HTTP_POST, "/api/query_batch", ROUTE_ASKED, ROUTE_JSON_MAX, NULL,
 	 query_batch},
 	{HTTP_OTHER, NULL, ROUTE_ADMIN, 0, NULL, NULL},

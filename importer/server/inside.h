@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "importer/server/auth.h"
+#include "importer/server/moment.h"
 #include "importer/server/turn.h"
 
 struct deployment;
@@ -25,6 +26,7 @@ struct server {
 	struct auth auth;
 	struct uploads *uploads;
 	struct turn turn;
+	struct moment moment;
 	struct imports *imports;
 	struct exports *exports;
 	struct pages *pages;

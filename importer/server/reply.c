@@ -81,8 +81,9 @@ static const struct {
 	const char *name;
 	unsigned status;
 } statuses[] = {
-	{"ImportNotFound", 404},      {"ExportNotFound", 404},
-	{"FileNotFound", 404},	      {"StorageTokenInvalid", 401},
+	{"ImportNotFound", 404},	 {"ExportNotFound", 404},
+	{"FileNotFound", 404},		 {"OutOfRetention", 503},
+	{"SystemIdentityRequired", 403}, {"StorageTokenInvalid", 401},
 	{"StorageTokenExpired", 401},
 };
 

@@ -211,6 +211,7 @@ int server_start(struct deployment *d, const struct server_settings *settings,
 		return cvx_fail_memory(err);
 	s->d = d;
 	turn_init(&s->turn, d);
+	moment_init(&s->moment, d);
 	if (d->read_only)
 		return cvx_fail(err, -EROFS,
 				"a deployment that is opened read-only cannot "
@@ -267,6 +268,7 @@ void server_stop(struct server *s)
 	streams_free(s->streams);
 	uploads_free(s->uploads);
 	turn_fini(&s->turn);
+	moment_fini(&s->moment);
 	auth_fini(&s->auth);
 	free(s->url);
 	free(s);

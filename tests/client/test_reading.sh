@@ -156,6 +156,26 @@ case_DAT1_cursors_stay_good() {
 	stop_server
 }
 
+# QRY-10, and several questions at once.
+case_QRY_at_a_time_and_in_batches() {
+	local ts ask
+	start_server
+	start_mount
+	seed t 1 2
+	ts=$(call POST /api/query_ts | sed 's/^200 //' | jq -re .ts)
+	ask='"path":"_system/cli/tableSize","args":{"tableName":"t"}'
+	expect_call '200.*"value":2.0' post /api/query_at_ts "{\"ts\":\"$ts\",$ask}"
+	expect_call '200.*"value":2.0.*"value":2.0.*"status":"error"' \
+		post /api/query_batch "{\"queries\":[{$ask},{$ask},
+		{\"path\":\"app:f\",\"args\":{}}]}"
+	seed t 3
+	expect_call '503.*OutOfRetention' post /api/query_at_ts \
+		"{\"ts\":\"$ts\",$ask}"
+	expect_call '400.*BadJsonBody' post /api/query_at_ts "{\"ts\":\"x\",$ask}"
+	stop_mount
+	stop_server
+}
+
 # STR-1 to STR-4: every document once, of one moment; what came after it.
 case_STR_snapshots_and_deltas() {
 	local cursor='' snapshot='' more=true start
