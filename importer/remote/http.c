@@ -64,13 +64,27 @@ static void *memory(void *p, bool *failed)
 	return p;
 }
 
+/* It becomes a line of every request. */
+static bool is_line(const char *text)
+{
+	for (; *text; text++)
+		if (iscntrl((unsigned char)*text))
+			return false;
+	return true;
+}
+
 int http_new(const struct http_settings *settings, struct http **ret,
 	     struct cvx_err *err)
 {
-	struct http *h = calloc(1, sizeof(*h));
 	const char *key = settings->authorization;
 	bool failed = false;
+	struct http *h;
 
+	if (key && !is_line(key))
+		return cvx_fail(err, -EINVAL,
+				"the key holds a control character, such as "
+				"the end of a line");
+	h = calloc(1, sizeof(*h));
 	if (!h)
 		return cvx_fail_memory(err);
 	(void)pthread_mutex_init(&h->lock, NULL);

@@ -171,6 +171,20 @@ TEST(http_request_carries_what_the_protocol_wants)
 	end(&b);
 }
 
+/* Or a key with two lines would add a header. */
+TEST(http_key_is_one_line)
+{
+	const struct http_settings settings = {
+		.origin = "http://127.0.0.1:1",
+		.authorization = "Convex n|SECRET\r\nX: y"};
+	struct cvx_err err = CVX_ERR_INIT;
+	struct http *http;
+
+	EXPECT_FAIL(http_new(&settings, &http, &err), &err, -EINVAL,
+		    "control character");
+	assert_null(strstr(err.msg, "SECRET"));
+}
+
 /* F and 3.2: every status is an errno and a sentence. */
 TEST(http_status_is_an_errno_and_a_sentence)
 {
@@ -516,6 +530,7 @@ TEST(http_escape_leaves_unreserved_characters)
 
 UNIT_MAIN(UNIT_CASE(http_origin_is_taken_from_urls_of_deployments_only),
 	  UNIT_CASE(http_request_carries_what_the_protocol_wants),
+	  UNIT_CASE(http_key_is_one_line),
 	  UNIT_CASE(http_status_is_an_errno_and_a_sentence),
 	  UNIT_CASE(http_errors_of_libcurl),
 	  UNIT_CASE(http_fault_is_ambiguous_once_something_was_sent),
