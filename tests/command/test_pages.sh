@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What is made of the tables of options: --help, manual pages, completions; and
 # the unit for systemd. Environment: CVX_PAGES, the folder of what was made.
-# shellcheck source=tests/mount/lib.sh disable=SC2119,SC2317
+# shellcheck source=tests/mount/lib.sh disable=SC2119,SC2317,SC2031
 . "$(dirname "$0")/../mount/lib.sh"
 
 CVX_PAGES=${CVX_PAGES:-$(dirname "$CVX_BIN")/install}
