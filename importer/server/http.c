@@ -181,9 +181,11 @@ static void unlock(struct http_server *server)
 	(void)pthread_mutex_unlock(&server->lock);
 }
 
+/* Nothing, when all connections have ended. */
 static void wake_loop(struct http_server *server)
 {
-	lws_cancel_service(server->context);
+	if (server->context)
+		lws_cancel_service(server->context);
 }
 
 /* --- exchanges ----------------------------------------------------------- */
@@ -972,16 +974,23 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason,
 	return 0;
 }
 
+/* So often, at the end, the loop looks for what can be sent without waiting:
+ * the last answers, and why sockets are closed. */
+#define LAST_LOOKS 20
+
 static void *run_loop(void *arg)
 {
 	struct http_server *server = arg;
 	bool ends = false;
+	int i;
 
 	while (!ends && lws_service(server->context, 0) >= 0) {
 		lock(server);
 		ends = server->loop_ends;
 		unlock(server);
 	}
+	for (i = 0; i < LAST_LOOKS; i++)
+		(void)lws_service(server->context, -1);
 	return NULL;
 }
 
@@ -1127,11 +1136,25 @@ static void end_workers(struct http_server *server)
 		(void)pthread_join(server->workers[i], NULL);
 }
 
-static void server_free(struct http_server *server)
+/* Everybody has gone; what is left of the questions goes, too. */
+static void end_connections(struct http_server *server)
 {
+	struct http_exchange *x;
+
 	if (server->context)
 		lws_context_destroy(server->context);
-	send_answers(server); /* of clients that have gone */
+	server->context = NULL;
+	send_answers(server);
+	while ((x = queue_take(&server->todo)))
+		exchange_free(x);
+	wake_sockets(server);
+}
+
+void http_server_free(struct http_server *server)
+{
+	if (!server)
+		return;
+	wake_sockets(server);
 	(void)pthread_cond_destroy(&server->wanted);
 	(void)pthread_mutex_destroy(&server->lock);
 	free(server->workers);
@@ -1139,8 +1162,8 @@ static void server_free(struct http_server *server)
 	free(server);
 }
 
-int http_start(const struct http_settings *settings, struct http_server **ret,
-	       struct cvx_err *err)
+int http_server_start(const struct http_settings *settings,
+		      struct http_server **ret, struct cvx_err *err)
 {
 	struct http_server *server = calloc(1, sizeof(*server));
 	int r;
@@ -1170,19 +1193,20 @@ int http_start(const struct http_settings *settings, struct http_server **ret,
 		r = start_threads(server, settings->worker_count, err);
 	if (r < 0) {
 		end_workers(server);
-		server_free(server);
+		end_connections(server);
+		http_server_free(server);
 		return r;
 	}
 	*ret = server;
 	return 0;
 }
 
-uint16_t http_port(const struct http_server *server)
+uint16_t http_server_port(const struct http_server *server)
 {
 	return server->port;
 }
 
-void http_stop(struct http_server *server)
+void http_server_stop(struct http_server *server)
 {
 	if (!server)
 		return;
@@ -1192,5 +1216,5 @@ void http_stop(struct http_server *server)
 	unlock(server);
 	wake_loop(server);
 	(void)pthread_join(server->loop, NULL);
-	server_free(server);
+	end_connections(server);
 }

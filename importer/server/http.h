@@ -64,13 +64,18 @@ struct http_settings {
 };
 
 /* Listens and answers from now on. */
-int http_start(const struct http_settings *settings, struct http_server **ret,
-	       struct cvx_err *err);
-uint16_t http_port(const struct http_server *server);
+int http_server_start(const struct http_settings *settings,
+		      struct http_server **ret, struct cvx_err *err);
+uint16_t http_server_port(const struct http_server *server);
 
-/* Every exchange must be answered, or be answered while this waits. Then all
- * connections end. NULL is allowed. */
-void http_stop(struct http_server *server);
+/* Ends the workers, when they have answered what they have, and all
+ * connections. Whoever waits inside of a handler must be told before. NULL is
+ * allowed. */
+void http_server_stop(struct http_server *server);
+
+/* After http_server_stop(), and when no socket is kept any more. NULL is
+ * allowed. */
+void http_server_free(struct http_server *server);
 
 /* --- a request ----------------------------------------------------------- */
 

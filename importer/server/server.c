@@ -197,7 +197,7 @@ static int start_http(struct server *s, const struct server_settings *settings,
 			},
 	};
 
-	return http_start(&http, &s->http, err);
+	return http_server_start(&http, &s->http, err);
 }
 
 int server_start(struct deployment *d, const struct server_settings *settings,
@@ -238,7 +238,8 @@ int server_start(struct deployment *d, const struct server_settings *settings,
 	if (r == 0)
 		r = start_http(s, settings, err);
 	if (r == 0 && settings->port == 0)
-		r = make_url(s, settings->address, http_port(s->http), err);
+		r = make_url(s, settings->address, http_server_port(s->http),
+			     err);
 	if (r < 0)
 		return r;
 	*ret = CVX_TAKE(s);
@@ -260,10 +261,11 @@ void server_stop(struct server *s)
 		exports_stop(s->exports);
 	if (s->sync)
 		sync_stop(s->sync);
-	http_stop(s->http);
+	http_server_stop(s->http);
 	imports_free(s->imports);
 	exports_free(s->exports);
 	sync_free(s->sync);
+	http_server_free(s->http);
 	pages_free(s->pages);
 	streams_free(s->streams);
 	uploads_free(s->uploads);

@@ -109,5 +109,12 @@ const isFatal = (r) => r.got.some((m) => m.type === 'FatalError');
 	(got) => got.length === 1);
 	expect('mutation', [r.got[0].type, r.got[0].success, r.got[0].requestId],
 		['MutationResponse', false, 3]);
+	// Some that are still there when the server stops.
+	const left = [1, 2, 3].map(() => talk([connect, login,
+		modify(0, add(0, tables))]));
+	await new Promise((resolve) => setTimeout(resolve, 200));
+	console.log('open');
+	for (const one of left)
+		expect('goodbye', (await one).code, 1001);
 	process.exit(0);
 })();

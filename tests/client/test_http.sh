@@ -293,9 +293,12 @@ case_WS_messages_that_are_not_understood() {
 	start_server
 	need node
 	cp "$(dirname "$CLIENT/x")/sockets.cjs" .
-	CLIENT=$CLIENT node sockets.cjs >got || fail "$(cat got)"
+	CLIENT=$CLIENT node sockets.cjs >got &
+	await 30 grep -q . got
+	grep -qx open got || fail "$(cat got)"
 	expect_call '200 convexfs' call GET /version
 	stop_server
+	wait %2 || fail "$(cat got)"
 }
 
 run_cases "$@"

@@ -17,7 +17,7 @@ case_FIL_files_are_stored_and_read() {
 	local files=_system/frontend/fileStorageV2 leave id url digest
 	start_server
 	head -c 300000 /dev/urandom >bytes
-	digest=$(openssl dgst -sha256 -binary bytes | base64)
+	digest=$(sha256sum bytes | perl -ne 'print pack "H64", $_' | base64)
 	leave=$(mutate $files:generateUploadUrl '{}' | jq -r .)
 	expect_match url "$leave" "^$URL/api/storage/upload.token="
 	id=$(curl -sS "$leave" -H 'Content-Type: image/png' \
