@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 #include <search.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +33,8 @@ struct report {
 	/* guarded by lock: */
 	char *failure;		/* what failed last in this mount */
 	uint64_t recorded_then; /* what the deployment said at that time */
+	char *import_path;	/* NULL: it is about no import */
+	size_t import_size;	/* of the text about the import */
 	void *outcomes;		/* tsearch tree: imports that failed */
 	unsigned outcome_count;
 };
@@ -68,6 +72,7 @@ void report_free(struct report *r)
 		return;
 	tdestroy(r->outcomes, outcome_free);
 	free(r->failure);
+	free(r->import_path);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
 }
@@ -90,37 +95,85 @@ static int print_recorded(struct report *r, struct cvx_buf *out,
 }
 
 /* What we say is the last error until the deployment records another one. */
-static void set_failure(struct report *r, const char *text, size_t size)
+static void set_failure(struct report *r, const char *import_path,
+			const char *text, size_t size)
 {
 	CVX_AUTO(cvx_buf_fini)
 	struct cvx_buf recorded = CVX_BUF_INIT(RECORDED_MAX);
 	char *copy = strndup(text, size);
+	char *path = import_path ? strdup(import_path) : NULL;
 	uint64_t version = 0;
 
 	if (!copy || print_recorded(r, &recorded, &version, NULL) < 0) {
 		free(copy);
+		free(path);
 		return; /* the log has it */
 	}
 	pthread_mutex_lock(&r->lock);
 	free(r->failure);
+	free(r->import_path);
 	r->failure = copy;
+	r->import_path = path;
+	r->import_size = size;
 	r->recorded_then = version;
 	pthread_mutex_unlock(&r->lock);
 }
 
-static void set_message(struct report *r, const char *path, const char *message)
+/* "PATH: ", unless the message begins so. */
+static void print_path(const char *path, const char *message,
+		       char text[TREE_PATH_MAX + 3])
+{
+	size_t size = strlen(path);
+	bool begins = strncmp(message, path, size) == 0 &&
+		      strncmp(message + size, ": ", 2) == 0;
+
+	(void)snprintf(text, TREE_PATH_MAX + 3, "%s%s", begins ? "" : path,
+		       begins ? "" : ": ");
+}
+
+static void set_message(struct report *r, const char *import_path,
+			const char *path, const char *message)
 {
 	CVX_AUTO(cvx_buf_fini) struct cvx_buf text = CVX_BUF_INIT(FAILURE_MAX);
 
-	if (cvx_buf_printf(&text, "%s: %s\n", path, message) == 0)
-		set_failure(r, text.data, text.size);
+	if (cvx_buf_printf(&text, "%s%s\n", path, message) == 0)
+		set_failure(r, import_path, text.data, text.size);
+}
+
+/* Puts the message behind the text about the import of the path, if that is
+ * the last error; whether it is. */
+static bool add_message(struct report *r, const char *import_path,
+			const char *path, const char *message)
+{
+	CVX_AUTO(cvx_buf_fini)
+	struct cvx_buf recorded = CVX_BUF_INIT(RECORDED_MAX);
+	char *text = NULL;
+	uint64_t version;
+	bool is_last;
+
+	if (print_recorded(r, &recorded, &version, NULL) < 0)
+		return false;
+	pthread_mutex_lock(&r->lock);
+	is_last = r->import_path && strcmp(r->import_path, import_path) == 0 &&
+		  r->recorded_then == version;
+	if (is_last && asprintf(&text, "%.*s%s%s\n", (int)r->import_size,
+				r->failure, path, message) >= 0) {
+		free(r->failure);
+		r->failure = text;
+	}
+	pthread_mutex_unlock(&r->lock);
+	return is_last;
 }
 
 void report_refusal(struct report *r, const char *path,
 		    const struct cvx_err *err)
 {
-	log_error("%s: %s", path, err->msg);
-	set_message(r, path, err->msg);
+	char start[TREE_PATH_MAX + 3];
+
+	print_path(path, err->msg, start);
+	log_error("%s%s", start, err->msg);
+	if (!add_message(r, path, start, err->msg))
+		set_message(r, NULL, start, err->msg);
 }
 
 static void remember(struct report *r, const char *path, int code)
@@ -167,12 +220,15 @@ void report_import(struct report *r, const char *path,
 		   const struct cvx_err *err, const char *text,
 		   size_t text_size)
 {
+	char start[TREE_PATH_MAX + 3];
+
 	if (err->code) {
+		print_path(path, err->msg, start);
 		log_error("%s: not imported: %s", path, err->msg);
 		if (text)
-			set_failure(r, text, text_size);
+			set_failure(r, path, text, text_size);
 		else
-			set_message(r, path, err->msg);
+			set_message(r, path, start, err->msg);
 	}
 	pthread_mutex_lock(&r->lock);
 	if (err->code)

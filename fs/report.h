@@ -21,7 +21,11 @@ struct report;
 int report_new(struct deployment *d, struct report **ret, struct cvx_err *err);
 void report_free(struct report *r);
 
-/* Something was refused: logged, and the last error from now on. */
+/*
+ * Something was refused: logged, and the last error from now on. If that is
+ * about a failed import through the same path, which programs like to remove
+ * then, it stays and this is put behind it.
+ */
 void report_refusal(struct report *r, const char *path,
 		    const struct cvx_err *err);
 

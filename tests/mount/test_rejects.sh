@@ -104,6 +104,23 @@ case_F3_rejects_are_removed_by_rm() {
 	expect_numbers t 1
 }
 
+# Programs remove what they could not write, which the table's own file does
+# not allow: why it could not be written is still told.
+case_F2_a_refused_removal_keeps_the_last_error() {
+	start_mount
+	seed t 1
+	echo '{' >in
+	refuse 'Invalid argument' t/documents.jsonl 'row 1'
+	expect_status fails rm "$MNT/t/documents.jsonl"
+	expect_status fails rm "$MNT/t/documents.jsonl"
+	expect_match "last-error" "$(last_error)" 'row 1' \
+		'is in the deployment'
+	expect_text "refusals" "$(last_error | grep -c 'is in the deployment')" 1
+	expect_status fails rm "$MNT/README.md"
+	expect_match "last-error" "$(last_error)" 'README.md: '
+	expect_text "rows" "$(last_error | grep -c 'row 1')" 0
+}
+
 case_F3_rejects_are_removed_by_a_later_success() {
 	start_mount
 	seed t 1
