@@ -188,8 +188,13 @@ static bool add_column(cJSON *object, const char *key, struct catalog_query *q,
 
 static bool add_error(cJSON *object, struct catalog_query *q)
 {
-	cJSON *error = cJSON_AddObjectToObject(object, "error");
+	size_t code_size;
+	cJSON *error;
 
+	(void)catalog_bytes(q, 8, &code_size);
+	if (code_size == 0)
+		return cJSON_AddNullToObject(object, "error");
+	error = cJSON_AddObjectToObject(object, "error");
 	return error && add_column(error, "code", q, 8) &&
 	       add_column(error, "message", q, 9);
 }
@@ -214,7 +219,7 @@ static cJSON *finished_json(struct catalog_query *q)
 				    (double)catalog_int(q, 5)) &&
 	    add_time(object, "started", catalog_int(q, 6)) &&
 	    add_time(object, "finished", catalog_int(q, 7)) &&
-	    (code_size == 0 || add_error(object, q)))
+	    cJSON_AddNullToObject(object, "progress") && add_error(object, q))
 		return object;
 	cJSON_Delete(object);
 	return NULL;
@@ -241,7 +246,9 @@ static cJSON *running_json(struct running_import *running)
 	    cJSON_AddNumberToObject(object, "bytes", (double)available) &&
 	    add_time(object, "started", running->started_ns) &&
 	    cJSON_AddNullToObject(object, "finished") &&
-	    cJSON_AddNumberToObject(object, "progress", (double)percent / 100))
+	    cJSON_AddNumberToObject(object, "progress",
+				    (double)percent / 100) &&
+	    cJSON_AddNullToObject(object, "error"))
 		return object;
 	cJSON_Delete(object);
 	return NULL;

@@ -798,6 +798,21 @@ TEST(import_appends_of_many_all_arrive)
 
 /* T-5 */
 
+/* The fields of T-5, all of them in every line. */
+static void expect_fields(const cJSON *line)
+{
+	static const char *const fields[] = {
+		"id",	 "target",  "format",	"mode",	    "state", "rows",
+		"bytes", "started", "finished", "progress", "error",
+	};
+	size_t i;
+
+	EXPECT_INT(cJSON_GetArraySize(line), sizeof(fields) / sizeof(*fields));
+	for (i = 0; i < sizeof(fields) / sizeof(*fields); i++)
+		assert_string_equal(cJSON_GetArrayItem(line, (int)i)->string,
+				    fields[i]);
+}
+
 TEST(import_is_listed_while_it_runs_and_after)
 {
 	struct deployment *d = store_open(store_new_dir());
@@ -815,6 +830,7 @@ TEST(import_is_listed_while_it_runs_and_after)
 	assert_string_equal(vector_string(line, "mode"), "replace");
 	progress = cJSON_GetObjectItem(line, "progress");
 	assert_true(cJSON_IsNumber(progress) && progress->valuedouble == 1);
+	expect_fields(line);
 	cJSON_Delete(line);
 
 	store_finish_import(imp, &bytes);
@@ -824,7 +840,8 @@ TEST(import_is_listed_while_it_runs_and_after)
 	assert_string_equal(vector_string(line, "state"), "completed");
 	EXPECT_INT(cJSON_GetObjectItem(line, "rows")->valueint, 1);
 	EXPECT_INT(cJSON_GetObjectItem(line, "bytes")->valueint, 8);
-	assert_null(cJSON_GetObjectItem(line, "error"));
+	assert_true(cJSON_IsNull(cJSON_GetObjectItem(line, "error")));
+	expect_fields(line);
 	EXPECT_INT(strlen(vector_string(line, "finished")), 24);
 	cJSON_Delete(line);
 	cvx_buf_fini(&out);
@@ -852,6 +869,7 @@ TEST(import_that_failed_is_recorded_with_its_text)
 	EXPECT_OK(deployment_print_imports(d, &out, &err), &err);
 	line = cJSON_ParseWithLength(out.data, out.size);
 	assert_string_equal(vector_string(line, "state"), "failed");
+	expect_fields(line);
 	error = cJSON_GetObjectItem(line, "error");
 	assert_string_equal(vector_string(error, "code"), "JsonInvalidRow");
 	assert_non_null(strstr(vector_string(error, "message"), "row 3: "));
