@@ -189,6 +189,27 @@ static enum remote_format remote_format_of(enum file_format format)
 	return REMOTE_JSON_LINES;
 }
 
+/* The deployment's own words, in the thread of the work. On a terminal the bar
+ * says enough. */
+static void on_remote_report(void *ctx, const char *message, bool final)
+{
+	const struct command *c = ctx;
+
+	if (final && !c->progress.is_terminal)
+		fprintf(stderr, "%s\n", message);
+}
+
+/* IMP-3: the official client asks here, too; ours waits its turn. */
+static bool on_other_import(void *ctx)
+{
+	const struct command *c = ctx;
+
+	if (!c->progress.is_terminal)
+		fprintf(stderr, "Another import of this deployment is in "
+				"progress.\n");
+	return true;
+}
+
 static int begin_remote(struct command *c, struct cvx_err *err)
 {
 	const struct import_options *o = c->options;
@@ -198,7 +219,11 @@ static int begin_remote(struct command *c, struct cvx_err *err)
 		.format = remote_format_of(o->format),
 		.mode = import_options_mode(o),
 	};
-	const struct remote_import_settings settings = {.ctx = c};
+	const struct remote_import_settings settings = {
+		.may_join = on_other_import,
+		.report = on_remote_report,
+		.ctx = c,
+	};
 	struct import_source source = input_source(&c->input);
 
 	return remote_import_new(c->http, &target, &source, &settings,
