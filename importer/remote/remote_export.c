@@ -16,7 +16,7 @@
 #include "importer/remote/http.h"
 #include "importer/remote/query.h"
 
-#define POLL_MS 250
+#define POLL_MS 50
 #define POLL_MAX_MS 2000
 #define ID_SIZE_MAX 64
 #define LATEST_QUERY "_system/cli/exports:getLatest"

@@ -16,7 +16,7 @@ struct halt;
 
 struct remote_export_settings {
 	bool include_storage;
-	uint64_t poll_ms; /* 0: 250; the first pause between two looks */
+	uint64_t poll_ms; /* 0: 50; the first pause between two looks */
 	/* How far it is, as the deployment words it; NULL: nobody asks. */
 	void (*report)(void *ctx, const char *message);
 	void *ctx;

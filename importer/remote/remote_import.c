@@ -15,7 +15,7 @@
 #include "importer/remote/query.h"
 #include "importer/remote/upload.h"
 
-#define POLL_MS 250
+#define POLL_MS 50
 #define POLL_MAX_MS 2000
 #define FINISHES_MAX 4 /* repetitions of finish_upload */
 #define LIST_QUERY "_system/cli/queryImport:list"
