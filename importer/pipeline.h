@@ -28,8 +28,12 @@
 #include "importer/import.h"
 #include "importer/places.h"
 
-/* Blocks have this size, unless a row is longer. */
-#define PIPELINE_BLOCK_SIZE ((size_t)1 << 20)
+/* Blocks have this size, unless a row is longer: a block and its lines stay in
+ * the cache of one processor from the source to the stage. */
+#define PIPELINE_BLOCK_SIZE ((size_t)256 << 10)
+
+/* Files up to this size are not worth threads of their own. */
+#define PIPELINE_SMALL_SIZE ((size_t)2 << 20)
 
 /* Output up to this size stays in memory. */
 #define PIPELINE_MEMORY_MAX ((size_t)1 << 20)

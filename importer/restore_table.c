@@ -379,8 +379,7 @@ static int convert(struct restore_work *w, struct restore_table *t,
 	if (r < 0)
 		return r;
 	set_origins(places, t);
-	/* Threads are worth it for a few blocks. */
-	if (source->size > 2 * PIPELINE_BLOCK_SIZE)
+	if (source->size > PIPELINE_SMALL_SIZE)
 		pipeline_offer(p, source->size);
 	r = load_finish(w->d, p, source->size, &t->plan, t->target.table,
 			places, &t->rows, err);

@@ -121,8 +121,8 @@ static size_t count_small(const struct restore_work *w,
 {
 	size_t n = 0;
 
-	while (n < count && restore_table_size(w, orders[n].table) <=
-				    2 * PIPELINE_BLOCK_SIZE)
+	while (n < count &&
+	       restore_table_size(w, orders[n].table) <= PIPELINE_SMALL_SIZE)
 		n++;
 	return n;
 }

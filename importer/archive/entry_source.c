@@ -33,6 +33,7 @@ struct entry_source {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool quits;		/* the thread has to end */
+	bool rests;		/* it is as far ahead as it may be */
 	struct piece *first;	/* its first byte stands at start */
 	struct piece *last;	/* NULL: none */
 	struct piece *free;	/* what was read, for the next ones */
@@ -85,7 +86,7 @@ static void stop(struct entry_source *s)
 		(void)pthread_mutex_unlock(&s->lock);
 		(void)pthread_join(s->thread, NULL);
 	}
-	s->has_thread = s->quits = false;
+	s->has_thread = s->quits = s->rests = false;
 	free_pieces(s->first);
 	s->first = s->last = NULL;
 	archive_stream_free(s->stream);
@@ -179,10 +180,16 @@ static bool is_done(const struct entry_source *s)
 	return s->quits || s->is_verified || s->failure.code != 0;
 }
 
-/* Under the lock. */
+/*
+ * Whether the thread shall unpack. Once it is far enough ahead it rests until
+ * half of that is read: to be woken for each piece would cost more than the
+ * waiting. Under the lock.
+ */
 static bool has_room(const struct entry_source *s)
 {
-	return s->made < s->wanted || s->made - s->start < ENTRY_AHEAD_MAX;
+	uint64_t ahead = s->rests ? ENTRY_AHEAD_MAX / 2 : ENTRY_AHEAD_MAX;
+
+	return s->made < s->wanted || s->made - s->start < ahead;
 }
 
 static void *unpack_ahead(void *arg)
@@ -191,7 +198,8 @@ static void *unpack_ahead(void *arg)
 
 	(void)pthread_mutex_lock(&s->lock);
 	while (!is_done(s)) {
-		if (!has_room(s)) {
+		s->rests = !has_room(s);
+		if (s->rests) {
 			(void)pthread_cond_wait(&s->changed, &s->lock);
 			continue;
 		}
@@ -246,7 +254,8 @@ static int wait_for(struct entry_source *s, uint64_t off, uint64_t end,
 	(void)pthread_mutex_lock(&s->lock);
 	forget(s, off);
 	s->wanted = end;
-	(void)pthread_cond_broadcast(&s->changed);
+	if (has_room(s))
+		(void)pthread_cond_broadcast(&s->changed);
 	while (!has_bytes(s, end) && !is_done(s)) {
 		if (s->has_thread) {
 			(void)pthread_cond_wait(&s->changed, &s->lock);
