@@ -36,8 +36,11 @@
  * to reading the answer; behind a longer one the connection ends. */
 #define DISCARD_MAX ((uint64_t)64 << 20)
 
-/* Bytes that may wait for a client that does not read them. */
+/* Bytes of bodies and answers that may be in memory at once, and those that
+ * may wait for sockets: for one client that does not read, and for all. */
+#define MEMORY_MAX ((uint64_t)512 << 20)
 #define SOCKET_QUEUE_MAX ((size_t)64 << 20)
+#define SOCKET_QUEUES_MAX ((size_t)256 << 20)
 
 /* WS-17 */
 #define PING_SECONDS 20
@@ -81,8 +84,9 @@ struct http_exchange {
 	/* Loop. */
 	struct lws *wsi; /* NULL: the client has gone */
 	bool headers_sent;
-	bool body_is_whole; /* as far as it will come */
-	bool is_taken;	    /* from the list of answered ones */
+	bool body_is_whole;   /* as far as it will come */
+	uint64_t memory_used; /* of the server's */
+	bool is_taken;	      /* from the list of answered ones */
 
 	bool is_answered; /* server's lock */
 };
@@ -130,6 +134,7 @@ struct http_server {
 	pthread_t loop;
 	unsigned connection_max;
 	unsigned connection_count; /* loop */
+	uint64_t memory_used;	   /* loop; bodies and answers */
 	uint16_t port;
 
 	pthread_t *workers;
@@ -140,6 +145,7 @@ struct http_server {
 	struct queue todo;	     /* for workers */
 	struct queue answered;	     /* for the loop */
 	struct http_socket *sockets; /* for the loop */
+	size_t sockets_waiting;	     /* bytes, of all */
 	bool is_stopping;
 	bool loop_ends;
 
@@ -212,6 +218,7 @@ static void exchange_free(struct http_exchange *x)
 		free(x->headers[i]);
 	if (x->fd >= 0)
 		(void)close(x->fd);
+	x->server->memory_used -= x->memory_used;
 	cvx_buf_fini(&x->body);
 	cvx_buf_fini(&x->reply);
 	free(x->type);
@@ -526,6 +533,16 @@ static int on_request(struct http_server *server, struct lws *wsi,
 	return 0;
 }
 
+/* Loop. False: there is no room for so many bytes more. */
+static bool use_memory(struct http_exchange *x, uint64_t size)
+{
+	if (x->server->memory_used + size > MEMORY_MAX)
+		return false;
+	x->server->memory_used += size;
+	x->memory_used += size;
+	return true;
+}
+
 static void on_body(struct http_exchange *x, const void *bytes, size_t size)
 {
 	int r = 0;
@@ -535,6 +552,9 @@ static void on_body(struct http_exchange *x, const void *bytes, size_t size)
 	x->body_read += size;
 	if (x->body_way == BODY_SINK)
 		r = x->sink.write(x->sink.ctx, bytes, size, &x->body_err);
+	else if (x->body_way == BODY_MEMORY && !use_memory(x, size))
+		r = cvx_fail(&x->body_err, -EBUSY,
+			     "the server has too much in memory; try again");
 	else if (x->body_way == BODY_MEMORY)
 		r = cvx_buf_append(&x->body, bytes, size);
 	if (r < 0) {
@@ -658,6 +678,11 @@ static void send_answers(struct http_server *server)
 		if (!x)
 			return;
 		x->is_taken = true;
+		if (!use_memory(x, x->reply.size)) {
+			cvx_buf_fini(&x->reply);
+			x->status = 503;
+			x->reply_size = 0;
+		}
 		if (!x->wsi)
 			exchange_free(x);
 		else if (x->body_is_whole)
@@ -702,6 +727,8 @@ void http_socket_unref(struct http_socket *s)
 
 	lock(s->server);
 	is_last = --s->ref_count == 0;
+	if (is_last)
+		s->server->sockets_waiting -= s->waiting_size;
 	unlock(s->server);
 	if (!is_last)
 		return;
@@ -749,7 +776,8 @@ void http_socket_send(struct http_socket *s, struct cvx_buf *text)
 	struct http_server *server = s->server;
 
 	lock(server);
-	if (!m || s->waiting_size + text->size > SOCKET_QUEUE_MAX) {
+	if (!m || s->waiting_size + text->size > SOCKET_QUEUE_MAX ||
+	    server->sockets_waiting + text->size > SOCKET_QUEUES_MAX) {
 		want_close(s, 1013, "TooManyUnreadMessages");
 		cvx_buf_fini(text);
 		free(m);
@@ -757,6 +785,7 @@ void http_socket_send(struct http_socket *s, struct cvx_buf *text)
 		m->text = *text;
 		cvx_buf_init(text, 0);
 		s->waiting_size += m->text.size;
+		server->sockets_waiting += m->text.size;
 		*s->last = m;
 		s->last = &m->next;
 	}
@@ -832,6 +861,7 @@ static int on_socket_writable(struct http_socket *s)
 	if (is_last) {
 		lock(server);
 		s->waiting_size -= m->text.size;
+		server->sockets_waiting -= m->text.size;
 		s->first = m->next;
 		if (!s->first)
 			s->last = &s->first;

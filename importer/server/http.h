@@ -15,7 +15,9 @@
  * Limits:  the settings'; a request that is not there after
  *          HTTP_REQUEST_SECONDS, or stops for idle_timeout_s, is cut off.
  *          Headers of more than HTTP_HEADERS_MAX bytes end the connection.
- * Memory:  bodies that are not small go to a sink block by block.
+ * Memory:  bodies that are not small go to a sink block by block; what is in
+ *          memory of all others, of answers, and of what sockets do not read
+ *          is bounded (http.c).
  * Threads: locked inside; an exchange belongs to one thread at a time.
  */
 #ifndef CVX_IMPORTER_SERVER_HTTP_H

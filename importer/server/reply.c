@@ -143,7 +143,11 @@ int reply_read_json(struct http_exchange *x, struct cJSON **ret)
 			    "application/json.");
 		return -EINVAL;
 	}
-	if (http_body_error(x, &err) < 0) {
+	if (http_body_error(x, &err) == -EBUSY) {
+		reply_failure(x, &err);
+		return -EINVAL;
+	}
+	if (err.code < 0) {
 		reply_error(x, 400, "BadJsonBody", err.msg);
 		return -EINVAL;
 	}

@@ -302,9 +302,10 @@ static char *describe_table(const struct preview_table *t)
 {
 	char *text;
 
-	if (asprintf(&text, "Converted %" PRIu64 " documents for %s%s%s",
-		     t->create_count, t->component, t->component[0] ? "/" : "",
-		     t->table) < 0)
+	if (asprintf(&text, "Converted %" PRIu64 " %s for %s%s%s",
+		     t->create_count,
+		     strcmp(t->table, "_storage") ? "documents" : "files",
+		     t->component, t->component[0] ? "/" : "", t->table) < 0)
 		return NULL;
 	return text;
 }
