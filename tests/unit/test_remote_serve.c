@@ -10,6 +10,8 @@
 #include "importer/remote/fetch.h"
 #include "importer/remote/http.h"
 #include "importer/remote/listing.h"
+#include "importer/remote/mirror.h"
+#include "importer/remote/provision.h"
 #include "importer/remote/remote_export.h"
 #include "importer/remote/remote_import.h"
 #include "importer/server/auth.h"
@@ -161,6 +163,55 @@ TEST(remote_serve_export_is_downloaded_whole)
 	end(&p);
 }
 
+static int refresh(const char *dir, const char *origin, char *key,
+		   struct cvx_err *err)
+{
+	const struct remote_access access = {
+		.origin = (char *)origin, .key = key, .name = (char *)"n"};
+	const struct mirror_settings settings = {
+		.access = &access, .dir = dir, .backoff_ms = 1, .poll_ms = 5};
+	int64_t snapshot_ns;
+
+	return mirror_refresh(&settings, &snapshot_ns, err);
+}
+
+static void expect_copy(const char *dir, const char *table, uint64_t count)
+{
+	struct deployment *d = store_open(dir);
+
+	EXPECT_INT(store_stat(d, table).document_count, count);
+	store_close(d);
+}
+
+/* A refresh that fails leaves the copy as it was. */
+TEST(remote_serve_mirror_follows_and_stays_when_it_cannot)
+{
+	const char *dir = store_new_dir();
+	struct cvx_err err = CVX_ERR_INIT;
+	struct auth auth;
+	uint64_t count;
+	struct pair p;
+
+	begin(&p);
+	EXPECT_OK(auth_init(&auth, p.d, &err), &err);
+	EXPECT_OK(import(&p, "t", IMPORT_REPLACE, "{\"a\":1}\n", &count, &err),
+		  &err);
+	EXPECT_OK(refresh(dir, server_url(p.server), auth.key, &err), &err);
+	expect_copy(dir, "t", 1);
+	EXPECT_OK(import(&p, "t", IMPORT_APPEND, "{\"a\":2}\n", &count, &err),
+		  &err);
+	EXPECT_OK(refresh(dir, server_url(p.server), auth.key, &err), &err);
+	expect_copy(dir, "t", 2);
+	EXPECT_FAIL(refresh(dir, server_url(p.server), (char *)"a|b", &err),
+		    &err, -EACCES, "BadAdminKey");
+	EXPECT_FAIL(refresh(dir, "http://127.0.0.1:1", auth.key, &err), &err,
+		    -ECONNREFUSED, "refused");
+	expect_copy(dir, "t", 2);
+	auth_fini(&auth);
+	end(&p);
+}
+
 UNIT_MAIN(
 	UNIT_CASE(remote_serve_import_then_fetch_is_what_the_deployment_holds),
-	UNIT_CASE(remote_serve_export_is_downloaded_whole))
+	UNIT_CASE(remote_serve_export_is_downloaded_whole),
+	UNIT_CASE(remote_serve_mirror_follows_and_stays_when_it_cannot))
