@@ -130,3 +130,39 @@ void files_change_undo(struct deployment *d, const struct files_change *change)
 	for (i = 0; i < change->made_count; i++)
 		publish_remove_file(d, change->files[i].id);
 }
+
+static int write_alone(struct deployment *d, struct files_change *change,
+		       files_change_prepare *prepare, const void *ctx,
+		       struct cvx_err *err)
+{
+	struct counters_row counters;
+	int r = counters_get(d->writes, &counters, err);
+
+	if (r == 0)
+		r = prepare(d, &counters, change, ctx, err);
+	if (r != 0)
+		return r;
+	r = files_change_write(d, &counters, change, err);
+	if (r == 0)
+		r = counters_put(d->writes, &counters, err);
+	return r < 0 ? r : publish_sync_files(d, err); /* I2 */
+}
+
+int files_change_commit(struct deployment *d, struct files_change *change,
+			files_change_prepare *prepare, const void *ctx,
+			struct cvx_err *err)
+{
+	bool in_doubt = false;
+	int r = embedded_begin(d, err);
+
+	if (r < 0)
+		return r;
+	r = write_alone(d, change, prepare, ctx, err);
+	if (r == 0)
+		r = embedded_commit(d, &in_doubt, err);
+	else
+		embedded_rollback(d);
+	if (r < 0 && !in_doubt) /* I5 */
+		files_change_undo(d, change);
+	return r < 0 ? r : 0;
+}

@@ -2,6 +2,7 @@
  * files_change: staged files become stored files of a component, as part of a
  * transaction of the catalog (the invariants in commit.c hold here as well).
  *
+ *   files_change_commit       all of a transaction of its own, or
  *   files_change_write        in the transaction
  *   files_change_committed    after it, or
  *   files_change_undo         after it has failed, unless it is in doubt (I5)
@@ -52,6 +53,19 @@ void files_change_fini(struct files_change *change);
  */
 int files_change_write(struct deployment *d, struct counters_row *counters,
 		       struct files_change *change, struct cvx_err *err);
+
+/*
+ * A transaction that adds the files of the change and does nothing else. In it
+ * prepare fills, or checks, what depends on what is stored then: 1 says that
+ * nothing is to be done, which is a success.
+ */
+typedef int files_change_prepare(struct deployment *d,
+				 struct counters_row *counters,
+				 struct files_change *change, const void *ctx,
+				 struct cvx_err *err);
+int files_change_commit(struct deployment *d, struct files_change *change,
+			files_change_prepare *prepare, const void *ctx,
+			struct cvx_err *err);
 
 void files_change_committed(struct deployment *d,
 			    const struct files_change *change);

@@ -118,18 +118,19 @@ int files_stage_sync(const struct stage_folder *stage, uint64_t count,
 	return 0;
 }
 
-int file_copy_in(struct stage_folder *stage, int fd, uint64_t size,
-		 struct stored_file *ret, struct cvx_err *err)
+/* Gives the bytes [0, size) of the descriptor to add. */
+static int read_pieces(int fd, uint64_t size,
+		       int (*add)(void *ctx, const void *bytes, size_t size,
+				  struct cvx_err *err),
+		       void *ctx, struct cvx_err *err)
 {
-	CVX_AUTO(file_writer_freep) struct file_writer *w = NULL;
 	CVX_AUTO(cvx_freep) char *piece = malloc(PIECE_SIZE);
 	uint64_t off = 0;
 	size_t n;
-	int r;
+	int r = 0;
 
 	if (!piece)
 		return cvx_fail_memory(err);
-	r = file_writer_new(stage, 0, &w, err);
 	for (; r == 0 && off < size; off += n) {
 		if (cancel_is_asked())
 			return cvx_fail(err, -ECANCELED,
@@ -141,12 +142,53 @@ int file_copy_in(struct stage_folder *stage, int fd, uint64_t size,
 		if (r < 0)
 			return cvx_fail(err, r, "cannot read the file: %s",
 					strerror(-r));
-		r = file_writer_add(w, piece, n, err);
+		r = add(ctx, piece, n, err);
 	}
+	return r;
+}
+
+static int add_to_writer(void *ctx, const void *bytes, size_t size,
+			 struct cvx_err *err)
+{
+	return file_writer_add(ctx, bytes, size, err);
+}
+
+int file_copy_in(struct stage_folder *stage, int fd, uint64_t size,
+		 struct stored_file *ret, struct cvx_err *err)
+{
+	CVX_AUTO(file_writer_freep) struct file_writer *w = NULL;
+	int r = file_writer_new(stage, 0, &w, err);
+
+	if (r == 0)
+		r = read_pieces(fd, size, add_to_writer, w, err);
 	if (r < 0)
 		return r;
 	file_writer_finish(w, ret);
 	return files_stage_sync(stage, 1, err);
+}
+
+static int add_to_hash(void *ctx, const void *bytes, size_t size,
+		       struct cvx_err *err __attribute__((unused)))
+{
+	sha256_add(ctx, bytes, size);
+	return 0;
+}
+
+int file_hash(int fd, uint64_t size, struct stored_file *ret,
+	      struct cvx_err *err)
+{
+	struct sha256 *hash;
+	int r = sha256_new(&hash, err);
+
+	if (r < 0)
+		return r;
+	r = read_pieces(fd, size, add_to_hash, hash, err);
+	if (r == 0) {
+		ret->size = size;
+		sha256_finish(hash, ret->sha256);
+	}
+	sha256_free(hash);
+	return r;
 }
 
 int file_make_uuid(char text[STORED_FILE_UUID_SIZE + 1], struct cvx_err *err)

@@ -56,6 +56,10 @@ int files_stage_sync(const struct stage_folder *stage, uint64_t count,
 int file_copy_in(struct stage_folder *stage, int fd, uint64_t size,
 		 struct stored_file *ret, struct cvx_err *err);
 
+/* Only fills size and sha256 of ret. */
+int file_hash(int fd, uint64_t size, struct stored_file *ret,
+	      struct cvx_err *err);
+
 /* A random UUID. */
 int file_make_uuid(char text[STORED_FILE_UUID_SIZE + 1], struct cvx_err *err);
 

@@ -232,54 +232,22 @@ static int copy_type(const char *content_type, char **ret, struct cvx_err *err)
 
 /* Gives the new file an id and a time, and the change its number. */
 static int choose_id(struct deployment *d, struct counters_row *counters,
-		     struct files_change *change, struct file_row *row,
+		     struct files_change *change,
+		     const void *ctx __attribute__((unused)),
 		     struct cvx_err *err)
 {
 	struct document_stamp stamp = {.table_number = 0};
 	struct storage_info info;
 	int r = stat_storage(d->writes, change->component, &info, err);
 
-	if (r == 0)
-		r = counters_get(d->writes, counters, err);
 	if (r < 0)
 		return r;
 	plan_choose_stamp(&counters->last, &stamp);
-	id_from_stamp(&stamp.id, 0, &row->key);
-	row->file.creation_time = stamp.creation_time;
+	id_from_stamp(&stamp.id, 0, &change->files->key);
+	change->files->file.creation_time = stamp.creation_time;
 	change->number = info.number;
 	change->last = plan_last_stamp(&stamp, 1);
 	return 0;
-}
-
-static int write_new(struct deployment *d, struct files_change *change,
-		     struct file_row *row, struct cvx_err *err)
-{
-	struct counters_row counters;
-	int r = choose_id(d, &counters, change, row, err);
-
-	if (r == 0)
-		r = files_change_write(d, &counters, change, err);
-	if (r == 0)
-		r = counters_put(d->writes, &counters, err);
-	return r < 0 ? r : publish_sync_files(d, err); /* I2 */
-}
-
-static int commit_new(struct deployment *d, struct files_change *change,
-		      struct file_row *row, struct cvx_err *err)
-{
-	bool in_doubt = false;
-	int r = embedded_begin(d, err);
-
-	if (r < 0)
-		return r;
-	r = write_new(d, change, row, err);
-	if (r == 0)
-		r = embedded_commit(d, &in_doubt, err);
-	else
-		embedded_rollback(d);
-	if (r < 0 && !in_doubt) /* I5 */
-		files_change_undo(d, change);
-	return r;
 }
 
 int deployment_store_file(struct deployment *d, const char *component,
@@ -300,7 +268,7 @@ int deployment_store_file(struct deployment *d, const char *component,
 		r = file_make_uuid(row.file.internal_id, err);
 	change.stage = stage;
 	if (r == 0)
-		r = commit_new(d, &change, &row, err);
+		r = files_change_commit(d, &change, choose_id, NULL, err);
 	if (r == 0)
 		memcpy(ret_id, row.file.id, sizeof(row.file.id));
 	return r;

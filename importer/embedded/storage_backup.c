@@ -75,6 +75,14 @@ static int check_number(struct catalog *c, const struct storage *s,
 	return r;
 }
 
+static int fail_other(const struct stored_file *had, struct cvx_err *err)
+{
+	return cvx_fail(err, -EPERM,
+			"another file is stored as %s, and stored files do not "
+			"change",
+			had->id);
+}
+
 /* Whether the file is there: 1; with other bytes that is a refusal. */
 static int find_same(struct catalog *c, const char *component,
 		     const struct file_row *wanted, struct cvx_err *err)
@@ -88,18 +96,16 @@ static int find_same(struct catalog *c, const char *component,
 	    memcmp(had.file.sha256, wanted->file.sha256,
 		   sizeof(had.file.sha256)) == 0)
 		return 1;
-	return cvx_fail(err, -EPERM,
-			"another file is stored as %s, and stored files do not "
-			"change",
-			had.file.id);
+	return fail_other(&had.file, err);
 }
 
-/* In the transaction. 1: nothing is to be done. */
-static int write_restored(struct deployment *d, struct files_change *change,
-			  const struct storage_row *row, struct cvx_err *err)
+/* In the transaction; ctx is the file's row. */
+static int prepare_restored(struct deployment *d, struct counters_row *counters,
+			    struct files_change *change, const void *ctx,
+			    struct cvx_err *err)
 {
+	const struct storage_row *row = ctx;
 	struct document_stamp stamp = {.table_number = 0};
-	struct counters_row counters;
 	struct storage s;
 	int r = find_storage(d->writes, change->component, &s, err);
 
@@ -107,37 +113,51 @@ static int write_restored(struct deployment *d, struct files_change *change,
 		r = check_number(d->writes, &s, row->number, err);
 	if (r == 0)
 		r = find_same(d->writes, change->component, change->files, err);
-	if (r == 0)
-		r = counters_get(d->writes, &counters, err);
-	if (r != 0)
+	if (r != 0 || row->has_time)
 		return r;
-	if (!row->has_time) {
-		plan_choose_stamp(&counters.last, &stamp);
-		change->files->file.creation_time = stamp.creation_time;
-		change->last = plan_last_stamp(&stamp, 1);
-	}
-	r = files_change_write(d, &counters, change, err);
-	if (r == 0)
-		r = counters_put(d->writes, &counters, err);
-	return r < 0 ? r : publish_sync_files(d, err); /* I2 */
+	plan_choose_stamp(&counters->last, &stamp);
+	change->files->file.creation_time = stamp.creation_time;
+	change->last = plan_last_stamp(&stamp, 1);
+	return 0;
 }
 
-static int commit_restored(struct deployment *d, struct files_change *change,
-			   const struct storage_row *row, struct cvx_err *err)
+/* The file that is stored under the id of the row: 1, if there is one. */
+static int find_stored(struct deployment *d, const char *component,
+		       const struct storage_row *row, struct file_row *ret,
+		       struct cvx_err *err)
 {
-	bool in_doubt = false;
-	int r = embedded_begin(d, err);
+	struct catalog *c = embedded_lock_reads(d);
+	struct storage s;
+	int r = find_storage(c, component, &s, err);
 
+	if (r == 0 && s.info.number == row->number)
+		r = file_find(c, component, &row->key, ret, err);
+	embedded_unlock_reads(d);
+	return r;
+}
+
+/* Whether the file is there already, which is found out without a copy: 1;
+ * with other bytes that is a refusal. */
+static int is_stored(struct deployment *d, const char *component,
+		     const struct storage_row *row, int fd, uint64_t size,
+		     struct cvx_err *err)
+{
+	CVX_AUTO(file_row_fini) struct file_row had = {.id = 0};
+	struct stored_file now;
+	int r = find_stored(d, component, row, &had, err);
+
+	if (r <= 0)
+		return r;
+	if (had.file.size != size)
+		return fail_other(&had.file, err);
+	r = file_hash(fd, size, &now, err);
+	if (r == 0)
+		r = check_content(row, &now, err);
 	if (r < 0)
 		return r;
-	r = write_restored(d, change, row, err);
-	if (r == 0)
-		r = embedded_commit(d, &in_doubt, err);
-	else
-		embedded_rollback(d);
-	if (r < 0 && !in_doubt) /* I5 */
-		files_change_undo(d, change);
-	return r < 0 ? r : 0;
+	return memcmp(now.sha256, had.file.sha256, sizeof(now.sha256)) == 0
+		       ? 1
+		       : fail_other(&had.file, err);
 }
 
 /* The row as that of a file whose bytes are known. */
@@ -171,7 +191,10 @@ int deployment_restore_stored_file(struct deployment *d, const char *component,
 	int r = storage_row_check_time(row, err);
 
 	if (r == 0)
-		r = files_stage_new(d, &stage, err);
+		r = is_stored(d, component, row, fd, size, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = files_stage_new(d, &stage, err);
 	if (r == 0)
 		r = file_copy_in(stage, fd, size, &file.file, err);
 	if (r == 0)
@@ -179,7 +202,9 @@ int deployment_restore_stored_file(struct deployment *d, const char *component,
 	if (r == 0)
 		r = make_file(row, &file, err);
 	change.stage = stage;
-	return r < 0 ? r : commit_restored(d, &change, row, err);
+	return r < 0 ? r
+		     : files_change_commit(d, &change, prepare_restored, row,
+					   err);
 }
 
 /* --- the rows ------------------------------------------------------------ */

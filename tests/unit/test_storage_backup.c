@@ -9,6 +9,7 @@
 #include "cache/base/buf.h"
 #include "cache/base/file.h"
 #include "importer/archive/storage_rows.h"
+#include "importer/embedded/embedded.h"
 #include "importer/stored_file.h"
 #include "tests/unit/store.h"
 #include "tests/unit/unit.h"
@@ -164,6 +165,26 @@ TEST(a_stored_file_is_not_replaced)
 	store_close(d);
 }
 
+/* It is only hashed: nothing is copied, and no commit is waited for. */
+TEST(a_stored_file_that_comes_again_is_only_read)
+{
+	const char *dir = store_new_dir();
+	struct deployment *d = store_open(dir), *other = store_open(dir);
+	struct cvx_err err = CVX_ERR_INIT;
+	struct storage_row row = {.number = 540, .key = {{1}}};
+
+	EXPECT_OK(restore(d, &row, "abc", &err), &err);
+	EXPECT_OK(embedded_begin(other, &err), &err);
+	EXPECT_OK(restore(d, &row, "abc", &err), &err);
+	EXPECT_FAIL(restore(d, &row, "abd", &err), &err, -EPERM,
+		    "do not change");
+	row.has_sha256 = true;
+	EXPECT_FAIL(restore(d, &row, "abc", &err), &err, -EINVAL, "SHA-256");
+	embedded_rollback(other);
+	store_close(other);
+	store_close(d);
+}
+
 TEST(an_empty_storage_takes_the_number_of_an_id)
 {
 	struct deployment *d = store_open(store_new_dir());
@@ -234,5 +255,6 @@ UNIT_MAIN(UNIT_CASE(rows_are_found_by_id),
 	  UNIT_CASE(a_file_is_restored_as_its_row_says),
 	  UNIT_CASE(what_a_row_does_not_tell_is_made),
 	  UNIT_CASE(a_stored_file_is_not_replaced),
+	  UNIT_CASE(a_stored_file_that_comes_again_is_only_read),
 	  UNIT_CASE(an_empty_storage_takes_the_number_of_an_id),
 	  UNIT_CASE(rows_describe_files_all_or_none))
