@@ -140,6 +140,20 @@ TEST(id_from_stamp_ascends_as_bytes_and_as_text)
 	}
 }
 
+TEST(ids_are_compared_by_each_byte)
+{
+	struct internal_id a = {.bytes = {[3] = 0x7f, [12] = 0x7f}}, b;
+
+	for (size_t i = 0; i < ID_SIZE; i++) {
+		b = a;
+		b.bytes[i] = 0x80;
+		b.bytes[ID_SIZE - 1] ^= i < ID_SIZE - 1; /* counts less */
+		assert_true(id_compare(&a, &b) < 0);
+		assert_true(id_compare(&b, &a) > 0);
+		assert_true(id_compare(&b, &b) == 0);
+	}
+}
+
 TEST(id_stamps_differ_and_leave_room_to_count)
 {
 	struct id_stamp a, b;
@@ -158,4 +172,5 @@ UNIT_MAIN(UNIT_CASE(id_texts_are_as_in_the_vectors_both_ways),
 	  UNIT_CASE(id_text_has_the_length_of_its_table_number),
 	  UNIT_CASE(id_from_stamp_is_time_counter_and_day),
 	  UNIT_CASE(id_from_stamp_ascends_as_bytes_and_as_text),
+	  UNIT_CASE(ids_are_compared_by_each_byte),
 	  UNIT_CASE(id_stamps_differ_and_leave_room_to_count))
