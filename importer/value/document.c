@@ -34,6 +34,7 @@ struct document_reader {
 	struct document_stamp stamp;
 	struct document_check check;
 	struct scanner *scanner;
+	struct time_printer times;
 };
 
 int document_reader_new(enum document_encoding encoding,
@@ -216,11 +217,11 @@ static char *put_member(const struct scanner *s, size_t index, char *out)
 	return out;
 }
 
-static char *put_time(double time, char *out)
+static char *put_time(struct time_printer *times, double time, char *out)
 {
 	memcpy(out, TIME_KEY, sizeof(TIME_KEY) - 1);
 	out += sizeof(TIME_KEY) - 1;
-	out += number_print(time, out);
+	out += system_time_print(times, time, out);
 	*out++ = ',';
 	return out;
 }
@@ -239,7 +240,7 @@ static bool before_system_fields(const struct scanner *s, size_t index)
 	return s->row[s->members[index].off + 1] < '_';
 }
 
-static size_t write_line(const struct document_reader *r, const struct row *row,
+static size_t write_line(struct document_reader *r, const struct row *row,
 			 uint64_t nth, const struct internal_id *id, char *out)
 {
 	const struct scanner *s = r->scanner;
@@ -252,7 +253,8 @@ static size_t write_line(const struct document_reader *r, const struct row *row,
 	if (row->time)
 		o = put_member(s, s->order[i++], o);
 	else
-		o = put_time(system_time_at(r->stamp.creation_time, nth), o);
+		o = put_time(&r->times,
+			     system_time_at(r->stamp.creation_time, nth), o);
 	if (row->id)
 		o = put_member(s, s->order[i++], o);
 	else

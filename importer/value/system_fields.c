@@ -1,8 +1,11 @@
 #include "importer/value/system_fields.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "importer/value/number_parts.h"
 
 /* import.md 3 */
 #define CREATION_TIME_LIMIT 9007199254740992.0 /* 2^53 */
@@ -65,4 +68,42 @@ double system_time_at(double first, uint64_t n)
 	bits += n;
 	memcpy(&first, &bits, sizeof(first));
 	return first;
+}
+
+/* Times of today have no more decimals. */
+#define DECIMALS_MAX 4
+
+/* Enough for the whole milliseconds below the limit, and their point. */
+#define WHOLE_COPY 20
+
+size_t system_time_print(struct time_printer *t, double time, char *text)
+{
+	static const unsigned powers[] = {1, 10, 100, 1000, 10000};
+	struct decimal d;
+	uint64_t bits, whole;
+	unsigned part;
+
+	assert(time > 0);
+	memcpy(&bits, &time, sizeof(bits));
+	d = number_shortest(bits);
+	if (d.exponent >= 0 || d.exponent < -DECIMALS_MAX)
+		return number_print_decimal(d, false, text);
+
+	/* Whole numbers are doubles, so that no other one prints beyond. */
+	whole = (uint64_t)time;
+	if (t->size == 0 || t->whole != whole) {
+		t->size = number_print_decimal((struct decimal){whole, 0},
+					       false, t->text) -
+			  1; /* the zero behind the point */
+		t->whole = whole;
+	}
+	part = (unsigned)(d.digits * powers[DECIMALS_MAX + d.exponent] -
+			  whole * powers[DECIMALS_MAX]);
+	memcpy(text, t->text, WHOLE_COPY);
+	text += t->size;
+	text[0] = (char)('0' + part / 1000);
+	text[1] = (char)('0' + part / 100 % 10);
+	text[2] = (char)('0' + part / 10 % 10);
+	text[3] = (char)('0' + part % 10);
+	return t->size + (size_t)-d.exponent;
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "importer/value/id.h"
+#include "importer/value/number.h"
 
 /* import.md 4.2: of a whole document, system fields included. */
 #define DOCUMENT_SIZE_MAX ((size_t)1 << 20)
@@ -44,5 +45,16 @@ const struct system_fault *system_time_check_range(double ms,
 
 /* The time of the n-th row: the n-th double above the first. */
 double system_time_at(double first, uint64_t n);
+
+/* Prints times as number_print does, but those of one millisecond faster: the
+ * text up to the point is kept from the last one. Begins with zeros. */
+struct time_printer {
+	uint64_t whole; /* milliseconds in text */
+	size_t size;	/* of text with its point; 0: none */
+	char text[NUMBER_TEXT_MAX];
+};
+
+/* time is above 0; text as for number_print. */
+size_t system_time_print(struct time_printer *t, double time, char *text);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "importer/value/system_fields.h"
 #include "tests/unit/strict.h"
 #include "tests/unit/unit.h"
 
@@ -311,6 +312,50 @@ TEST(number_reads_no_byte_behind_its_text)
 	assert_true(number_read("1e25", 3) == 100);
 }
 
+/* One after the other from there, as rows get their times. */
+static void expect_times(double first)
+{
+	struct time_printer printer = {.size = 0};
+
+	for (uint64_t n = 0; n < 20000; n++) {
+		double time = system_time_at(first, n);
+		char text[NUMBER_TEXT_MAX], want[NUMBER_TEXT_MAX + 1];
+
+		want[number_print(time, want)] = '\0';
+		EXPECT_TEXT(text, system_time_print(&printer, time, text),
+			    want);
+	}
+}
+
+TEST(times_print_as_numbers)
+{
+	static const double firsts[] = {
+		5e-324,		1,
+		999999.5,	0x1p40 - 1,
+		1763800000000,	0x1p41 - 2.5,
+		0x1p50 - 10000, 0x1p53 - 10000,
+	};
+
+	for (size_t i = 0; i < sizeof(firsts) / sizeof(firsts[0]); i++)
+		expect_times(firsts[i]);
+}
+
+/* Each in another millisecond, with any digits behind the point. */
+TEST(times_far_apart_print_as_numbers)
+{
+	struct time_printer printer = {.size = 0};
+
+	for (uint64_t n = 0; n < 100000; n++) {
+		double time = (double)(1 + next_random() % 4000000000000) +
+			      (double)(next_random() % 100000) / 1e5;
+		char text[NUMBER_TEXT_MAX], want[NUMBER_TEXT_MAX + 1];
+
+		want[number_print(time, want)] = '\0';
+		EXPECT_TEXT(text, system_time_print(&printer, time, text),
+			    want);
+	}
+}
+
 UNIT_MAIN(UNIT_CASE(number_prints_as_in_the_vectors),
 	  UNIT_CASE(number_random_bits_read_back_and_are_shortest),
 	  UNIT_CASE(number_powers_of_two_and_their_neighbours_read_back),
@@ -320,4 +365,6 @@ UNIT_MAIN(UNIT_CASE(number_prints_as_in_the_vectors),
 	  UNIT_CASE(number_reads_halfway_cases_to_even),
 	  UNIT_CASE(number_reads_the_edges_of_the_range),
 	  UNIT_CASE(number_reads_texts_of_many_digits),
-	  UNIT_CASE(number_reads_no_byte_behind_its_text))
+	  UNIT_CASE(number_reads_no_byte_behind_its_text),
+	  UNIT_CASE(times_print_as_numbers),
+	  UNIT_CASE(times_far_apart_print_as_numbers))
