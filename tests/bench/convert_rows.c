@@ -1,6 +1,6 @@
 /*
  * convert_rows: what one worker of an import does with a file, and nothing
- * else: cuts it into blocks of 1 MiB and converts them.
+ * else: cuts it into blocks of 256 KiB and converts them.
  *
  *   convert_rows FILE [ROUNDS]
  *
@@ -23,7 +23,7 @@
 #include "cache/base/file.h"
 #include "importer/format/format.h"
 
-#define BLOCK_SIZE ((size_t)1 << 20)
+#define BLOCK_SIZE ((size_t)256 << 10)
 
 struct counts {
 	uint64_t rows, bytes_in, bytes_out;
