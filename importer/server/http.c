@@ -138,7 +138,8 @@ struct http_server {
 	uint16_t port;
 
 	pthread_t *workers;
-	unsigned worker_count;
+	unsigned worker_count, worker_max;
+	bool has_loop;
 
 	pthread_mutex_t lock; /* guards what follows; taken last of all */
 	pthread_cond_t wanted;
@@ -1132,9 +1133,9 @@ static int listen_on(struct http_server *server,
 	return 0;
 }
 
-static int start_threads(struct http_server *server, unsigned worker_count,
-			 struct cvx_err *err)
+int http_server_run(struct http_server *server, struct cvx_err *err)
 {
+	const unsigned worker_count = server->worker_max;
 	int r = 0;
 
 	server->workers = calloc(worker_count, sizeof(*server->workers));
@@ -1148,6 +1149,7 @@ static int start_threads(struct http_server *server, unsigned worker_count,
 	}
 	if (r == 0)
 		r = pthread_create(&server->loop, NULL, run_loop, server);
+	server->has_loop = r == 0;
 	if (r != 0)
 		return cvx_fail(err, -r, "cannot start a thread: %s",
 				strerror(r));
@@ -1192,8 +1194,8 @@ void http_server_free(struct http_server *server)
 	free(server);
 }
 
-int http_server_start(const struct http_settings *settings,
-		      struct http_server **ret, struct cvx_err *err)
+int http_server_listen(const struct http_settings *settings,
+		       struct http_server **ret, struct cvx_err *err)
 {
 	struct http_server *server = calloc(1, sizeof(*server));
 	int r;
@@ -1202,6 +1204,7 @@ int http_server_start(const struct http_settings *settings,
 		return cvx_fail_memory(err);
 	server->hooks = settings->hooks;
 	server->connection_max = settings->connection_max;
+	server->worker_max = settings->worker_count;
 	(void)pthread_mutex_init(&server->lock, NULL);
 	(void)pthread_cond_init(&server->wanted, NULL);
 	queue_init(&server->todo);
@@ -1219,10 +1222,7 @@ int http_server_start(const struct http_settings *settings,
 	server->out = malloc(LWS_PRE + WRITE_SIZE);
 	r = server->out ? listen_on(server, settings, err)
 			: cvx_fail_memory(err);
-	if (r == 0)
-		r = start_threads(server, settings->worker_count, err);
 	if (r < 0) {
-		end_workers(server);
 		end_connections(server);
 		http_server_free(server);
 		return r;
@@ -1245,6 +1245,7 @@ void http_server_stop(struct http_server *server)
 	server->loop_ends = true;
 	unlock(server);
 	wake_loop(server);
-	(void)pthread_join(server->loop, NULL);
+	if (server->has_loop)
+		(void)pthread_join(server->loop, NULL);
 	end_connections(server);
 }

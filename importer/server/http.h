@@ -65,10 +65,13 @@ struct http_settings {
 	struct http_hooks hooks;
 };
 
-/* Listens and answers from now on. */
-int http_server_start(const struct http_settings *settings,
-		      struct http_server **ret, struct cvx_err *err);
+/* Listens: clients wait from now on. */
+int http_server_listen(const struct http_settings *settings,
+		       struct http_server **ret, struct cvx_err *err);
 uint16_t http_server_port(const struct http_server *server);
+
+/* Answers from now on. After a failure only http_server_stop() may follow. */
+int http_server_run(struct http_server *server, struct cvx_err *err);
 
 /* Ends the workers, when they have answered what they have, and all
  * connections. Whoever waits inside of a handler must be told before. NULL is

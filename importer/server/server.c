@@ -175,7 +175,7 @@ static int make_url(struct server *s, const char *address, uint16_t port,
 	return 0;
 }
 
-static int start_http(struct server *s, const struct server_settings *settings,
+static int listen_for(struct server *s, const struct server_settings *settings,
 		      struct cvx_err *err)
 {
 	const struct http_settings http = {
@@ -197,7 +197,7 @@ static int start_http(struct server *s, const struct server_settings *settings,
 			},
 	};
 
-	return http_server_start(&http, &s->http, err);
+	return http_server_listen(&http, &s->http, err);
 }
 
 int server_start(struct deployment *d, const struct server_settings *settings,
@@ -232,14 +232,14 @@ int server_start(struct deployment *d, const struct server_settings *settings,
 		r = imports_start(d, &s->turn, &hooks, &s->imports, err);
 	if (r == 0)
 		r = exports_start(d, &s->turn, &hooks, &s->exports, err);
-	/* Last: it lets clients in. The URL is made before they may ask. */
-	if (r == 0 && settings->port != 0)
-		r = make_url(s, settings->address, settings->port, err);
 	if (r == 0)
-		r = start_http(s, settings, err);
-	if (r == 0 && settings->port == 0)
+		r = listen_for(s, settings, err);
+	if (r == 0)
 		r = make_url(s, settings->address, http_server_port(s->http),
 			     err);
+	/* Last: it lets clients in, who find all that is above. */
+	if (r == 0)
+		r = http_server_run(s->http, err);
 	if (r < 0)
 		return r;
 	*ret = CVX_TAKE(s);
