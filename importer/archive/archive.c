@@ -170,6 +170,11 @@ static int fail_zip(struct archive *a, const zip_error_t *error,
 			*err = a->failure;
 		return a->failure.code;
 	}
+	/* A place behind the end cannot be sought. */
+	if (zip_error_code_zip(error) == ZIP_ER_INVAL)
+		return refuse(err, "InvalidZip",
+			      "the ZIP says that its data lies where the file "
+			      "has ended");
 	return refuse(err, "InvalidZip", "%s",
 		      zip_error_strerror((zip_error_t *)error));
 }
