@@ -461,6 +461,7 @@ int commit_stage(struct commits *c, struct stage *s, struct cvx_err *err)
 	else
 		(void)names_remove(c->env.names, s->path, s);
 	stage_end_commit(s, err);
+	stage_spend(s);
 	return r;
 }
 
@@ -520,6 +521,8 @@ int commit_renamed(struct commits *c, struct stage *s,
 	free(old_path);
 	/* The rename has told it; a later close has nothing to repeat. */
 	stage_end_commit(s, &none);
+	if (r == 0)
+		stage_spend(s);
 	return r;
 }
 

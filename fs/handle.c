@@ -42,13 +42,17 @@ int handle_new(struct handles *hs, const struct handle *what,
 	       struct handle **ret, struct cvx_err *err)
 {
 	struct handle *h = malloc(sizeof(*h));
+	int r = h ? 0 : cvx_fail_memory(err);
 
-	if (!h) {
+	if (r == 0 && what->stage)
+		r = stage_use(what->stage, err);
+	if (r < 0) {
+		free(h);
 		view_close(what->view);
 		stage_unref(what->stage);
 		if (what->backup)
 			backup_close(what->backup);
-		return cvx_fail_memory(err);
+		return r;
 	}
 	h->node = what->node;
 	h->view = what->view;
@@ -81,6 +85,8 @@ void handle_free(struct handles *hs, struct handle *h)
 		h->next->at = h->at;
 	pthread_mutex_unlock(&hs->lock);
 	view_close(h->view);
+	if (h->stage)
+		stage_leave(h->stage);
 	stage_unref(h->stage);
 	if (h->backup)
 		backup_close(h->backup);

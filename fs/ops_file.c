@@ -217,6 +217,7 @@ void op_release(fuse_req_t req, fuse_ino_t ino __attribute__((unused)),
 		if (stage_was_opened_for_nothing(h->stage)) {
 			(void)stage_place(h->stage, path);
 			names_put_back(s->names, path, h->stage);
+			stage_spend(h->stage);
 		}
 	}
 	log_debug("release %s: %d", h->node->path, r);

@@ -164,6 +164,7 @@ void stage_set_truncated(struct stage *s)
 	pthread_mutex_lock(&s->lock);
 	s->dirty = true;
 	s->touched = true;
+	s->spent = false;
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -184,6 +185,8 @@ uint64_t stage_number(const struct stage *s)
 
 static uint64_t size_now(struct stage *s)
 {
+	if (s->gone)
+		return s->gone_size;
 	switch (s->base_use) {
 	case BASE_NONE:
 		return spool_size(s->spool);
@@ -400,6 +403,7 @@ int stage_write(struct stage *s, uint64_t off, const void *bytes, size_t size,
 	wait_settled(s);
 	s->dirty = true;
 	s->touched = true;
+	s->spent = false;
 	s->mtime_ns = now_ns();
 	r = write_now(s, off, bytes, size, append, err);
 	if (r < 0 && err)
@@ -450,6 +454,11 @@ int stage_read_all(struct stage *s, size_t max, struct cvx_buf *out,
 	}
 }
 
+static int fail_gone(const struct stage *s, struct cvx_err *err)
+{
+	return cvx_fail(err, -ESTALE, "%s: it has been imported", s->path);
+}
+
 static int truncate_now(struct stage *s, uint64_t size, struct cvx_err *err)
 {
 	int r = 0;
@@ -492,10 +501,11 @@ int stage_truncate(struct stage *s, uint64_t size, struct cvx_err *err)
 	pthread_mutex_lock(&s->lock);
 	wait_settled(s);
 	if (size != size_now(s)) {
-		r = truncate_now(s, size, err);
+		r = s->gone ? fail_gone(s, err) : truncate_now(s, size, err);
 		if (r == 0) {
 			s->dirty = true;
 			s->touched = true;
+			s->spent = false;
 			s->mtime_ns = now_ns();
 		}
 	}
@@ -627,6 +637,51 @@ bool stage_is_untouched(struct stage *s)
 	yes = !s->touched && s->base_use == BASE_NONE;
 	pthread_mutex_unlock(&s->lock);
 	return yes;
+}
+
+/* Under the lock. */
+static void drop_if_unused(struct stage *s)
+{
+	struct spool *empty;
+
+	if (!s->spent || s->gone || s->committing || s->user_count > 0 ||
+	    spool_new(s->env->spool_dir_fd, &empty, NULL) < 0)
+		return; /* without memory they stay */
+	s->gone_size = size_now(s);
+	s->gone = true;
+	spool_free(s->spool);
+	s->spool = empty;
+	stage_base_fini(&s->base);
+	s->base_use = BASE_NONE;
+}
+
+void stage_spend(struct stage *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->spent = !is_dirty(s);
+	drop_if_unused(s);
+	pthread_mutex_unlock(&s->lock);
+}
+
+int stage_use(struct stage *s, struct cvx_err *err)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&s->lock);
+	if (s->gone)
+		r = fail_gone(s, err);
+	else
+		s->user_count++;
+	pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+void stage_leave(struct stage *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->user_count--;
+	drop_if_unused(s);
+	pthread_mutex_unlock(&s->lock);
 }
 
 int stage_begin_commit(struct stage *s, bool force, struct cvx_err *err)

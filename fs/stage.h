@@ -136,6 +136,18 @@ bool stage_was_opened_for_nothing(struct stage *s);
 void stage_discard(struct stage *s);
 bool stage_is_discarded(struct stage *s);
 
+/*
+ * Its bytes are committed, or kept as a reject, and it has no name any more.
+ * The kernel may remember its inode for long, and so may we; the bytes go as
+ * soon as nobody uses them. Written to once more, it is not spent.
+ */
+void stage_spend(struct stage *s);
+
+/* A handle, be it only for reading, begins and ends to use the bytes. -ESTALE
+ * if they are gone. */
+int stage_use(struct stage *s, struct cvx_err *err);
+void stage_leave(struct stage *s);
+
 /* Who has it open for writing. */
 struct stage_opener {
 	pid_t process;

@@ -391,4 +391,52 @@ case_C6_two_mounts_write_at_once() {
 	cmp "$MNT/t/documents.jsonl" "$DIR/mnt2/t/documents.jsonl"
 }
 
+# How many files the daemon holds that have no name: staged bytes.
+count_spools() {
+	find "/proc/$(tail -n 1 "$DIR/.daemons")/fd" -lname '*(deleted)' \
+		2>/dev/null | wc -l
+}
+
+expect_no_spools() {
+	local i
+	for ((i = 0; i < 100; i++)); do
+		[ "$(count_spools)" -ne 0 ] || return 0
+		sleep 0.05
+	done
+	fail "$(count_spools) spools are held"
+}
+
+# The kernel remembers names for as long as it has memory.
+case_W1_what_is_committed_leaves_the_spool() {
+	local i
+	make_rows 1 30000 >rows
+	start_mount
+	mkdir "$MNT/t"
+	for i in 1 2 3; do
+		cp rows "$MNT/t/drop$i.append.jsonl"
+		cp rows "$MNT/_storage/file$i.bin"
+		cp rows "$MNT/t/scratch$i"
+		mv "$MNT/t/scratch$i" "$MNT/t/moved$i.append.jsonl"
+	done
+	expect_rows t 180000
+	expect_no_spools
+	sed 's/}$/,}/' rows >bad
+	expect_status 1 cp bad "$MNT/t/bad.append.jsonl"
+	expect_no_spools
+	cmp bad "$MNT/t/bad.append.jsonl.rejected"
+}
+
+case_W1_a_reader_keeps_what_is_committed_meanwhile() {
+	make_rows 1 30000 >rows
+	start_mount
+	mkdir "$MNT/t"
+	cp rows "$MNT/t/scratch"
+	exec 5<"$MNT/t/scratch"
+	mv "$MNT/t/scratch" "$MNT/t/moved.append.jsonl"
+	expect_rows t 30000
+	cmp rows - <&5
+	exec 5<&-
+	expect_no_spools
+}
+
 run_cases "$@"
