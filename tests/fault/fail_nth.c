@@ -8,6 +8,8 @@
  * (linkat, mkdirat). In place of an errno, KILL ends the process by SIGKILL
  * where the call would begin.
  *
+ * With CVX_FAIL_GATE=FILE every n-th call fails, as long as the file is there.
+ *
  * When the call is reached, the file named by CVX_FAIL_HIT is made, so that
  * who counts n up knows when to stop. Calls count from the start of main(), in
  * all threads together, and only in the process itself.
@@ -32,6 +34,9 @@ enum kind { WRITE, SYNC, RENAME, OPEN, TRUNCATE, MEMORY, LINK, NONE };
 static enum kind chosen = NONE;
 static int chosen_errno; /* 0: kill */
 static _Atomic long left;
+static const char *gate; /* NULL: there is none */
+static long period;
+static _Atomic long calls;
 
 static const char *const kinds[] = {
 	[WRITE] = "write", [SYNC] = "sync",	    [RENAME] = "rename",
@@ -83,6 +88,8 @@ __attribute__((constructor)) static void read_settings(void)
 	    end != name || left < 1)
 		give_up(text);
 	chosen_errno = errnos[i].value;
+	gate = getenv("CVX_FAIL_GATE");
+	period = left;
 	chosen = kind;
 }
 
@@ -93,7 +100,11 @@ static bool fails(enum kind kind)
 	const char *hit;
 	long fd;
 
-	if (kind != chosen || atomic_fetch_sub(&left, 1) != 1)
+	if (kind != chosen)
+		return false;
+	if (gate ? atomic_fetch_add(&calls, 1) % period != 0 ||
+			    syscall(SYS_faccessat, AT_FDCWD, gate, F_OK) != 0
+		 : atomic_fetch_sub(&left, 1) != 1)
 		return false;
 	hit = getenv("CVX_FAIL_HIT");
 	if (hit) {
