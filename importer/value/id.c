@@ -127,24 +127,41 @@ static size_t base32_write(const uint8_t *bytes, size_t size, char *text)
 	return length;
 }
 
-/* Drops the bits behind the last whole byte. False: not the alphabet. */
+/* 40 bits; above them, if a character is not in the alphabet, others. */
+static inline uint64_t read_eight_chars(const char *text)
+{
+	uint64_t bits = 0;
+	uint8_t all = 0;
+
+	for (size_t i = 0; i < 8; i++) {
+		uint8_t value = (uint8_t)(values[(uint8_t)text[i]] - 1);
+
+		all |= value; /* 255, where it is none */
+		bits = bits << 5 | (value & 31);
+	}
+	return all > 31 ? UINT64_MAX : bits;
+}
+
+/* Drops the bits behind the last whole byte. False: not the alphabet. Writes
+ * up to 3 bytes behind the last one. */
 static bool base32_read(const char *text, size_t size, uint8_t *bytes)
 {
-	uint32_t bits = 0;
-	unsigned count = 0;
-	size_t n = 0;
+	uint64_t bits, word;
+	char last[8];
 
-	for (size_t i = 0; i < size; i++) {
-		uint8_t value = values[(uint8_t)text[i]];
-
-		if (value == 0)
-			return false;
-		bits = bits << 5 | (uint32_t)(value - 1);
-		count += 5;
-		if (count >= 8) {
-			count -= 8;
-			bytes[n++] = (uint8_t)(bits >> count);
+	for (; size > 0; size -= 8, text += 8, bytes += 5) {
+		if (size < 8) {
+			memset(last, '0', sizeof(last));
+			memcpy(last, text, size);
+			text = last;
 		}
+		bits = read_eight_chars(text);
+		if (bits == UINT64_MAX)
+			return false;
+		word = htobe64(bits << 24);
+		memcpy(bytes, &word, sizeof(word));
+		if (size < 8)
+			break;
 	}
 	return true;
 }
@@ -184,9 +201,12 @@ int id_decode(const char *text, size_t size, uint32_t *ret_table,
 		return -EINVAL;
 	memcpy(id.bytes, binary + number_size, ID_SIZE);
 
-	/* Overlong numbers, lost bits and stray bits at the end show here. */
-	if (id_encode(table, &id, again) != size ||
-	    memcmp(again, text, size) != 0)
+	/* Overlong numbers, lost bits and stray bits at the end show here. Of
+	 * most ids there can be none. */
+	if ((size * 5 % 8 > 0 || number_size == VARINT_MAX ||
+	     (number_size > 1 && binary[number_size - 1] == 0)) &&
+	    (id_encode(table, &id, again) != size ||
+	     memcmp(again, text, size) != 0))
 		return -EINVAL;
 	*ret_table = table;
 	*ret_id = id;
