@@ -67,7 +67,8 @@ SCAN_TARGET static inline const char *scan_string(struct scanner *s,
 
 /*
  * Numbers of up to 15 digits without exponent are their own shortest text,
- * save zeros at the end: any two of them are different doubles.
+ * save zeros at the end: any two of them are different doubles. A zero that is
+ * alone behind the point stays.
  */
 SCAN_TARGET static inline const char *
 scan_short_number(struct scanner *s, const char *p, char **out)
@@ -86,7 +87,7 @@ scan_short_number(struct scanner *s, const char *p, char **out)
 		if (unlikely(part == 0 || (*end | 0x20) == 'e' ||
 			     whole + part > 19))
 			return scan_number(s, p, out);
-		if (whole + part > 15 || end[-1] == '0' ||
+		if (whole + part > 15 || (end[-1] == '0' && part > 1) ||
 		    (*t == '0' && memcmp(t + 2, "0000", 4) == 0))
 			return scan_decimal(p, t, whole, part, out);
 		memcpy(o, p, 24);
