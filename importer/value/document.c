@@ -136,6 +136,17 @@ static bool is_number(const char *text, size_t size)
 	return memchr(text, '.', size) || memchr(text, 'e', size);
 }
 
+/*
+ * Whether the time, as written, is from 1 to 10^15 milliseconds: the number
+ * need not be known to tell that it is fine.
+ */
+static bool is_usual_time(const char *text, size_t size)
+{
+	return text[0] >= '1' && text[0] <= '9' &&
+	       memchr(text, '.', size < 16 ? size : 16) &&
+	       !memchr(text, 'e', size);
+}
+
 /* import.md 5.2 and 5.3 */
 static int check_types(struct row *row, const struct document *doc,
 		       struct cvx_err *err)
@@ -145,8 +156,10 @@ static int check_types(struct row *row, const struct document *doc,
 	if (row->id && !doc->id_given)
 		return refuse_field(row, "InvalidIdError", "_id",
 				    "an id must be a string", err);
-	if (!row->time)
+	if (!row->time || is_usual_time(row->time, row->time_size)) {
+		row->ms = 1; /* as good as any */
 		return 0;
+	}
 	row->ms = NAN;
 	if (is_number(row->time, row->time_size))
 		row->ms = number_read(row->time, row->time_size);
@@ -240,6 +253,16 @@ static bool before_system_fields(const struct scanner *s, size_t index)
 	return s->row[s->members[index].off + 1] < '_';
 }
 
+/* The row of a backup, of which nothing is missing or elsewhere. */
+static size_t copy_line(const struct scanner *s, char *out)
+{
+	size_t size = (size_t)(s->row_end - s->row);
+
+	memcpy(out, s->row, size);
+	out[size] = '\n';
+	return size + 1;
+}
+
 static size_t write_line(struct document_reader *r, const struct row *row,
 			 uint64_t nth, const struct internal_id *id, char *out)
 {
@@ -247,6 +270,8 @@ static size_t write_line(struct document_reader *r, const struct row *row,
 	char *o = out;
 	size_t i = 0;
 
+	if (s->root_in_order && row->time && row->id)
+		return copy_line(s, out);
 	*o++ = '{';
 	for (; i < s->member_count && before_system_fields(s, s->order[i]); i++)
 		o = put_member(s, s->order[i], o);

@@ -349,11 +349,16 @@ static bool order_members(struct scanner *s, const struct scan_frame *f,
 
 bool scan_root_order(struct scanner *s)
 {
+	const struct shape *shape = &s->shapes[s->frames[1].shape];
+
 	/* So that the last member ends where another would begin. */
 	s->members[s->member_count].off = (uint32_t)(s->row_end - s->row);
 	if (!order_members(s, &s->frames[1], s->members, s->member_count))
 		return false;
-	s->system_keys = s->shapes[s->frames[1].shape].system_keys;
+	s->system_keys = shape->system_keys;
+	s->root_in_order = s->member_count == shape->count
+				   ? shape->in_order
+				   : is_ascending(s->order, s->member_count);
 	return true;
 }
 

@@ -129,6 +129,7 @@ struct scanner {
 	size_t fault_off;
 	size_t member_count; /* of the outermost object, from members[0] */
 	bool system_keys;    /* it may have keys that begin with '_' */
+	bool root_in_order;  /* its members are known to stand in order */
 
 	/* The fields of an object in order: indexes of its members. */
 	uint16_t order[SCAN_FIELDS_MAX];

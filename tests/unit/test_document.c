@@ -1,10 +1,12 @@
 #include "importer/value/document.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cache/base/buf.h"
+#include "importer/value/number.h"
 #include "tests/unit/strict.h"
 #include "tests/unit/unit.h"
 
@@ -38,6 +40,11 @@ static void finish(struct bench *b)
 	document_reader_free(b->reader);
 	cvx_buf_fini(&b->out);
 }
+
+/* Rows as a backup has them: a time, the id, and other fields. */
+#define SYSTEM_FIELDS "\"_creationTime\":1.5,\"_id\":\"" ID "\""
+#define OF_BACKUP(fields) "{" SYSTEM_FIELDS "," fields
+#define TIME_ROW "{\"_creationTime\":%s,\"_id\":\"" ID "\"}"
 
 /* The text lies alone in memory, so that reading past it is seen. */
 static int read_row(struct bench *b, const char *text, size_t size, uint64_t n)
@@ -170,6 +177,94 @@ TEST(document_fields_are_sorted_around_the_system_fields)
 			    "\",\"_creationTime\":1.5,\"n\":1}",
 			    "{\"_creationTime\":1.5,\"_id\":\"" ID
 			    "\",\"n\":1.0}\n");
+	}
+	finish(&b);
+}
+
+/* Zeros behind the point, with any number of digits in front of it. */
+TEST(document_numbers_have_no_zeros_at_their_end_but_one)
+{
+	static const char *const digits = "98765432109876543210";
+	static const char *const behind[] = {".0", ".00", ".10", ".50", ".01"};
+	struct bench b;
+
+	setup(&b, DOCUMENT_UNIFORM);
+	for (int whole = 1; whole <= 20; whole++)
+		for (size_t i = 0; i < 2 * sizeof(behind) / sizeof(*behind);
+		     i++) {
+			char number[64], row[256], line[256];
+			char text[NUMBER_TEXT_MAX];
+			size_t size;
+
+			(void)snprintf(number, sizeof(number), "%s%.*s%s",
+				       i % 2 ? "-" : "", whole, digits,
+				       behind[i / 2]);
+			size = number_print(strtod(number, NULL), text);
+			(void)snprintf(row, sizeof(row),
+				       OF_BACKUP("\"n\":%s") "}", number);
+			(void)snprintf(line, sizeof(line),
+				       OF_BACKUP("\"n\":%.*s") "}\n", (int)size,
+				       text);
+			expect_line(&b, row, line);
+		}
+	finish(&b);
+}
+
+/* Rows that are written as they stand, after others and before others. */
+TEST(document_lines_of_a_backup_stay_as_they_are)
+{
+	static const char *const lines[] = {
+		OF_BACKUP("\"a\":0.0,\"b\":-0.0,\"c\":[10.0,1.5]") "}\n",
+		OF_BACKUP("\"a\":{\"x\":1.0,\"y\":\"\\n\"}") "}\n",
+		"{\"Z\":null," SYSTEM_FIELDS ",\"a\":true}\n",
+		"{" SYSTEM_FIELDS "}\n",
+	};
+	struct bench b;
+
+	setup(&b, DOCUMENT_UNIFORM);
+	for (size_t i = 0; i < 4 * sizeof(lines) / sizeof(*lines); i++) {
+		const char *line = lines[i / 4];
+		char row[256];
+
+		(void)snprintf(row, sizeof(row), "%.*s", (int)strlen(line) - 1,
+			       line);
+		expect_line(&b, row, line);
+		if (i % 2)
+			expect_line(&b, "{\"b\":1,\"a\":2," SYSTEM_FIELDS "}",
+				    OF_BACKUP("\"a\":2,\"b\":1") "}\n");
+	}
+	finish(&b);
+}
+
+/* import.md 5.5 */
+TEST(document_times_are_above_0_and_below_2_to_the_53)
+{
+	static const char *const good[] = {
+		"0.5",
+		"1.0",
+		"5e-324",
+		"1.5e-7",
+		"999999999999999.1",
+		"999999999999999.9",
+		"1000000000000000.0",
+		"9007199254740991.0",
+	};
+	static const char *const bad[] = {
+		"0.0",	 "9007199254740992.0", "10000000000000000.0", "1.5e16",
+		"1e300",
+	};
+	struct bench b;
+	char row[256], line[256];
+
+	setup(&b, DOCUMENT_UNIFORM);
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+		(void)snprintf(row, sizeof(row), TIME_ROW, good[i]);
+		(void)snprintf(line, sizeof(line), TIME_ROW "\n", good[i]);
+		expect_line(&b, row, line);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		(void)snprintf(row, sizeof(row), TIME_ROW, bad[i]);
+		expect_refused(&b, row, "InvalidDocumentError", "below 2^53");
 	}
 	finish(&b);
 }
@@ -698,6 +793,9 @@ TEST(document_too_large_for_its_buffer_is_an_error)
 UNIT_MAIN(UNIT_CASE(document_cases_are_as_in_the_vectors),
 	  UNIT_CASE(document_rows_of_the_value_vectors_are_accepted_or_refused),
 	  UNIT_CASE(document_fields_are_sorted_around_the_system_fields),
+	  UNIT_CASE(document_numbers_have_no_zeros_at_their_end_but_one),
+	  UNIT_CASE(document_lines_of_a_backup_stay_as_they_are),
+	  UNIT_CASE(document_times_are_above_0_and_below_2_to_the_53),
 	  UNIT_CASE(document_fields_are_sorted_whatever_the_row_before_was),
 	  UNIT_CASE(document_ids_and_times_ascend_with_the_row),
 	  UNIT_CASE(document_tells_what_a_row_brings),
