@@ -352,13 +352,14 @@ static bool is_in_group(const void *ctx, const char *table)
 }
 
 /* import.md 7.6.4 */
-static int check_foreign_ids(const struct group *g, const struct table_row *row,
-			     uint32_t new_number, struct cvx_err *err)
+static int check_foreign_ids(const struct group *g, const char *name,
+			     uint32_t old_number, uint32_t new_number,
+			     struct cvx_err *err)
 {
 	const struct renumbered_table table = {
 		.component = g->component,
-		.name = row->info.name,
-		.old_number = row->info.number,
+		.name = name,
+		.old_number = old_number,
 		.new_number = new_number,
 		.ctx = g,
 		.is_exempt = is_in_group,
@@ -374,16 +375,19 @@ static int renumber(const struct group *g, const struct plan_item *item,
 		    struct numbers *numbers, struct cvx_err *err)
 {
 	const struct plan *plan = &item->plan;
+	const struct table_info *moved = &plan->moved.info;
 	uint32_t number = plan->stamp.table_number;
 	size_t i;
 	int r = 0;
 
 	if (plan->table_found)
-		r = check_foreign_ids(g, &plan->table, number, err);
+		r = check_foreign_ids(g, item->target->table,
+				      plan->table.info.number, number, err);
 	if (r == 0 && plan->moved.id != 0)
-		r = check_foreign_ids(g, &plan->moved, plan->moved_number, err);
+		r = check_foreign_ids(g, moved->name, moved->number,
+				      plan->moved_number, err);
 	for (i = 0; plan->moved.id != 0 && i < numbers->count; i++)
-		if (strcmp(numbers->list[i].name, plan->moved.info.name) == 0)
+		if (strcmp(numbers->list[i].name, moved->name) == 0)
 			numbers->list[i].number = plan->moved_number;
 	return r < 0 ? r
 		     : numbers_add(numbers, item->target->table, number, err);
