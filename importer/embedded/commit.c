@@ -24,9 +24,13 @@
  *      recovery after a crash of all processes would take them. They are
  *      committed over at once (catalog_settle), and as long as that fails too
  *      (in_doubt) nothing that they name is changed or removed.
+ *      Another process cannot know of the doubt, but it sees the files: it
+ *      takes no number that a file has (publish.c), and writes nothing over
+ *      bytes behind a segment (I6). Its own COMMIT then takes the place of
+ *      the one in doubt in the log.
  *
- *  I6  Bytes behind a segment's committed size are nobody's. An append in
- *      place writes there under the write lock, whatever is there.
+ *  I6  Bytes behind a segment's committed size are what a commit in doubt may
+ *      name, or else nobody's. An append in place needs a segment without.
  *
  *  I7  Files appear in segments/, indexes/ and files/ only under the write
  *      lock. So under that lock a file that no state names is an orphan
@@ -219,14 +223,25 @@ static int add_rows(struct work *w, struct cvx_err *err)
 	return r < 0 ? r : add_segment(w, stage, keys, &row, err);
 }
 
-/* I6. */
+/* Whether bytes stand behind the tail (I6). What cannot be looked at fails
+ * when it is written to. */
+static bool has_leftover(const struct work *w, const struct segment_row *tail)
+{
+	char name[SEGMENT_NAME_SIZE];
+	struct stat st;
+
+	segment_rows_name(tail->id, name);
+	return fstatat(w->commit->d->segments_fd, name, &st, 0) == 0 &&
+	       (uint64_t)st.st_size > tail->size;
+}
+
 static int append_in_place(struct work *w, struct segment_row *tail,
 			   struct cvx_err *err)
 {
 	const struct commit_rows *rows = w->part->rows;
 	CVX_AUTO(cvx_closep) int fd = -1;
 	char name[SEGMENT_NAME_SIZE];
-	struct stat st;
+	struct stat st = {.st_size = 0};
 	int r = 0;
 
 	segment_rows_name(tail->id, name);
@@ -237,11 +252,11 @@ static int append_in_place(struct work *w, struct segment_row *tail,
 		r = -EIO; /* shorter than what was committed */
 	if (r == 0)
 		r = file_pwrite(fd, rows->text, (size_t)rows->size, tail->size);
-	if (r == 0 && (uint64_t)st.st_size > tail->size + rows->size &&
-	    ftruncate(fd, (off_t)(tail->size + rows->size)) < 0)
-		r = -errno;
 	if (r == 0)
 		r = file_sync(fd);
+	/* Nothing has named the bytes yet. What cannot be cut off stays. */
+	if (r < 0 && fd >= 0 && (uint64_t)st.st_size == tail->size)
+		(void)!ftruncate(fd, (off_t)tail->size);
 	if (r < 0)
 		return cvx_fail(err, r, "cannot append to %s/segments/%s: %s",
 				w->commit->d->dir, name, strerror(-r));
@@ -321,7 +336,8 @@ static int append(struct work *w, struct duplicates *existing,
 		return add_rows(w, err);
 	if (tail->ascending && rows->ascending &&
 	    id_compare(&tail->last, &rows->first) < 0)
-		return append_in_place(w, tail, err);
+		return has_leftover(w, tail) ? add_rows(w, err)
+					     : append_in_place(w, tail, err);
 	if (tail->size < JOIN_MAX)
 		return append_joined(w, tail, err);
 	return add_rows(w, err);
