@@ -112,8 +112,8 @@ static const char *const seeds[] = {
 	"\"contentType\":\"A/b;c=\\\"d\\\"\","
 	"\"\\u005fid\":\"4c0g2081040g2081040g20819mas71r\",\"x\":[{}, [1e5]],"
 	"\"internalId\":\"{3F2504E0-4F89-41D3-9A0C-0305E82C3301}\"}",
-	"{\"_id\":\"kg202081040g2081040g2081056ha43g\",\"contentType\":null,"
-	"\"internalId\":\"3F2504E04F8941D39A0C0305E82C3301\",\"size\":0}",
+	("{\"_id\":\"kg202081040g2081040g2081056ha43g\",\"contentType\":null,"
+	 "\"internalId\":\"3F2504E04F8941D39A0C0305E82C3301\",\"size\":0}"),
 };
 
 struct mutant {
