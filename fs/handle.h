@@ -41,7 +41,8 @@ int handles_new(struct nodes *nodes, struct handles **ret, struct cvx_err *err);
 void handles_free(struct handles *hs);
 
 /* Takes over the reference to the node, view, stage and the open of the backup;
- * all but the node on failure as well. -ESTALE if the stage's bytes are gone. */
+ * all but the node on failure as well. -ESTALE if the stage's bytes are gone.
+ */
 int handle_new(struct handles *hs, const struct handle *what,
 	       struct handle **ret, struct cvx_err *err);
 void handle_free(struct handles *hs, struct handle *h);

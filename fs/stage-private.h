@@ -42,9 +42,9 @@ struct stage {
 	int64_t mtime_ns;
 	bool append;
 	bool dirty, touched, discarded, flushed, reopened;
-	unsigned user_count; /* of its bytes */
-	bool spent, gone;    /* the bytes; stage_spend() */
-	uint64_t gone_size;  /* how many they were */
+	unsigned user_count;   /* of its bytes */
+	bool spent, gone;      /* the bytes; stage_spend() */
+	uint64_t gone_size;    /* how many they were */
 	uint64_t refused_at;   /* how much was there when it was; 0: never */
 	struct cvx_err broken; /* a write that failed: the file is not whole */
 
