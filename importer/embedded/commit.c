@@ -4,8 +4,8 @@
  *
  *  I1  Bytes of a segment below its committed size never change, those of a
  *      stored file or of a run not at all, and the number of one that was ever
- * committed is never used again. Readers keep a descriptor and a size, and need
- *      nothing else (T-3).
+ *      committed is never used again. Readers keep a descriptor and a size, and
+ *      need nothing else (T-3).
  *
  *  I2  What a commit will name is durable before COMMIT is said: the bytes of
  *      rows, keys, runs of indexes and stored files (fdatasync), then all
@@ -16,9 +16,9 @@
  *      when COMMIT returns.
  *
  *  I4  The file of a segment or a run, or a stored one, is unlinked only after
- * a COMMIT, made durable, of a state that does not name it. A reader in another
- *      process that has read the older state meets ENOENT and asks again
- *      (reader.c, storage.c).
+ *      a COMMIT, made durable, of a state that does not name it. A reader in
+ *      another process that has read the older state meets ENOENT and asks
+ *      again (reader.c, storage.c).
  *
  *  I5  A COMMIT that fails may have left its pages in the log, from where a
  *      recovery after a crash of all processes would take them. They are
@@ -34,7 +34,7 @@
  *
  *  I7  Files appear in segments/, indexes/ and files/ only under the write
  *      lock. So under that lock a file that no state names is an orphan
- * (recovery.c).
+ *      (recovery.c).
  */
 #include "importer/embedded/commit.h"
 
