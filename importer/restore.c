@@ -33,6 +33,7 @@ struct restore {
 	struct deployment *d;
 	char *component, *path;
 	enum import_mode mode;
+	bool is_copy;
 	int64_t job;
 	struct import_source source;
 	struct running_import running;
@@ -122,13 +123,19 @@ static void forget_archive(struct restore *r)
 	r->count = r->part_count = r->files_count = 0;
 }
 
+static void stop(struct restore *r)
+{
+	forget_archive(r);
+	if (r->d)
+		running_remove(r->d, &r->running);
+	r->d = NULL;
+}
+
 void restore_free(struct restore *r)
 {
 	if (!r)
 		return;
-	if (r->d)
-		running_remove(r->d, &r->running);
-	forget_archive(r);
+	stop(r);
 	shelf_fini(&r->shelf);
 	cvx_buf_fini(&r->error_text);
 	free(r->component);
@@ -145,6 +152,11 @@ void restore_get_progress(struct restore *r, struct import_progress *ret)
 {
 	ret->consumed_size = r->running.consumed_size;
 	ret->row_count = r->running.row_count;
+}
+
+void restore_set_copy(struct restore *r)
+{
+	r->is_copy = true;
 }
 
 void restore_set_job(struct restore *r, int64_t job)
@@ -365,7 +377,8 @@ static int finish(struct restore *r, struct restore_result *ret,
 		.components = r->contents->components,
 		.component_count = r->contents->component_count,
 		.set = &r->now,
-		.record = &record,
+		.record = r->is_copy ? NULL : &record,
+		.keeps_equal = r->is_copy,
 	};
 	const struct commit_part *failed;
 	struct duplicates existing;
@@ -501,7 +514,7 @@ static void record_failure(struct restore *r, const struct cvx_err *cause)
 
 	record.error_code = record_error_code(cause);
 	record.error_text = text && text[0] ? text : cause->msg;
-	if (r->d->read_only)
+	if (r->d->read_only || r->is_copy)
 		return;
 	if (record_commit(r->d, &record, &err) < 0)
 		log_warning("%s: cannot record that it failed: %s", r->path,
@@ -514,13 +527,6 @@ static int check_writable(struct restore *r, struct cvx_err *err)
 		return 0;
 	return cvx_fail(err, -EROFS, "the deployment %s is read-only",
 			r->d->name);
-}
-
-static void stop(struct restore *r)
-{
-	forget_archive(r);
-	running_remove(r->d, &r->running);
-	r->d = NULL;
 }
 
 /* The restore has failed for good. */

@@ -69,6 +69,11 @@ int restore_commit(struct restore *r, uint64_t size, struct restore_result *ret,
 void restore_cancel(struct restore *r);
 
 void restore_get_progress(struct restore *r, struct import_progress *ret);
+/* Before its commit. It brings a copy of another deployment up to date
+ * (mirror.h): tables that hold the same rows already stay as they are, with
+ * their revision, and it is not in the list of imports. */
+void restore_set_copy(struct restore *r);
+
 /* As import_set_job(). */
 void restore_set_job(struct restore *r, int64_t job);
 

@@ -70,6 +70,8 @@
  * cannot be written behind it. */
 #define JOIN_MAX ((uint64_t)4 << 20)
 
+#define COMPARE_SIZE ((size_t)1 << 20)
+
 /* One part on its way. */
 struct work {
 	struct commit *commit;
@@ -92,6 +94,7 @@ struct commit {
 	struct commit_part *kept; /* of the set's tables that are kept */
 	struct dropped dropped;
 	struct runs_change runs;
+	bool keeps_equal;
 };
 
 int commit_plan(struct deployment *d, struct plan_set *set, struct cvx_err *err)
@@ -504,6 +507,75 @@ static bool is_unchanged(const struct commit_part *part)
 	       part->rows->document_count == 0 && part->plan->table_found;
 }
 
+/* The bytes of the rows from off on; the text's own, or read into buf. */
+static int read_rows(const struct commit_rows *rows, uint64_t off, char *buf,
+		     size_t size, const char **ret, struct cvx_err *err)
+{
+	size_t n;
+	int r;
+
+	if (!rows->stage) {
+		*ret = rows->text + off;
+		return 0;
+	}
+	r = file_pread(segment_stage_fd(rows->stage), buf, size, off, &n);
+	if (r == 0 && n < size)
+		r = -EIO;
+	*ret = buf;
+	return r < 0 ? cvx_fail(err, r, "cannot read the rows: %s",
+				strerror(-r))
+		     : 0;
+}
+
+/* 1 if they are the bytes that the reader shows, which has as many. */
+static int compare_rows(const struct commit_rows *rows, struct table_reader *tr,
+			struct cvx_err *err)
+{
+	CVX_AUTO(cvx_freep) char *here = malloc(COMPARE_SIZE);
+	CVX_AUTO(cvx_freep) char *buf = malloc(COMPARE_SIZE);
+	const char *there;
+	uint64_t off;
+	size_t n;
+	int r;
+
+	if (!here || !buf)
+		return cvx_fail_memory(err);
+	for (off = 0; off < rows->size; off += n) {
+		r = table_reader_read(tr, off, here, COMPARE_SIZE, &n, err);
+		if (r == 0 && n == 0)
+			return 0;
+		if (r == 0)
+			r = read_rows(rows, off, buf, n, &there, err);
+		if (r < 0)
+			return r;
+		if (memcmp(here, there, n) != 0)
+			return 0;
+	}
+	return 1;
+}
+
+/* Whether the table holds the rows that are to replace its own: 1 or 0. */
+static int is_equal(struct deployment *d, const struct commit_part *part,
+		    struct cvx_err *err)
+{
+	const struct table_info *info = &part->plan->table.info;
+	struct table_reader *tr;
+	int r;
+
+	if (!part->plan->table_found || part->plan->moved.id != 0 ||
+	    info->number != part->stamp.table_number ||
+	    info->size != part->rows->size ||
+	    info->document_count != part->rows->document_count)
+		return 0;
+	r = deployment_open_table(d, part->target->component,
+				  part->target->table, &tr, err);
+	if (r < 0)
+		return r;
+	r = compare_rows(part->rows, tr, err);
+	table_reader_close(tr);
+	return r;
+}
+
 static int change_table(struct work *w, struct duplicates *existing,
 			struct cvx_err *err)
 {
@@ -569,7 +641,14 @@ static int write_tables(struct commit *commit, struct duplicates *existing,
 		if (is_unchanged(w->part))
 			continue;
 		*ret_failed = w->part;
-		r = change_table(w, existing, err);
+		if (commit->keeps_equal)
+			r = is_equal(commit->d, w->part, err);
+		if (r == 1) {
+			r = 0;
+			continue;
+		}
+		if (r == 0)
+			r = change_table(w, existing, err);
 		has_made |= w->made_id != 0;
 	}
 	if (r == 0)
@@ -629,7 +708,9 @@ static int run(struct commit *commit, const struct commit_request *request,
 		r = write_files(commit, request, err);
 	if (r == 0)
 		r = counters_put(commit->c, &commit->counters, err);
-	return r < 0 ? r : record_insert(commit->c, request->record, err);
+	if (r == 0 && request->record)
+		r = record_insert(commit->c, request->record, err);
+	return r;
 }
 
 /* I4: what no state names any more. */
@@ -753,6 +834,7 @@ int commit_finish(struct deployment *d, const struct commit_request *request,
 		.c = d->writes,
 		.dropped = DROPPED_INIT,
 		.runs = RUNS_CHANGE_INIT,
+		.keeps_equal = request->keeps_equal,
 	};
 	size_t i;
 	int r;

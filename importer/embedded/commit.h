@@ -93,8 +93,10 @@ struct commit_request {
 	size_t component_count;
 	struct files_change *files; /* of storages */
 	size_t files_count;
-	const struct plan_set *set; /* made by commit_begin */
-	const struct import_record *record;
+	const struct plan_set *set;	    /* made by commit_begin */
+	const struct import_record *record; /* or NULL */
+	/* A table whose rows would be replaced by the same is left alone. */
+	bool keeps_equal;
 };
 
 /*

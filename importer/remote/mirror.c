@@ -97,6 +97,7 @@ static int restore(struct refresh *f)
 
 	if (code < 0)
 		return code;
+	restore_set_copy(r);
 	code = restore_commit(r, f->archive.size, &result, f->err);
 	restore_free(r);
 	return code < 0 ? cvx_err_prefix(f->err, "the snapshot of %s",
