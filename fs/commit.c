@@ -21,8 +21,7 @@
 #include "fs/text.h"
 #include "importer/deployment.h"
 #include "importer/deployment_schema.h"
-#include "importer/import.h"
-#include "importer/restore.h"
+#include "importer/intake.h"
 
 /* A registry of tables holds some 40 bytes a table. */
 #define REGISTRY_MAX ((size_t)16 << 20)
@@ -112,31 +111,13 @@ static int take_turn(struct commits *c, struct turn *t, struct stage *s,
 
 static int import(struct stage *s, struct cvx_err *err)
 {
-	struct import_result result;
-	int r = stage_need_import(s, err);
+	uint64_t count;
+	int r = stage_need_intake(s, err);
 
 	if (r == 0)
-		r = import_commit(s->import, stage_import_size(s), &result,
-				  err);
+		r = intake_commit(s->intake, stage_import_size(s), &count, err);
 	if (r == 0)
-		log_debug("%s: %llu documents, revision %llu", s->path,
-			  (unsigned long long)result.document_count,
-			  (unsigned long long)result.revision);
-	return r;
-}
-
-static int restore(struct stage *s, struct cvx_err *err)
-{
-	struct restore_result result;
-	int r = stage_need_restore(s, err);
-
-	if (r == 0)
-		r = restore_commit(s->restore, stage_import_size(s), &result,
-				   err);
-	if (r == 0)
-		log_debug("%s: %llu documents in %llu tables", s->path,
-			  (unsigned long long)result.document_count,
-			  (unsigned long long)result.table_count);
+		log_debug("%s: %" PRIu64 " documents", s->path, count);
 	return r;
 }
 
@@ -256,6 +237,7 @@ static int perform(struct commits *c, struct stage *s, struct cvx_err *err)
 	switch (s->place.kind) {
 	case TREE_DOCUMENTS:
 	case TREE_DROP:
+	case TREE_ARCHIVE:
 		return import(s, err);
 	case TREE_REGISTRY:
 		return register_tables(s, err);
@@ -265,8 +247,6 @@ static int perform(struct commits *c, struct stage *s, struct cvx_err *err)
 		return set_schema(s, err);
 	case TREE_REJECTED:
 		return replace_reject(c, s, err);
-	case TREE_ARCHIVE:
-		return restore(s, err);
 	case TREE_UPLOAD:
 	case TREE_FILE:
 	case TREE_FILE_LIST:
@@ -304,10 +284,8 @@ static int print_places(struct stage *s, struct cvx_buf *out)
 	struct cvx_buf places = CVX_BUF_INIT(ERROR_TEXT_MAX);
 	int r = 0;
 
-	if (s->import)
-		r = import_print_error(s->import, &places);
-	else if (s->restore)
-		r = restore_print_error(s->restore, &places);
+	if (s->intake)
+		r = intake_print_error(s->intake, &places);
 	if (r < 0 || places.size == 0 ||
 	    !memchr(places.data, '\n', places.size - 1))
 		return r;
@@ -322,7 +300,12 @@ static int print_reject(struct stage *s, const struct cvx_err *why,
 	int r;
 
 	name = name ? name + 1 : s->path;
-	r = cvx_buf_printf(out, "%s was not imported; nothing was changed.\n",
+	r = cvx_buf_printf(out,
+			   intake_is_unknown(why)
+				   ? "It is not known whether %s was "
+				     "imported: look before you try again.\n"
+				   : "%s was not imported; nothing was "
+				     "changed.\n",
 			   s->path);
 	if (r == 0)
 		r = cvx_buf_printf(out, "%s\n", why->msg);
@@ -363,25 +346,11 @@ static void keep_reject(struct commits *c, struct stage *s,
 /* What failed before an import saw it is in the list of imports as well. */
 static void record_failure(struct stage *s, const struct cvx_err *why)
 {
-	const struct import_target target = {
-		.component = s->place.component,
-		.table = s->place.table,
-		.path = s->path,
-		.format = s->place.format,
-		.mode = tree_mode(&s->place, s->append, s->env->mode),
-		.canonical = s->place.kind == TREE_DOCUMENTS,
-	};
+	const struct intake_target target = stage_intake_target(s);
+	const struct intakes *intakes = s->env->intakes;
 
-	const struct restore_target archive = {
-		.component = target.component,
-		.path = target.path,
-		.mode = target.mode,
-	};
-
-	if (tree_is_import(s->place.kind))
-		(void)import_record_failure(s->env->deployment, &target, why);
-	else if (s->place.kind == TREE_ARCHIVE)
-		(void)restore_record_failure(s->env->deployment, &archive, why);
+	if (tree_is_import(s->place.kind) || target.is_archive)
+		intakes->record_failure(intakes->ctx, &target, why);
 }
 
 /* What failed is kept, and told; the import's own record is made already, if
@@ -417,8 +386,7 @@ static int run(struct commits *c, struct stage *s, struct cvx_err *err)
 		outer = cancel_watch(&s->cancelled);
 		r = perform(c, s, err);
 		(void)cancel_watch(outer);
-		recorded = (s->import || s->restore) && !s->broken.code &&
-			   !s->died_of;
+		recorded = s->intake && !s->broken.code && !s->died_of;
 		leave_line(c, &turn);
 	}
 	if (r < 0) {
@@ -512,7 +480,7 @@ int commit_renamed(struct commits *c, struct stage *s,
 		free(copy);
 		return r;
 	}
-	stage_fit_import(s, place, path);
+	stage_fit_intake(s, place, path);
 	old_place = s->place;
 	old_path = set_target(s, place, copy);
 	r = is_what_is_there(s) ? 0 : run(c, s, err);

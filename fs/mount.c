@@ -27,6 +27,7 @@
 #include "fs/session.h"
 #include "fs/source.h"
 #include "importer/deployment.h"
+#include "importer/intake.h"
 #include "importer/remote/mirror.h"
 #include "importer/server/server.h"
 
@@ -45,6 +46,7 @@ struct mount {
 	uint16_t serve_port;
 	struct daemon_link link;
 	struct deployment *deployment;
+	struct intakes intakes;
 	struct rejects *rejects;
 	int spool_dir_fd;
 };
@@ -306,6 +308,7 @@ static enum exit_status open_deployment(struct mount *m, struct cvx_err *err)
 						    "only: -o ro");
 	if (r < 0)
 		return EXIT_STATUS_LOCAL_TROUBLE;
+	m->intakes = deployment_intakes(m->deployment);
 	if (!m->options.component || !m->options.component[0])
 		return EXIT_STATUS_DONE;
 	r = deployment_find_component(m->deployment, m->options.component, err);
@@ -319,6 +322,7 @@ static int open_session(struct mount *m, const struct option_texts *texts,
 	const struct session_settings settings = {
 		.mountpoint = m->mountpoint,
 		.deployment = m->deployment,
+		.intakes = &m->intakes,
 		.component = o->component ? o->component : "",
 		.rejects = m->rejects,
 		.spool_dir_fd = m->spool_dir_fd,

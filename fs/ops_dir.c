@@ -12,6 +12,7 @@
 #include "cache/base/log.h"
 #include "fs/listing.h"
 #include "importer/deployment.h"
+#include "importer/intake.h"
 
 /* What libfuse itself gives for a number that is not known: 0 would be taken
  * for a removed entry. */
@@ -111,14 +112,21 @@ static int make_component(struct session *s, const struct tree_place *place,
 	return deployment_create_component(s->settings.deployment, path, err);
 }
 
+static int make_table(struct session *s, const struct tree_place *place,
+		      struct cvx_err *err)
+{
+	const struct intakes *intakes = s->settings.intakes;
+
+	return intakes->make_table(intakes->ctx, place->component, place->table,
+				   err);
+}
+
 static int make_place(struct session *s, const struct tree_place *place,
 		      const char *name, const char *path, pid_t tid,
 		      struct cvx_err *err)
 {
 	if (place->kind == TREE_TABLE)
-		return deployment_create_table(s->settings.deployment,
-					       place->component, place->table,
-					       err);
+		return make_table(s, place, err);
 	if (place->kind == TREE_COMPONENT)
 		return make_component(s, place, name, err);
 	if (place->kind == TREE_SCRATCH_DIR)

@@ -21,16 +21,19 @@
 
 struct cvx_err;
 struct deployment;
+struct intakes;
 struct rejects;
 struct session;
 
 struct session_settings {
 	const char *mountpoint;
 	struct deployment *deployment; /* the caller's, outlives the session */
-	const char *component;	       /* shown at the root of the mount */
-	struct rejects *rejects;       /* the caller's */
-	int spool_dir_fd;	       /* the caller's; staged bytes go there */
-	enum import_mode mode; /* of drops whose name tells none (M-4) */
+	const struct intakes
+		*intakes;	 /* likewise; what is written goes there */
+	const char *component;	 /* shown at the root of the mount */
+	struct rejects *rejects; /* the caller's */
+	int spool_dir_fd;	 /* the caller's; staged bytes go there */
+	enum import_mode mode;	 /* of drops whose name tells none (M-4) */
 	bool read_only;
 	bool allow_delete; /* W-10 */
 	bool allow_other;

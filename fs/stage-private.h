@@ -11,8 +11,8 @@
 #include "fs/stage.h"
 
 struct cvx_buf;
-struct import;
-struct restore;
+struct intake;
+struct intake_target;
 struct spool;
 
 /* Processes that are remembered as writers of one file. */
@@ -55,13 +55,12 @@ struct stage {
 
 	/* The import, and how far it may read: [import_off, follow_end) of the
 	 * spool. */
-	struct import *import;
-	struct restore *restore; /* or, of an archive, while committing */
-	uint64_t import_off;	 /* what an earlier commit has appended */
+	struct intake *intake; /* of an archive: while committing */
+	uint64_t import_off;   /* what an earlier commit has appended */
 	uint64_t follow_end;
 	unsigned restarts;
 
-	/* While committing, the committing thread alone uses import, place,
+	/* While committing, the committing thread alone uses intake, place,
 	 * path and base; writers wait. */
 	bool committing;
 	struct cvx_err outcome; /* of the last commit */
@@ -82,8 +81,7 @@ struct stage {
 	pthread_mutex_t cancel_lock;
 	atomic_bool cancelled; /* set by stage_cancel() */
 	/* guarded by cancel_lock: */
-	struct import *cancellable;
-	struct restore *cancellable_restore;
+	struct intake *cancellable;
 };
 
 /*
@@ -96,15 +94,15 @@ int stage_begin_commit(struct stage *s, bool force, struct cvx_err *err);
 /* Ends it, for all who wait. */
 void stage_end_commit(struct stage *s, const struct cvx_err *outcome);
 
-/* The import of all that is staged; made if there is none. */
-int stage_need_import(struct stage *s, struct cvx_err *err);
-void stage_drop_import(struct stage *s);
+/* The intake of all that is staged; made if there is none. */
+int stage_need_intake(struct stage *s, struct cvx_err *err);
+void stage_drop_intake(struct stage *s);
 
-/* The restore of an archive, likewise dropped by stage_drop_import(). */
-int stage_need_restore(struct stage *s, struct cvx_err *err);
+/* What it is made for; its texts are those of the stage. */
+struct intake_target stage_intake_target(const struct stage *s);
 
 /* Drops it unless it was made for what the file is going to be. */
-void stage_fit_import(struct stage *s, const struct tree_place *place,
+void stage_fit_intake(struct stage *s, const struct tree_place *place,
 		      const char *path);
 
 /* The bytes that are to be imported: how many. */

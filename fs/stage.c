@@ -13,8 +13,7 @@
 #include "fs/stage-private.h"
 #include "fs/text.h"
 #include "importer/deployment.h"
-#include "importer/import.h"
-#include "importer/restore.h"
+#include "importer/intake.h"
 
 #define COPY_SIZE ((size_t)1 << 20)
 
@@ -73,7 +72,7 @@ void stage_unref(struct stage *s)
 {
 	if (!s || --s->refs > 0)
 		return;
-	stage_drop_import(s);
+	stage_drop_intake(s);
 	stage_base_fini(&s->base);
 	spool_free(s->spool);
 	pthread_mutex_destroy(&s->lock);
@@ -261,57 +260,44 @@ static int read_source(void *ctx, uint64_t off, void *buf, size_t size,
 	return spool_read(s->spool, s->import_off + off, buf, size, ret_n, err);
 }
 
-int stage_need_import(struct stage *s, struct cvx_err *err)
+struct intake_target stage_intake_target(const struct stage *s)
 {
-	bool guessed = !tree_is_import(s->place.kind);
+	bool guessed = s->place.kind == TREE_SCRATCH;
 	const struct tree_place *place = guessed ? &s->guess : &s->place;
-	const struct import_target target = {
-		.component = place->component,
-		.table = place->table,
-		.path = guessed ? s->guess_path : s->path,
-		.format = place->format,
-		.mode = tree_mode(place, s->append, s->env->mode),
-		.canonical = place->kind == TREE_DOCUMENTS,
-		.base_revision = s->base_revision,
+
+	return (struct intake_target){
+		.rows = {.component = place->component,
+			 .table = place->table,
+			 .path = guessed ? s->guess_path : s->path,
+			 .format = place->format,
+			 .mode = tree_mode(place, s->append, s->env->mode),
+			 .canonical = place->kind == TREE_DOCUMENTS,
+			 .base_revision = s->base_revision},
+		.is_archive = place->kind == TREE_ARCHIVE,
 	};
+}
+
+int stage_need_intake(struct stage *s, struct cvx_err *err)
+{
+	const struct intake_target target = stage_intake_target(s);
 	const struct import_source source = {.ctx = s, .read = read_source};
+	const struct intakes *intakes = s->env->intakes;
 	int r;
 
-	if (s->import)
+	if (s->intake)
 		return 0;
-	r = import_new(s->env->deployment, &target, &source, &s->import, err);
+	r = intakes->begin(intakes->ctx, &target, &source, &s->intake, err);
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&s->cancel_lock);
-	s->cancellable = s->import;
+	s->cancellable = s->intake;
 	if (s->cancelled)
-		import_cancel(s->import);
+		intake_cancel(s->intake);
 	pthread_mutex_unlock(&s->cancel_lock);
 	return 0;
 }
 
-int stage_need_restore(struct stage *s, struct cvx_err *err)
-{
-	const struct restore_target target = {
-		.component = s->place.component,
-		.path = s->path,
-		.mode = tree_mode(&s->place, s->append, s->env->mode),
-	};
-	const struct import_source source = {.ctx = s, .read = read_source};
-	int r = restore_new(s->env->deployment, &target, &source, &s->restore,
-			    err);
-
-	if (r < 0)
-		return r;
-	pthread_mutex_lock(&s->cancel_lock);
-	s->cancellable_restore = s->restore;
-	if (s->cancelled)
-		restore_cancel(s->restore);
-	pthread_mutex_unlock(&s->cancel_lock);
-	return 0;
-}
-
-void stage_fit_import(struct stage *s, const struct tree_place *place,
+void stage_fit_intake(struct stage *s, const struct tree_place *place,
 		      const char *path)
 {
 	bool fits = s->guess_path && s->place.kind == TREE_SCRATCH &&
@@ -319,17 +305,15 @@ void stage_fit_import(struct stage *s, const struct tree_place *place,
 		    strcmp(path, s->guess_path) == 0;
 
 	if (!fits)
-		stage_drop_import(s);
+		stage_drop_intake(s);
 }
 
-void stage_drop_import(struct stage *s)
+void stage_drop_intake(struct stage *s)
 {
 	pthread_mutex_lock(&s->cancel_lock);
 	s->cancellable = NULL;
-	s->cancellable_restore = NULL;
 	pthread_mutex_unlock(&s->cancel_lock);
-	import_free(CVX_TAKE(s->import));
-	restore_free(CVX_TAKE(s->restore));
+	intake_free(CVX_TAKE(s->intake));
 }
 
 uint64_t stage_import_size(struct stage *s)
@@ -348,18 +332,18 @@ static void wait_settled(struct stage *s)
 /* Bytes from off on are about to change: the import must not have them. */
 static void take_back(struct stage *s, uint64_t off)
 {
-	if (!s->import || off >= s->follow_end)
+	if (!s->intake || off >= s->follow_end)
 		return;
-	import_restart(s->import);
+	intake_restart(s->intake);
 	s->restarts++;
 }
 
 /* The import may read on. */
 static void hand_over(struct stage *s)
 {
-	if (s->import && s->restarts < RESTARTS_MAX &&
+	if (s->intake && s->restarts < RESTARTS_MAX &&
 	    s->follow_end > s->import_off)
-		import_available(s->import, s->follow_end - s->import_off);
+		intake_available(s->intake, s->follow_end - s->import_off);
 }
 
 /* Whether it is worth while to import what is being written. */
@@ -380,7 +364,7 @@ static int write_now(struct stage *s, uint64_t off, const void *bytes,
 	if (append || s->append)
 		off = spool_size(s->spool);
 	if (off == s->follow_end && can_follow(s)) {
-		r = stage_need_import(s, err);
+		r = stage_need_intake(s, err);
 		if (r < 0)
 			return r;
 	}
@@ -555,7 +539,7 @@ int stage_check(struct stage *s, bool whole, struct cvx_err *err)
 	pthread_mutex_lock(&s->lock);
 	wait_settled(s);
 	look = s->dirty && !s->broken.code && tree_is_import(s->place.kind) &&
-	       (whole || s->import);
+	       (whole || s->intake);
 	if (s->broken.code && err)
 		*err = s->broken;
 	r = s->broken.code;
@@ -567,9 +551,9 @@ int stage_check(struct stage *s, bool whole, struct cvx_err *err)
 	if (whole)
 		r = find_judgeable(s, &size, err);
 	if (r == 0)
-		r = stage_need_import(s, err);
+		r = stage_need_intake(s, err);
 	if (r == 0)
-		r = import_check(s->import, size, err);
+		r = intake_check(s->intake, size, err);
 
 	pthread_mutex_lock(&s->lock);
 	s->committing = false;
@@ -600,12 +584,12 @@ int stage_retarget(struct stage *s, const struct tree_place *place,
 		return cvx_fail_memory(err);
 	pthread_mutex_lock(&s->lock);
 	wait_settled(s);
-	stage_fit_import(s, place, path);
+	stage_fit_intake(s, place, path);
 	free(s->path);
 	s->path = copy;
 	s->place = *place;
 	if (tree_is_import(place->kind) && s->base_use == BASE_NONE) {
-		r = stage_need_import(s, err);
+		r = stage_need_intake(s, err);
 		if (r == 0)
 			hand_over(s);
 	}
@@ -704,7 +688,7 @@ int stage_begin_commit(struct stage *s, bool force, struct cvx_err *err)
 
 void stage_end_commit(struct stage *s, const struct cvx_err *outcome)
 {
-	stage_drop_import(s);
+	stage_drop_intake(s);
 	pthread_mutex_lock(&s->cancel_lock);
 	s->cancelled = false;
 	pthread_mutex_unlock(&s->cancel_lock);

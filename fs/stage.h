@@ -31,13 +31,15 @@
 
 struct cvx_err;
 struct deployment;
+struct intakes;
 struct stage;
 struct table_reader;
 struct text;
 
 /* What all stages of a mount share. */
 struct stage_env {
-	struct deployment *deployment;
+	struct deployment *deployment; /* read from, and what no intake does */
+	const struct intakes *intakes;
 	int spool_dir_fd;
 	enum import_mode mode; /* M-4 */
 };

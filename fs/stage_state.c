@@ -8,8 +8,7 @@
 #include "cache/spool.h"
 #include "fs/process.h"
 #include "fs/stage-private.h"
-#include "importer/import.h"
-#include "importer/restore.h"
+#include "importer/intake.h"
 
 void stage_set_reopened(struct stage *s)
 {
@@ -209,9 +208,7 @@ void stage_cancel(struct stage *s)
 	pthread_mutex_lock(&s->cancel_lock);
 	s->cancelled = true;
 	if (s->cancellable)
-		import_cancel(s->cancellable);
-	if (s->cancellable_restore)
-		restore_cancel(s->cancellable_restore);
+		intake_cancel(s->cancellable);
 	pthread_mutex_unlock(&s->cancel_lock);
 }
 
