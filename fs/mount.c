@@ -28,7 +28,7 @@
 #include "fs/source.h"
 #include "importer/deployment.h"
 #include "importer/intake.h"
-#include "importer/remote/mirror.h"
+#include "importer/remote/replica.h"
 #include "importer/server/server.h"
 
 #define READY_TIMEOUT_MS 60000
@@ -46,6 +46,7 @@ struct mount {
 	uint16_t serve_port;
 	struct daemon_link link;
 	struct deployment *deployment;
+	struct replica *replica; /* of a deployment elsewhere, or NULL */
 	struct intakes intakes;
 	struct rejects *rejects;
 	int spool_dir_fd;
@@ -178,8 +179,6 @@ static enum exit_status select_source(struct mount *m, struct cvx_err *err)
 	};
 	int r = source_select(&flags, &m->source, err);
 
-	if (r == 0 && is_remote(m))
-		m->options.read_only = true; /* changes have no way there yet */
 	return source_exit_status(r);
 }
 
@@ -266,40 +265,32 @@ static int make_copy_private(const struct mount *m, struct cvx_err *err)
 	return cache_dir_open(m->state_dir, &fd, err);
 }
 
-static enum exit_status make_copy(struct mount *m, struct cvx_err *err)
+static enum exit_status open_replica(struct mount *m, struct cvx_err *err)
 {
-	const struct mirror_settings settings = {
+	const struct replica_settings settings = {
 		.access = &m->source.access,
 		.dir = m->state_dir,
-		.idle_ms = m->options.timeout_s * 1000,
+		.timeout_ms = m->options.timeout_s * 1000,
 	};
-	int64_t snapshot_ns;
 	int r = make_copy_private(m, err);
 
 	if (r < 0)
 		return EXIT_STATUS_LOCAL_TROUBLE;
-	r = mirror_refresh(&settings, &snapshot_ns, err);
-	if (r == 0)
-		log_info("copy of %s: as of %" PRId64 " ns",
-			 m->source.access.name, snapshot_ns);
-	return source_exit_status(r);
+	r = replica_open(&settings, &m->replica, err);
+	if (r < 0)
+		return source_exit_status(r);
+	m->deployment = replica_deployment(m->replica);
+	m->intakes = replica_intakes(m->replica);
+	return EXIT_STATUS_DONE;
 }
 
-static enum exit_status open_deployment(struct mount *m, struct cvx_err *err)
+static enum exit_status open_embedded(struct mount *m, struct cvx_err *err)
 {
 	const struct deployment_settings settings = {
 		.dir = m->state_dir,
 		.read_only = m->options.read_only,
-		.origin_name = m->source.access.name,
-		.origin_url = m->source.access.origin,
 	};
-	enum exit_status status =
-		is_remote(m) ? make_copy(m, err) : EXIT_STATUS_DONE;
-	int r;
-
-	if (status != EXIT_STATUS_DONE)
-		return status;
-	r = deployment_open(&settings, &m->deployment, err);
+	int r = deployment_open(&settings, &m->deployment, err);
 
 	if (r == -EACCES || r == -EROFS)
 		(void)cvx_err_prefix(err, m->options.read_only
@@ -309,6 +300,17 @@ static enum exit_status open_deployment(struct mount *m, struct cvx_err *err)
 	if (r < 0)
 		return EXIT_STATUS_LOCAL_TROUBLE;
 	m->intakes = deployment_intakes(m->deployment);
+	return EXIT_STATUS_DONE;
+}
+
+static enum exit_status open_deployment(struct mount *m, struct cvx_err *err)
+{
+	enum exit_status status =
+		is_remote(m) ? open_replica(m, err) : open_embedded(m, err);
+	int r;
+
+	if (status != EXIT_STATUS_DONE)
+		return status;
 	if (!m->options.component || !m->options.component[0])
 		return EXIT_STATUS_DONE;
 	r = deployment_find_component(m->deployment, m->options.component, err);
@@ -466,7 +468,10 @@ static enum exit_status serve(struct mount *m, struct cvx_err *err)
 	if (r == 0 && status == EXIT_STATUS_DONE)
 		r = run_session(m, session, err);
 	option_texts_fini(&texts);
-	deployment_close(m->deployment);
+	if (m->replica)
+		replica_close(m->replica);
+	else
+		deployment_close(m->deployment);
 	rejects_close(m->rejects);
 	if (m->spool_dir_fd >= 0)
 		(void)close(m->spool_dir_fd);

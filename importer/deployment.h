@@ -83,6 +83,12 @@ int deployment_stat_table(struct deployment *d, const char *component,
 			  const char *table, struct table_info *ret,
 			  struct cvx_err *err);
 
+/* M-7 (b): whether an export line that is written to the table's
+ * documents.jsonl is of uniform encoding: it is empty, absent, or holds what
+ * plain cannot express. */
+int deployment_takes_uniform(struct deployment *d, const char *component,
+			     const char *table, bool *ret, struct cvx_err *err);
+
 /* All user tables of the component by name; *ret is the caller's to free(). */
 int deployment_list_tables(struct deployment *d, const char *component,
 			   struct table_info **ret, size_t *ret_count,

@@ -72,13 +72,23 @@ static int lock_writes(struct deployment *d, struct cvx_err *err)
 	return 0;
 }
 
+int embedded_fail_read_only(const struct deployment *d, struct cvx_err *err)
+{
+	if (d->origin_url)
+		return cvx_fail(err, -EROFS,
+				"the deployment %s is elsewhere: a mount of it "
+				"takes files with rows, archives and new "
+				"tables, but no other changes",
+				d->origin_name);
+	return cvx_fail(err, -EROFS, "the deployment %s is read-only", d->name);
+}
+
 int embedded_begin(struct deployment *d, struct cvx_err *err)
 {
 	int r;
 
 	if (d->read_only)
-		return cvx_fail(err, -EROFS, "the deployment %s is read-only",
-				d->name);
+		return embedded_fail_read_only(d, err);
 	r = lock_writes(d, err);
 	if (r < 0)
 		return r;

@@ -75,6 +75,9 @@ void embedded_unlock_reads(struct deployment *d);
  */
 int embedded_begin(struct deployment *d, struct cvx_err *err);
 
+/* Returns -EROFS. */
+int embedded_fail_read_only(const struct deployment *d, struct cvx_err *err);
+
 /*
  * Ends the transaction either way. *ret_in_doubt tells, after a failure, that
  * the commit may still come to life: what it names must stay.

@@ -31,8 +31,7 @@ int files_stage_new(struct deployment *d, struct stage_folder **ret,
 		    struct cvx_err *err)
 {
 	if (d->read_only)
-		return cvx_fail(err, -EROFS, "the deployment %s is read-only",
-				d->name);
+		return embedded_fail_read_only(d, err);
 	return stage_folder_new(d->stage_fd, ret, err);
 }
 

@@ -22,8 +22,7 @@ static int new_stage(struct deployment *d, struct segment_stage **ret,
 		     struct cvx_err *err)
 {
 	if (d->read_only)
-		return cvx_fail(err, -EROFS, "the deployment %s is read-only",
-				d->name);
+		return embedded_fail_read_only(d, err);
 	return segment_stage_new(d->stage_fd, ret, err);
 }
 

@@ -575,6 +575,19 @@ int deployment_stat_table(struct deployment *d, const char *component,
 	return 0;
 }
 
+int deployment_takes_uniform(struct deployment *d, const char *component,
+			     const char *table, bool *ret, struct cvx_err *err)
+{
+	struct table_row row;
+	int r = table_find(embedded_lock_reads(d), component, table, &row, err);
+
+	embedded_unlock_reads(d);
+	if (r < 0)
+		return r;
+	*ret = r == 0 || row.info.document_count == 0 || row.beyond_plain;
+	return 0;
+}
+
 static int list_tables(struct catalog *c, const char *component,
 		       struct table_info **ret, size_t *ret_count,
 		       struct cvx_err *err)

@@ -22,13 +22,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "importer/import.h"
+#include "importer/intake.h"
 
 struct http;
 struct remote_import;
 
 /* cvx_err.name of an outcome that is not known; the code is -EINPROGRESS. */
-#define REMOTE_IMPORT_UNKNOWN "OutcomeUnknown"
+#define REMOTE_IMPORT_UNKNOWN INTAKE_UNKNOWN
 
 enum remote_format {
 	REMOTE_CSV,

@@ -109,7 +109,7 @@ case_T2_mounting_again_shows_what_is_there_now() {
 
 case_F_what_cannot_be_done_says_so() {
 	serve_all
-	mount_copy
+	start_mount_at "$URL" "$COPY" -o ro
 	expect_refused 'Read-only file system' \
 		cp note.txt "$COPY/users/documents.jsonl"
 	expect_refused 'Read-only file system' mkdir "$COPY/other"

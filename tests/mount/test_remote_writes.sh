@@ -1,0 +1,232 @@
+#!/usr/bin/env bash
+# Writing to a deployment behind a URL, which the server of this project holds.
+# shellcheck source=tests/client/lib.sh disable=SC2119
+. "$(dirname "$0")/../client/lib.sh"
+
+export no_proxy='*'
+THERE=$PWD
+
+# The deployment, served, is mounted by its URL at $MNT and as it is at $THERE.
+mount_both() {
+	start_server
+	export CONVEX_SELF_HOSTED_ADMIN_KEY=$KEY
+	THERE=$DIR/there
+	start_mount_at "$STATE" "$THERE"
+	start_mount_at "$URL" "$MNT" "$@"
+}
+
+unmount_both() {
+	stop_mounts
+	stop_server
+}
+
+# The next command sees it, and it is what the deployment holds.
+expect_both() {
+	local table=$1
+	expect_numbers "$@"
+	expect_file "$MNT/$table/documents.jsonl" "$THERE/$table/documents.jsonl"
+}
+
+numbered() {
+	seq "$@" | sed 's/.*/{"n":&}/'
+}
+
+case_M1_rows_go_there_by_every_way_of_writing() {
+	mount_both
+	mkdir "$MNT/t"
+	[ -d "$THERE/t" ] || fail "mkdir made nothing there"
+	numbered 3 >three.jsonl
+	mark
+	cp three.jsonl "$MNT/t/documents.jsonl"
+	expect_committed replace 3
+	expect_both t 1 2 3
+	numbered 4 5 >>"$MNT/t/documents.jsonl"
+	expect_both t 1 2 3 4 5
+	numbered 6 6 >new
+	mv new "$MNT/t/documents.jsonl"
+	expect_both t 6
+	printf 'n\n7\n8\n' >"$MNT/t/more.append.csv"
+	expect_both t 6 7 8
+	: >"$MNT/t/documents.jsonl"
+	expect_both t
+	unmount_both
+}
+
+# Larger than what is uploaded at once, and what it replaces is still read.
+case_W2_a_large_file_is_uploaded_while_it_is_written() {
+	mount_both
+	mkdir "$MNT/t"
+	make_rows 1 120000 >large.jsonl
+	cp large.jsonl "$MNT/t/documents.jsonl"
+	expect_rows t 120000
+	sed -i '120000d' "$MNT/t/documents.jsonl"
+	expect_rows t 119999
+	expect_file "$MNT/t/documents.jsonl" "$THERE/t/documents.jsonl"
+	unmount_both
+}
+
+case_M5_an_archive_is_restored_there() {
+	need zip
+	mount_both
+	mkdir a b
+	numbered 2 >a/documents.jsonl
+	numbered 3 >b/documents.jsonl
+	zip -qr both.zip a b
+	cp both.zip "$MNT/both.replace.zip"
+	expect_both a 1 2
+	expect_both b 1 2 3
+	unmount_both
+}
+
+case_F2_what_the_deployment_refuses_is_kept() {
+	local seen
+	mount_both
+	make_inputs
+	seed t 1 2
+	mark
+	expect_refused 'Invalid argument' cp bad.jsonl "$MNT/t/documents.jsonl"
+	expect_imports 1 failed
+	expect_both t 1 2
+	expect_reject t/documents.jsonl bad.jsonl
+	seen=$(cat "$MNT/t/documents.jsonl.error")
+	expect_match "error" "$seen" 'nothing was changed' 2000
+	expect_match "last-error" "$(last_error)" 2000
+	mark
+	printf '{"n":9}\n' >one
+	cp one "$MNT/t/x.require-empty.jsonl" 2>/dev/null &&
+		fail "a table that is not empty was taken for an empty one"
+	expect_imports 1 failed
+	expect_both t 1 2
+	unmount_both
+}
+
+case_W5_a_writer_that_is_killed_changes_nothing() {
+	local writer
+	mount_both
+	seed t 1 2
+	make_inputs
+	mkfifo in
+	mark
+	cp in "$MNT/t/documents.jsonl" &
+	writer=$!
+	exec 4>in
+	cat good.jsonl >&4
+	await 10 test -s "$MNT/t/documents.jsonl"
+	kill -KILL $writer
+	wait $writer || :
+	exec 4>&-
+	await 10 test -e "$MNT/t/documents.jsonl.rejected"
+	expect_both t 1 2
+	expect_imports 1 failed
+	unmount_both
+}
+
+# Error, and the table old or new: never both, never half of it.
+case_F_the_server_goes_while_it_is_written() {
+	local writer
+	mount_both -o timeout=1
+	seed t 1 2
+	make_inputs
+	mkfifo in
+	cp in "$MNT/t/documents.jsonl" 2>said &
+	writer=$!
+	exec 4>in
+	cat good.jsonl >&4
+	kill_server
+	cat good.jsonl >&4
+	exec 4>&-
+	! wait $writer || fail "cp did not notice"
+	expect_said 'Connection refused|Connection reset|timed out'
+	expect_numbers t 1 2
+	expect_file "$MNT/t/documents.jsonl" "$THERE/t/documents.jsonl"
+	test -s "$MNT/t/documents.jsonl.rejected"
+	expect_refused 'Connection refused' mkdir "$MNT/other"
+	start_server_at "${URL#http://}"
+	mv "$MNT/t/documents.jsonl.rejected" "$MNT/t/documents.jsonl"
+	expect_rows t $((2 * GOOD_ROWS))
+	unmount_both
+}
+
+# Edits a table while somebody else appends to another one, in the deployment.
+make_edit() {
+	cat >edit.py <<'END'
+import os, sys
+edited, other = sys.argv[1:]
+fd = os.open(edited, os.O_RDWR)
+with open(other, "a") as f:
+    f.write('{"n":9}\n')
+os.ftruncate(fd, 0)
+os.pwrite(fd, b'{"n":7}\n', 0)
+os.close(fd)
+END
+}
+
+case_W8_somebody_else_was_quicker() {
+	mount_both
+	make_edit
+	seed t 1 2
+	seed quiet 1
+	expect_status 0 "$PYTHON" edit.py "$MNT/quiet/documents.jsonl" \
+		"$THERE/t/documents.jsonl"
+	expect_both quiet 7
+	expect_both t 1 2 9
+	expect_refused 'Stale file handle' "$PYTHON" edit.py \
+		"$MNT/t/documents.jsonl" "$THERE/t/documents.jsonl"
+	expect_match "last-error" "$(last_error)" 'changed by someone else'
+	expect_both t 1 2 9 9
+	unmount_both
+}
+
+# M-7: what plain rows cannot say stays what it is.
+case_M7_types_survive_a_copy() {
+	need zip
+	mount_both
+	mkdir u
+	# shellcheck disable=SC2016 # no variable
+	echo '{"n":{"$integer":"BQAAAAAAAAA="}}' >u/documents.jsonl
+	echo '"uniform"' >u/generated_schema.jsonl
+	zip -qr u.zip u
+	cp u.zip "$MNT/u.zip"
+	cp "$MNT/u/documents.jsonl" kept
+	expect_match "restored" "$(cat kept)" '"n":5}'
+	sed -i 's/"n":5}/"n":6}/' "$MNT/u/documents.jsonl"
+	expect_match "edited" "$(cat "$THERE/u/documents.jsonl")" '"n":6}'
+	cp kept "$MNT/u/documents.jsonl"
+	expect_file "$MNT/u/documents.jsonl" kept
+	expect_file "$THERE/u/documents.jsonl" kept
+	unmount_both
+}
+
+# What a mount has written is what it shows next, with all that came before.
+case_C_two_mounts_of_one_deployment() {
+	local n
+	mount_both
+	mkdir "$MNT/t"
+	XDG_CACHE_HOME=$DIR/cache2 start_mount_at "$URL" "$DIR/second"
+	for n in 1 3 5; do
+		numbered $n $n >>"$MNT/t/documents.jsonl" &
+		numbered $((n + 1)) $((n + 1)) >one.$n
+		cp one.$n "$DIR/second/t/x.append.jsonl" || fail "second mount"
+		wait %% || fail "first mount"
+	done
+	numbered 7 7 >>"$MNT/t/documents.jsonl"
+	expect_text "n" "$(numbers t | sort -n | tr '\n' ' ')" "1 2 3 4 5 6 7 "
+	expect_file "$MNT/t/documents.jsonl" "$THERE/t/documents.jsonl"
+	unmount_both
+}
+
+case_F_what_cannot_be_written_says_so() {
+	mount_both
+	seed t 1
+	echo hello >note.txt
+	expect_refused 'Read-only file system' cp note.txt "$MNT/_storage/"
+	expect_match "last-error" "$(last_error)" 'is elsewhere'
+	echo '{"tables":[],"schemaValidation":true}' >schema.json
+	expect_refused 'Read-only file system' \
+		cp schema.json "$MNT/.convex/schema.json"
+	expect_refused 'Read-only|not permitted' rmdir "$MNT/t"
+	expect_both t 1
+	unmount_both
+}
+
+run_cases "$@"
