@@ -533,7 +533,7 @@ static int compare_rows(const struct commit_rows *rows, struct table_reader *tr,
 {
 	CVX_AUTO(cvx_freep) char *here = malloc(COMPARE_SIZE);
 	CVX_AUTO(cvx_freep) char *buf = malloc(COMPARE_SIZE);
-	const char *there;
+	const char *there = buf;
 	uint64_t off;
 	size_t n;
 	int r;
