@@ -84,6 +84,7 @@ struct http_exchange {
 	/* Loop. */
 	struct lws *wsi; /* NULL: the client has gone */
 	bool headers_sent;
+	bool has_length;      /* the body's was announced */
 	bool body_is_whole;   /* as far as it will come */
 	uint64_t memory_used; /* of the server's */
 	bool is_taken;	      /* from the list of answered ones */
@@ -436,6 +437,7 @@ static int read_body_size(struct http_exchange *x, struct lws *wsi)
 		return -EPROTO; /* HTTP-11: nobody needs it */
 	if (text && !read_size(text, &x->body_size))
 		return -EPROTO;
+	x->has_length = text != NULL;
 	return 0;
 }
 
@@ -624,14 +626,26 @@ static int next_bytes(struct http_exchange *x, size_t *ret_n)
 		       : (*ret_n == n ? 0 : -1);
 }
 
-/* -1: the connection ends. */
+/* Whether what came with a request has more in it, which the library keeps.
+ * Were it a request with a body, it would take the head for the body, and turn
+ * in a circle for ever (libwebsockets 4.1). It tells of all connections at
+ * once; that one ends for another's sake does no harm. */
+static bool may_have_more(struct http_server *server)
+{
+	return lws_service_adjust_timeout(server->context, 1, 0) == 0;
+}
+
+/* -1: the connection ends. Without a length the library would go on to wait
+ * for a body. */
 static int finish_answer(struct connection *c, struct lws *wsi)
 {
 	struct http_exchange *x = CVX_TAKE(c->exchange);
-	bool is_read = x->body_read == x->body_size;
+	struct http_server *server = x->server;
+	bool goes_on = x->body_read == x->body_size &&
+		       (x->has_length || x->method == HTTP_GET);
 
 	exchange_free(x);
-	if (!is_read)
+	if (!goes_on || may_have_more(server))
 		return -1;
 	return lws_http_transaction_completed(wsi) ? -1 : 0;
 }
@@ -986,6 +1000,9 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason,
 		if (c)
 			drop_exchange(c);
 		break;
+	case LWS_CALLBACK_RAW_ADOPT: /* CONNECT: nothing would end it */
+	case LWS_CALLBACK_RAW_RX:
+		return -1;
 	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
 		if (in && strcmp(in, "websocket") == 0)
 			return on_upgrade(server, wsi);

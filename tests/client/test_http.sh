@@ -264,6 +264,36 @@ case_HTTP_crowds_and_giants() {
 	stop_server
 }
 
+# say TEXT: sends it in one piece, and prints what comes until the server hangs
+# up.
+say() {
+	local fd
+	exec {fd}<>"/dev/tcp/127.0.0.1/${URL##*:}"
+	printf '%b' "$1" >piece
+	cat piece >&"$fd"
+	timeout 10 cat <&"$fd" || fail "the connection stays: $1"
+	exec {fd}>&-
+}
+
+# Who sends more before there is an answer gets that one and no other; a body
+# has an announced length, or there is none.
+case_HTTP_requests_ahead_of_answers() {
+	local host=' HTTP/1.1\r\nHost: x\r\n' get post more
+	start_server
+	get="GET /version$host\r\n"
+	post="POST /echo${host}Content-Length: 3\r\n\r\nabc"
+	for more in "$post$post" "$get$post" "$post$get" "$get$get" \
+		"${post}x" "POST /echo$host\r\n$get"; do
+		say "$more" >said
+		[ "$(grep -c '^HTTP/1.1 200' said)" -eq 1 ] ||
+			fail "$more: $(cat said)"
+		expect_call '200 convexfs' call GET /version -m 10
+	done
+	say "CONNECT x:80$host\\r\\n" >said
+	[ ! -s said ] || fail "CONNECT: $(cat said)"
+	stop_server
+}
+
 # The same server in the process of a mount; where it may listen.
 case_serve_in_a_mount() {
 	start_mount -o serve=127.0.0.1:0
