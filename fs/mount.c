@@ -271,6 +271,7 @@ static enum exit_status open_replica(struct mount *m, struct cvx_err *err)
 		.access = &m->source.access,
 		.dir = m->state_dir,
 		.timeout_ms = m->options.timeout_s * 1000,
+		.follow_ms = m->options.cache_ttl_s * 1000,
 	};
 	int r = make_copy_private(m, err);
 

@@ -77,8 +77,10 @@ const struct option_spec option_words[] = {
 	 KIND_SECONDS, GROUP_REMOTE, AT(timeout_s)},
 	{"cache_size", "SIZE", "accepted; means nothing yet", KIND_SIZE,
 	 GROUP_REMOTE, AT(cache_size)},
-	{"cache_ttl", "TIME", "accepted; means nothing yet", KIND_SECONDS,
-	 GROUP_REMOTE, AT(cache_ttl_s)},
+	{"cache_ttl", "TIME",
+	 "look this often for what others have changed, which costs as much "
+	 "as an export (default: only after what is written here)",
+	 KIND_SECONDS, GROUP_REMOTE, AT(cache_ttl_s)},
 	{"env_file", "FILE",
 	 "take the deployment and its key from this file, which only you may "
 	 "read",

@@ -15,7 +15,6 @@
 #define REJECT_LIMIT_DEFAULT ((uint64_t)1 << 30)
 #define CACHE_SIZE_DEFAULT ((uint64_t)1 << 30)
 #define TIMEOUT_DEFAULT_S 60
-#define CACHE_TTL_DEFAULT_S 1
 #define UMASK_DEFAULT 022
 
 void mount_options_init(struct mount_options *o)
@@ -28,7 +27,6 @@ void mount_options_init(struct mount_options *o)
 		.reject_limit = REJECT_LIMIT_DEFAULT,
 		.timeout_s = TIMEOUT_DEFAULT_S,
 		.cache_size = CACHE_SIZE_DEFAULT,
-		.cache_ttl_s = CACHE_TTL_DEFAULT_S,
 	};
 }
 

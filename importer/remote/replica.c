@@ -100,6 +100,54 @@ static int open_copy(struct replica *r, struct cvx_err *err)
 			     : 0;
 }
 
+/* A deployment that is away is told once. */
+static void *follow(void *arg)
+{
+	struct replica *r = arg;
+	struct cvx_err err = CVX_ERR_INIT;
+	bool is_away = false;
+	int result;
+
+	while (halt_sleep(r->stop, r->settings.follow_ms)) {
+		result = replica_refresh(r, r->stop, &err);
+		if (result < 0 && result != -ECANCELED && !is_away)
+			log_warning("%s: the copy is not brought up to date: "
+				    "%s",
+				    r->settings.access->name, err.msg);
+		else if (result == 0 && is_away)
+			log_info("%s: the copy is up to date again",
+				 r->settings.access->name);
+		is_away = result < 0;
+	}
+	return NULL;
+}
+
+static int start_following(struct replica *r, struct cvx_err *err)
+{
+	int result;
+
+	if (r->settings.follow_ms == 0)
+		return 0;
+	result = halt_new(&r->stop, err);
+	if (result < 0)
+		return result;
+	result = pthread_create(&r->follower, NULL, follow, r);
+	if (result == 0)
+		return 0;
+	halt_free(CVX_TAKE(r->stop));
+	return cvx_fail(err, -result, "cannot start a thread: %s",
+			strerror(result));
+}
+
+static void stop_following(struct replica *r)
+{
+	if (!r->stop)
+		return;
+	halt_request(r->stop);
+	(void)pthread_join(r->follower, NULL);
+	halt_free(r->stop);
+}
+
 int replica_open(const struct replica_settings *settings, struct replica **ret,
 		 struct cvx_err *err)
 {
@@ -121,6 +169,8 @@ int replica_open(const struct replica_settings *settings, struct replica **ret,
 		result = open_http(r, err);
 	if (result == 0)
 		result = open_copy(r, err);
+	if (result == 0)
+		result = start_following(r, err);
 	if (result < 0)
 		return result;
 	*ret = CVX_TAKE(r);
@@ -131,6 +181,7 @@ void replica_close(struct replica *r)
 {
 	if (!r)
 		return;
+	stop_following(r);
 	deployment_close(r->copy);
 	deployment_close(r->records);
 	http_free(r->http);

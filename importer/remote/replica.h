@@ -31,6 +31,10 @@ struct replica_settings {
 	const struct remote_access *access; /* outlives the replica */
 	const char *dir;		    /* of the copy; likewise */
 	uint64_t timeout_ms;		    /* F-5; 0: HTTP_IDLE_MS */
+	/* How often the copy follows what others change, in a thread of its
+	 * own; 0: only what is written through the replica. While the
+	 * deployment is away the copy stays as it is, with a warning. */
+	uint64_t follow_ms;
 };
 
 /* Makes the copy, or brings it up to date. */

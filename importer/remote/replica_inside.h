@@ -21,6 +21,9 @@ struct replica {
 	int dir_fd;
 
 	pthread_mutex_t lock; /* held while the copy is brought up to date */
+
+	struct halt *stop; /* of the thread that follows; NULL: there is none */
+	pthread_t follower;
 };
 
 /* Brings the copy up to date: it shows what was there when this was called, or

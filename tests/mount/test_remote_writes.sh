@@ -215,6 +215,20 @@ case_C_two_mounts_of_one_deployment() {
 	unmount_both
 }
 
+case_T2_what_others_change_is_followed() {
+	mount_both -o cache_ttl=1
+	seed t 1
+	numbered 2 2 >>"$THERE/t/documents.jsonl"
+	await 10 is_followed
+	mkdir "$THERE/fresh"
+	await 10 test -d "$MNT/fresh"
+	unmount_both
+}
+
+is_followed() {
+	[ "$(numbers t | tr '\n' ' ')" = "1 2 " ]
+}
+
 case_F_what_cannot_be_written_says_so() {
 	mount_both
 	seed t 1
