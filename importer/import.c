@@ -39,6 +39,8 @@ struct import {
 	/* What the pipeline's rows were made with: set by its plan hook. */
 	struct plan_item item;
 	struct plan_set set; /* of the item */
+	/* That it is made, for the owner, while threads may be making it. */
+	_Atomic bool is_planned;
 	/* The same under the write lock, and whether rows must be made so. */
 	struct plan_item now_item;
 	struct plan_set now;
@@ -87,6 +89,7 @@ static int hook_plan(void *ctx, const struct plan_facts *facts,
 		imp->set = set_of(imp, &imp->item);
 		r = commit_plan(imp->d, &imp->set, err);
 		imp->plan = imp->item.plan;
+		imp->is_planned = true;
 	}
 	if (r < 0)
 		return r;
@@ -189,6 +192,7 @@ uint64_t import_consumed(struct import *imp)
 void import_restart(struct import *imp)
 {
 	pipeline_reset(imp->pipeline);
+	imp->is_planned = false;
 }
 
 void import_cancel(struct import *imp)
@@ -318,7 +322,7 @@ static int forget_old_schema(struct import *imp, struct cvx_err *err)
 	bool changed = false;
 	int r = 0;
 
-	if (imp->set.count == 0)
+	if (!imp->is_planned)
 		return 0;
 	r = commit_check_schemas(imp->d, &imp->set, &changed, err);
 	if (r < 0 || !changed)
@@ -326,7 +330,7 @@ static int forget_old_schema(struct import *imp, struct cvx_err *err)
 	commit_rows_fini(&imp->rows);
 	imp->was_previewed = false;
 	imp->refusal = (struct cvx_err)CVX_ERR_INIT;
-	pipeline_reset(imp->pipeline);
+	import_restart(imp);
 	return 0;
 }
 
