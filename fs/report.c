@@ -14,6 +14,7 @@
 #include "fs/text.h"
 #include "fs/tree.h"
 #include "importer/deployment.h"
+#include "importer/intake.h"
 
 #define RECORDED_MAX ((size_t)1 << 20)
 #define FAILURE_MAX (TREE_PATH_MAX + CVX_ERR_MSG_SIZE + 8)
@@ -224,7 +225,9 @@ void report_import(struct report *r, const char *path,
 
 	if (err->code) {
 		print_path(path, err->msg, start);
-		log_error("%s: not imported: %s", path, err->msg);
+		log_error("%s: %s%s", path,
+			  intake_is_unknown(err) ? "" : "not imported: ",
+			  err->msg);
 		if (text)
 			set_failure(r, path, text, text_size);
 		else

@@ -646,6 +646,7 @@ int http_perform_repeated(struct http *h, const struct http_call *call,
 			  bool ambiguous, struct http_answer *ret,
 			  struct cvx_err *err)
 {
+	bool may_have_arrived = false;
 	unsigned number;
 	int r;
 
@@ -653,6 +654,8 @@ int http_perform_repeated(struct http *h, const struct http_call *call,
 		if (call->begin)
 			call->begin(call->ctx);
 		r = http_perform(h, call, ret, err);
+		ret->may_have_arrived = may_have_arrived;
+		may_have_arrived |= ret->outcome == HTTP_AMBIGUOUS;
 		if (r == 0 || (ret->outcome != HTTP_NOT_SENT &&
 			       !(ambiguous && ret->outcome == HTTP_AMBIGUOUS)))
 			return r;

@@ -81,6 +81,8 @@ struct http_call {
 
 struct http_answer {
 	enum http_outcome outcome;
+	/* http_perform_repeated(): an earlier request was HTTP_AMBIGUOUS. */
+	bool may_have_arrived;
 	int status; /* 0: none came */
 	struct cvx_buf body;
 	char code[64]; /* of an error that the deployment explained; or "" */

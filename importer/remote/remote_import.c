@@ -522,9 +522,10 @@ static int perform(struct remote_import *imp, struct cvx_err *err)
 	imp->was_performed = true;
 	r = post(imp, "/api/perform_import", body, imp->halt, true, &answer,
 		 err);
-	if (r < 0 && (answer.outcome == HTTP_NOT_SENT ||
-		      answer.outcome == HTTP_REFUSED ||
-		      answer.outcome == HTTP_NOT_FOUND))
+	if (r < 0 && !answer.may_have_arrived &&
+	    (answer.outcome == HTTP_NOT_SENT ||
+	     answer.outcome == HTTP_REFUSED ||
+	     answer.outcome == HTTP_NOT_FOUND))
 		imp->was_performed = false;
 	http_answer_fini(&answer);
 	return r;

@@ -302,6 +302,16 @@ static int send(struct remote_intake *in, uint64_t size, uint64_t *ret_count,
 		     : remote_import_commit(in->import, size, ret_count, err);
 }
 
+/* Whether the deployment may show something else than before. */
+static bool may_have_changed(const struct remote_intake *in,
+			     const struct cvx_err *why)
+{
+	if (why->code == 0 || intake_is_unknown(why))
+		return true;
+	return in->target.rows.mode == IMPORT_APPEND && in->import &&
+	       remote_import_id(in->import);
+}
+
 /* Shows what came of it. What the deployment has taken stands there, whether
  * the copy follows or not. */
 static void show_outcome(struct remote_intake *in, const struct cvx_err *why)
@@ -309,8 +319,7 @@ static void show_outcome(struct remote_intake *in, const struct cvx_err *why)
 	const struct halt *halt = halt_is_requested(in->halt) ? NULL : in->halt;
 	struct cvx_err err = CVX_ERR_INIT;
 
-	if (why->code < 0 && !intake_is_unknown(why) &&
-	    in->target.rows.mode != IMPORT_APPEND)
+	if (!may_have_changed(in, why))
 		return;
 	if (replica_refresh(in->replica, halt, &err) < 0)
 		log_warning("%s: the copy does not show it yet: %s", in->path,

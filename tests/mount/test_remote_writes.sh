@@ -215,6 +215,81 @@ case_C_two_mounts_of_one_deployment() {
 	unmount_both
 }
 
+# Whoever waits for a deployment that does not answer can stop waiting.
+case_F5_interrupted_while_the_deployment_is_silent() {
+	local writer way
+	mount_both
+	seed t 1 2
+	numbered 7 7 >one
+	for way in documents.jsonl x.append.jsonl; do
+		mark
+		kill -STOP "$SERVER"
+		env --default-signal cp one "$MNT/t/$way" &
+		writer=$!
+		await 10 is_importing
+		kill -INT $writer
+		! wait $writer || fail "cp did not fail"
+		kill -CONT "$SERVER"
+		expect_both t 1 2
+		expect_imports 1 failed
+	done
+	unmount_both
+}
+
+is_importing() {
+	grep -q '"state":"in_progress"' "$MNT/.convex/imports.jsonl"
+}
+
+# A way to the server that breaks for good once an import is confirmed.
+start_breaking_proxy() {
+	"$PYTHON" - "${URL#http://}" >port 2>/dev/null <<'END' &
+import http.client, http.server, os, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def forward(self):
+        size = int(self.headers.get("Content-Length", 0))
+        c = http.client.HTTPConnection(sys.argv[1])
+        c.request(self.command, self.path, self.rfile.read(size), self.headers)
+        answer = c.getresponse()
+        body = answer.read()
+        if self.path == "/api/perform_import":
+            os._exit(0)
+        self.send_response(answer.status)
+        for key, value in answer.getheaders():
+            if key.lower() not in ("transfer-encoding", "connection"):
+                if key.lower() != "content-length":
+                    self.send_header(key, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    do_GET = do_POST = do_PUT = forward
+s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print(s.server_port, flush=True)
+s.serve_forever()
+END
+	await 10 test -s port
+}
+
+case_F_an_outcome_that_is_not_known_is_called_so() {
+	mount_both
+	seed t 1 2
+	start_breaking_proxy
+	start_mount_at "http://127.0.0.1:$(cat port)" "$DIR/through" -o timeout=1
+	numbered 7 7 >one
+	expect_refused 'Input/output error' \
+		cp one "$DIR/through/t/documents.jsonl"
+	expect_match "error" "$(cat "$DIR/through/t/documents.jsonl.error")" \
+		'^It is not known whether t/documents.jsonl was imported'
+	expect_match "record" "$(tail -n 1 "$DIR/through/.convex/imports.jsonl")" \
+		'"code":"OutcomeUnknown"'
+	expect_file "$DIR/through/t/documents.jsonl.rejected" one
+	await 10 is_seven "$THERE/t/documents.jsonl"
+	unmount_both
+}
+
+is_seven() {
+	grep -q '"n":7.0' "$1"
+}
+
 case_T2_what_others_change_is_followed() {
 	mount_both -o cache_ttl=1
 	seed t 1
