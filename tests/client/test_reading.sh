@@ -149,6 +149,12 @@ case_DAT1_cursors_stay_good() {
 		"{\"path\":\"_system/cli/tableData\",\"args\":{\"table\":\"t\",
 		\"order\":\"desc\",\"paginationOpts\":{\"numItems\":2,
 		\"cursor\":$next}}}"
+	for args in "${next%?\"}\"" "${next%\"}0\""; do
+		expect_call '200.*InvalidCursor' post /api/query \
+			"{\"path\":\"_system/cli/tableData\",\"args\":{
+			\"table\":\"t\",\"order\":\"asc\",\"paginationOpts\":{
+			\"numItems\":2,\"cursor\":$args}}}"
+	done
 	expect_call '200.*numItems' post /api/query \
 		'{"path":"_system/cli/tableData","args":{"table":"t",
 		"order":"desc","paginationOpts":{"numItems":0,"cursor":null}}}'
