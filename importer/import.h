@@ -14,7 +14,7 @@
  * A commit that fails leaves the table exactly as before (F-1) and records the
  * import as failed; its text lists up to 10 places (import_print_error).
  *
- * Memory:  a few blocks of 1 MiB for each worker, FORMAT_ROW_MAX for long
+ * Memory:  a few blocks of 256 KiB for each worker, FORMAT_ROW_MAX for long
  *          rows, 24 bytes a row where ids are given.
  * Threads: calls are the owner's to serialise, but for import_cancel,
  *          import_get_progress and import_check, which any thread may call
