@@ -239,14 +239,6 @@ struct node *nodes_find(struct nodes *ns, uint64_t number)
 	return n;
 }
 
-struct node *node_ref(struct nodes *ns, struct node *n)
-{
-	pthread_mutex_lock(&ns->lock);
-	n->refs++;
-	pthread_mutex_unlock(&ns->lock);
-	return n;
-}
-
 void node_unref(struct nodes *ns, struct node *n)
 {
 	struct node *gone;

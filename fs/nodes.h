@@ -82,7 +82,6 @@ int nodes_look_up(struct nodes *ns, const struct node_key *key,
 /* A node by the kernel's number, with one more reference; NULL if unknown. */
 struct node *nodes_find(struct nodes *ns, uint64_t number);
 
-struct node *node_ref(struct nodes *ns, struct node *n);
 void node_unref(struct nodes *ns, struct node *n);
 void nodes_forget(struct nodes *ns, uint64_t number, uint64_t lookups);
 

@@ -198,11 +198,6 @@ const char *context_nan(const struct context *c)
 	return node(c)->child->valuestring;
 }
 
-size_t context_size(const struct context *c)
-{
-	return (size_t)cJSON_GetArraySize(node(c));
-}
-
 const struct context *context_first(const struct context *c)
 {
 	return c ? context(node(c)->child) : NULL;

@@ -45,9 +45,8 @@ enum context_kind context_kind(const struct context *c);
 /* The base64 of a CONTEXT_NAN. */
 const char *context_nan(const struct context *c);
 
-/* Of an array, the number of elements, and one after the other; first: of
- * NULL. Of an object, the field's context, NULL if there is none. */
-size_t context_size(const struct context *c);
+/* Of an array, the elements one after the other; first: of NULL. Of an object,
+ * the field's context, NULL if there is none. */
 const struct context *context_first(const struct context *c);
 const struct context *context_next(const struct context *element);
 const struct context *context_field(const struct context *c, const char *name);

@@ -53,11 +53,6 @@ struct request {
 	bool body_too_large;
 };
 
-const char *http_get_origin(const struct http *h)
-{
-	return h->origin;
-}
-
 static void *memory(void *p, bool *failed)
 {
 	*failed |= p == NULL;

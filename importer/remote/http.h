@@ -100,9 +100,6 @@ void http_free(struct http *h);
  * free(). A path or query of the URL is dropped (URL-2). */
 int http_origin(const char *url, char **ret, struct cvx_err *err);
 
-/* As long as h. */
-const char *http_get_origin(const struct http *h);
-
 /*
  * One request. 0 for status 2xx. *ret is filled in any case; end it with
  * http_answer_fini().
