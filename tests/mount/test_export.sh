@@ -43,9 +43,20 @@ start_other() {
 	start_mount_at "$DIR/other-state" "$DIR/other"
 }
 
+# expect_same_archive ZIP OTHER: entries, their lengths and checksums. How well
+# they are packed is the library's choice, which isa-l does not always make the
+# same way.
+expect_same_archive() {
+	local listing='/ Defl:| Stored/ { print $1, $7, $8 }'
+	unzip -tq "$1"
+	expect_text "entries of $1" "$(unzip -v "$1" | awk "$listing")" \
+		"$(unzip -v "$2" | awk "$listing")"
+	expect_text "entries" "$(unzip -v "$1" | awk "$listing" | wc -l)" 4
+}
+
 # prove_program COMMAND...: called with the source and the destination.
 prove_program() {
-	need unzip cmp
+	need unzip
 	start_mount
 	make_rows 1 3000 >good.jsonl
 	mkdir "$MNT/t"
@@ -53,7 +64,7 @@ prove_program() {
 	cp "$SNAPSHOT" first.zip
 	unzip -tq first.zip
 	expect_status 0 "$@" "$SNAPSHOT" got.zip
-	expect_file got.zip first.zip # the same moment, the same bytes
+	expect_same_archive got.zip first.zip # of the same moment
 	echo '{"n":3001}' >>"$MNT/t/documents.jsonl"
 	expect_status 0 "$@" "$SNAPSHOT" got.zip
 	unzip -p got.zip t/documents.jsonl >got
@@ -69,10 +80,13 @@ run_redirection() {
 	cat <"$1" >"$2"
 }
 
+# As long as an archive is open, all who open it get that one.
 run_sha256sum() {
 	local sum
+	exec 3<"$1"
 	sum=$(sha256sum <"$1")
 	cp "$1" "$2"
+	exec 3<&-
 	expect_text "sum" "$(sha256sum <"$2")" "$sum"
 }
 
@@ -113,9 +127,11 @@ run_node() {
 	node -e '
 const fs = require("fs");
 const [from, to] = process.argv.slice(1);
+const fd = fs.openSync(from); // for as long, it is one archive
 const data = fs.readFileSync(from);
 fs.createReadStream(from).pipe(fs.createWriteStream(to)).on("finish", () => {
 	if (!fs.readFileSync(to).equals(data)) process.exit(1);
+	fs.closeSync(fd);
 });' "$1" "$2"
 }
 
@@ -368,7 +384,7 @@ case_T4_archives_can_only_be_read() {
 	expect_refused 'not permitted' rm -f "$SNAPSHOT"
 	expect_refused 'not permitted' mv out.zip "$SNAPSHOT"
 	cp "$SNAPSHOT" again.zip
-	expect_file again.zip out.zip
+	expect_same_archive again.zip out.zip
 }
 
 is_all_dropped() {
