@@ -19,6 +19,7 @@
 #include "fs/stage-private.h"
 #include "fs/store.h"
 #include "fs/text.h"
+#include "importer/changes.h"
 #include "importer/deployment.h"
 #include "importer/deployment_schema.h"
 #include "importer/intake.h"
@@ -124,12 +125,13 @@ static int import(struct stage *s, struct cvx_err *err)
 static int register_tables(struct stage *s, struct cvx_err *err)
 {
 	CVX_AUTO(cvx_buf_fini) struct cvx_buf text;
+	const struct changes *changes = s->env->changes;
 	int r = stage_read_all(s, REGISTRY_MAX, &text, err);
 
 	return r < 0 ? r
-		     : deployment_register_tables(s->env->deployment,
-						  s->place.component, text.data,
-						  text.size, err);
+		     : changes->ops->register_tables(changes->ctx,
+						     s->place.component,
+						     text.data, text.size, err);
 }
 
 /* W-8: the schema that was opened must be there still. */
@@ -161,15 +163,16 @@ static int check_schema_base(struct stage *s, struct cvx_err *err)
 static int set_schema(struct stage *s, struct cvx_err *err)
 {
 	CVX_AUTO(cvx_buf_fini) struct cvx_buf text;
+	const struct changes *changes = s->env->changes;
 	int r = stage_read_all(s, DEPLOYMENT_SCHEMA_MAX + 1, &text, err);
 
 	if (r == 0)
 		r = check_schema_base(s, err);
 	if (r < 0)
 		return r;
-	return deployment_set_schema(s->env->deployment, s->place.component,
-				     text.size > 0 ? text.data : "", text.size,
-				     err);
+	return changes->ops->set_schema(changes->ctx, s->place.component,
+					text.size > 0 ? text.data : "",
+					text.size, err);
 }
 
 /* import.md 6.6: of all shapes, only the marker of today's exports. */
@@ -347,10 +350,10 @@ static void keep_reject(struct commits *c, struct stage *s,
 static void record_failure(struct stage *s, const struct cvx_err *why)
 {
 	const struct intake_target target = stage_intake_target(s);
-	const struct intakes *intakes = s->env->intakes;
+	const struct changes *changes = s->env->changes;
 
 	if (tree_is_import(s->place.kind) || target.is_archive)
-		intakes->record_failure(intakes->ctx, &target, why);
+		changes->ops->record_failure(changes->ctx, &target, why);
 }
 
 /* What failed is kept, and told; the import's own record is made already, if

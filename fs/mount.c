@@ -26,8 +26,8 @@
 #include "fs/paths.h"
 #include "fs/session.h"
 #include "fs/source.h"
+#include "importer/changes.h"
 #include "importer/deployment.h"
-#include "importer/intake.h"
 #include "importer/remote/replica.h"
 #include "importer/server/server.h"
 
@@ -47,7 +47,7 @@ struct mount {
 	struct daemon_link link;
 	struct deployment *deployment;
 	struct replica *replica; /* of a deployment elsewhere, or NULL */
-	struct intakes intakes;
+	struct changes changes;
 	struct rejects *rejects;
 	int spool_dir_fd;
 };
@@ -281,7 +281,7 @@ static enum exit_status open_replica(struct mount *m, struct cvx_err *err)
 	if (r < 0)
 		return source_exit_status(r);
 	m->deployment = replica_deployment(m->replica);
-	m->intakes = replica_intakes(m->replica);
+	m->changes = replica_changes(m->replica);
 	return EXIT_STATUS_DONE;
 }
 
@@ -300,7 +300,7 @@ static enum exit_status open_embedded(struct mount *m, struct cvx_err *err)
 						    "only: -o ro");
 	if (r < 0)
 		return EXIT_STATUS_LOCAL_TROUBLE;
-	m->intakes = deployment_intakes(m->deployment);
+	m->changes = deployment_changes(m->deployment);
 	return EXIT_STATUS_DONE;
 }
 
@@ -325,7 +325,7 @@ static int open_session(struct mount *m, const struct option_texts *texts,
 	const struct session_settings settings = {
 		.mountpoint = m->mountpoint,
 		.deployment = m->deployment,
-		.intakes = &m->intakes,
+		.changes = &m->changes,
 		.component = o->component ? o->component : "",
 		.rejects = m->rejects,
 		.spool_dir_fd = m->spool_dir_fd,

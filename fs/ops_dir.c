@@ -11,8 +11,7 @@
 #include "cache/base/err.h"
 #include "cache/base/log.h"
 #include "fs/listing.h"
-#include "importer/deployment.h"
-#include "importer/intake.h"
+#include "importer/changes.h"
 
 /* What libfuse itself gives for a number that is not known: 0 would be taken
  * for a removed entry. */
@@ -105,20 +104,21 @@ static int make_component(struct session *s, const struct tree_place *place,
 			  const char *name, struct cvx_err *err)
 {
 	char path[TREE_PATH_MAX + 1];
+	const struct changes *changes = s->settings.changes;
 	int r = tree_join(path, place->component, name);
 
 	if (r < 0)
 		return cvx_fail(err, r, "the path is too long");
-	return deployment_create_component(s->settings.deployment, path, err);
+	return changes->ops->create_component(changes->ctx, path, err);
 }
 
 static int make_table(struct session *s, const struct tree_place *place,
 		      struct cvx_err *err)
 {
-	const struct intakes *intakes = s->settings.intakes;
+	const struct changes *changes = s->settings.changes;
 
-	return intakes->make_table(intakes->ctx, place->component, place->table,
-				   err);
+	return changes->ops->create_table(changes->ctx, place->component,
+					  place->table, err);
 }
 
 static int make_place(struct session *s, const struct tree_place *place,
@@ -203,18 +203,20 @@ static int check_removal(struct session *s, const char *what, const char *path,
 static int remove_table(struct session *s, const struct tree_place *place,
 			const char *path, struct cvx_err *err)
 {
+	const struct changes *changes = s->settings.changes;
 	int r = check_removal(s, "table", path, err);
 
 	if (r < 0)
 		return r;
-	return deployment_delete_table(s->settings.deployment, place->component,
-				       place->table, err);
+	return changes->ops->delete_table(changes->ctx, place->component,
+					  place->table, err);
 }
 
 static int remove_component(struct session *s, const struct tree_place *place,
 			    const char *name, const char *path,
 			    struct cvx_err *err)
 {
+	const struct changes *changes = s->settings.changes;
 	char component[TREE_PATH_MAX + 1];
 	int r = check_removal(s, "component", path, err);
 
@@ -222,8 +224,7 @@ static int remove_component(struct session *s, const struct tree_place *place,
 		return r;
 	if (tree_join(component, place->component, name) < 0)
 		return cvx_fail(err, -ENAMETOOLONG, "the path is too long");
-	return deployment_delete_component(s->settings.deployment, component,
-					   err);
+	return changes->ops->delete_component(changes->ctx, component, err);
 }
 
 static int remove_folder(struct session *s, const struct node *dir,

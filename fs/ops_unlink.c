@@ -22,7 +22,7 @@
 #include "cache/base/log.h"
 #include "cache/rejects.h"
 #include "fs/process.h"
-#include "importer/stored_file.h"
+#include "importer/changes.h"
 
 /*
  * Unlink an existing file, then make it with O_CREAT. Those that may also
@@ -142,6 +142,8 @@ static int remove_served(struct session *s, const struct name_end *e,
 			 const struct tree_place *place, pid_t tid,
 			 struct cvx_err *err)
 {
+	const struct changes *changes = s->settings.changes;
+
 	if (place->kind == TREE_REJECTED || place->kind == TREE_ERROR)
 		return unlink_reject(s, place->kind, e->path, err);
 	if (!tree_is_target(place->kind))
@@ -158,9 +160,8 @@ static int remove_served(struct session *s, const struct name_end *e,
 	if (place->kind == TREE_DOCUMENTS || place->kind == TREE_SCHEMA)
 		return commit_empty(s->commits, place, e->path, err);
 	if (place->kind == TREE_FILE)
-		return deployment_delete_stored_file(s->settings.deployment,
-						     place->component,
-						     place->id, err);
+		return changes->ops->delete_file(changes->ctx, place->component,
+						 place->id, err);
 	return 0; /* it goes with its folder */
 }
 
@@ -169,13 +170,14 @@ static int remove_served(struct session *s, const struct name_end *e,
 static int remove_ghost(struct session *s, const struct name_end *e,
 			const struct name *ghost, struct cvx_err *err)
 {
+	const struct changes *changes = s->settings.changes;
 	int r = 0;
 
 	(void)names_remove(s->names, e->path, NULL);
 	if (ghost->stored_id[0] && ghost->size == 0)
-		r = deployment_delete_stored_file(s->settings.deployment,
-						  e->dir->place.component,
-						  ghost->stored_id, err);
+		r = changes->ops->delete_file(changes->ctx,
+					      e->dir->place.component,
+					      ghost->stored_id, err);
 	return r == -ENOENT ? 0 : r; /* someone else has deleted it */
 }
 

@@ -40,7 +40,7 @@ static int make_parts(struct session *s, struct cvx_err *err)
 
 	s->stage_env = (struct stage_env){
 		.deployment = set->deployment,
-		.intakes = set->intakes,
+		.changes = set->changes,
 		.spool_dir_fd = set->spool_dir_fd,
 		.mode = set->mode,
 	};

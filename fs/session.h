@@ -21,15 +21,15 @@
 
 struct cvx_err;
 struct deployment;
-struct intakes;
+struct changes;
 struct rejects;
 struct session;
 
 struct session_settings {
 	const char *mountpoint;
 	struct deployment *deployment; /* the caller's, outlives the session */
-	const struct intakes
-		*intakes;	 /* likewise; what is written goes there */
+	const struct changes
+		*changes;	 /* likewise; what is written goes there */
 	const char *component;	 /* shown at the root of the mount */
 	struct rejects *rejects; /* the caller's */
 	int spool_dir_fd;	 /* the caller's; staged bytes go there */

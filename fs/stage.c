@@ -12,6 +12,7 @@
 #include "cache/spool.h"
 #include "fs/stage-private.h"
 #include "fs/text.h"
+#include "importer/changes.h"
 #include "importer/deployment.h"
 #include "importer/intake.h"
 
@@ -281,12 +282,13 @@ int stage_need_intake(struct stage *s, struct cvx_err *err)
 {
 	const struct intake_target target = stage_intake_target(s);
 	const struct import_source source = {.ctx = s, .read = read_source};
-	const struct intakes *intakes = s->env->intakes;
+	const struct changes *changes = s->env->changes;
 	int r;
 
 	if (s->intake)
 		return 0;
-	r = intakes->begin(intakes->ctx, &target, &source, &s->intake, err);
+	r = changes->ops->begin_intake(changes->ctx, &target, &source,
+				       &s->intake, err);
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&s->cancel_lock);

@@ -31,7 +31,7 @@
 
 struct cvx_err;
 struct deployment;
-struct intakes;
+struct changes;
 struct stage;
 struct table_reader;
 struct text;
@@ -39,7 +39,7 @@ struct text;
 /* What all stages of a mount share. */
 struct stage_env {
 	struct deployment *deployment; /* read from, and what no intake does */
-	const struct intakes *intakes;
+	const struct changes *changes;
 	int spool_dir_fd;
 	enum import_mode mode; /* M-4 */
 };

@@ -10,6 +10,7 @@
 #include "fs/stage-private.h"
 #include "fs/stored.h"
 #include "importer/archive/storage_rows.h"
+#include "importer/changes.h"
 #include "importer/stored_file.h"
 
 /* A row has some 250 bytes. */
@@ -67,6 +68,7 @@ static int open_bytes(struct stage *s, int *ret_fd, struct cvx_err *err)
 static int store_upload(struct stage *s, struct cvx_err *err)
 {
 	CVX_AUTO(cvx_freep) char *type = NULL;
+	const struct changes *changes = s->env->changes;
 	char id[ID_TEXT_MAX + 1];
 	int fd;
 	int r = copy_type(s, &type, err);
@@ -74,9 +76,9 @@ static int store_upload(struct stage *s, struct cvx_err *err)
 	if (r == 0)
 		r = open_bytes(s, &fd, err);
 	if (r == 0)
-		r = deployment_store_file(s->env->deployment,
-					  s->place.component, type, fd,
-					  spool_size(s->spool), id, err);
+		r = changes->ops->store_file(changes->ctx, s->place.component,
+					     type, fd, spool_size(s->spool), id,
+					     err);
 	if (r == 0)
 		note_stored(s, id);
 	return r;
@@ -100,6 +102,7 @@ static int store_by_id(struct stage *s, struct expected *e, struct cvx_err *err)
 {
 	CVX_AUTO(storage_row_fini) struct storage_row row = {.number = 0};
 	CVX_AUTO(cvx_freep) char *type = NULL;
+	const struct changes *changes = s->env->changes;
 	struct storage_row told;
 	int r = copy_type(s, &type, err), fd;
 
@@ -115,9 +118,9 @@ static int store_by_id(struct stage *s, struct expected *e, struct cvx_err *err)
 	if (r >= 0)
 		r = open_bytes(s, &fd, err);
 	if (r == 0)
-		r = deployment_restore_stored_file(s->env->deployment,
-						   s->place.component, &row, fd,
-						   spool_size(s->spool), err);
+		r = changes->ops->restore_file(changes->ctx, s->place.component,
+					       &row, fd, spool_size(s->spool),
+					       err);
 	if (r == 0)
 		note_stored(s, s->place.id);
 	return r;
@@ -127,14 +130,15 @@ static int take_list(struct stage *s, struct expected *e, struct cvx_err *err)
 {
 	CVX_AUTO(cvx_buf_fini) struct cvx_buf text = CVX_BUF_INIT(LIST_MAX);
 	CVX_AUTO(storage_rows_fini) struct storage_rows rows = {NULL, 0};
+	const struct changes *changes = s->env->changes;
 	int r = stage_read_all(s, LIST_MAX, &text, err);
 
 	if (r == 0)
 		r = storage_rows_read(text.data, text.size, &rows, err);
 	if (r == 0)
-		r = deployment_describe_stored_files(
-			s->env->deployment, s->place.component, rows.list,
-			rows.count, err);
+		r = changes->ops->describe_files(changes->ctx,
+						 s->place.component, rows.list,
+						 rows.count, err);
 	return r < 0 ? r : expected_put(e, s->place.component, &rows, err);
 }
 
@@ -151,9 +155,10 @@ int store_retype(const struct stage_env *env, const char *component,
 		 const char *id, const char *content_type, struct cvx_err *err)
 {
 	CVX_AUTO(storage_row_fini) struct storage_row row = {.number = 0};
+	const struct changes *changes = env->changes;
 	int r = make_row(id, content_type, &row, err);
 
 	return r < 0 ? r
-		     : deployment_describe_stored_files(
-			       env->deployment, component, &row, 1, err);
+		     : changes->ops->describe_files(changes->ctx, component,
+						    &row, 1, err);
 }

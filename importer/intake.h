@@ -3,7 +3,7 @@
  * into many; as import.h and restore.h do it for a deployment on this machine,
  * or as another kind does it for its own.
  *
- *   intakes.begin -> intake_available* -> intake_commit -> intake_free
+ *   changes_begin_intake -> intake_available* -> intake_commit -> intake_free
  *
  * The bytes stay with the caller and are read through a source. A commit that
  * fails is in the list of imports.
@@ -62,23 +62,5 @@ int intake_print_error(struct intake *in, struct cvx_buf *out);
 #define INTAKE_UNKNOWN "OutcomeUnknown"
 
 bool intake_is_unknown(const struct cvx_err *why);
-
-/* What takes files in for one deployment. */
-struct intakes {
-	/* Copies target and source. */
-	int (*begin)(void *ctx, const struct intake_target *target,
-		     const struct import_source *source, struct intake **ret,
-		     struct cvx_err *err);
-	/* Records a file that failed before its intake could begin. */
-	void (*record_failure)(void *ctx, const struct intake_target *target,
-			       const struct cvx_err *cause);
-	/* As deployment_create_table(). */
-	int (*make_table)(void *ctx, const char *component, const char *table,
-			  struct cvx_err *err);
-	void *ctx;
-};
-
-/* Of a deployment on this machine, as long as it is open. */
-struct intakes deployment_intakes(struct deployment *d);
 
 #endif

@@ -10,6 +10,7 @@
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "cache/base/log.h"
+#include "importer/changes.h"
 #include "importer/deployment.h"
 #include "importer/remote/halt.h"
 #include "importer/remote/http.h"
@@ -195,12 +196,7 @@ struct deployment *replica_deployment(const struct replica *r)
 	return r->copy;
 }
 
-struct intakes replica_intakes(struct replica *r)
+struct changes replica_changes(struct replica *r)
 {
-	return (struct intakes){
-		.begin = remote_intake_begin,
-		.record_failure = remote_intake_record_failure,
-		.make_table = remote_intake_make_table,
-		.ctx = r,
-	};
+	return (struct changes){&remote_change_ops, r};
 }

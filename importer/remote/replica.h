@@ -20,7 +20,7 @@
 
 #include <stdint.h>
 
-#include "importer/intake.h"
+#include "importer/changes.h"
 
 struct cvx_err;
 struct deployment;
@@ -46,6 +46,6 @@ void replica_close(struct replica *r);
 
 /* The copy, to read from; both live as long as the replica. */
 struct deployment *replica_deployment(const struct replica *r);
-struct intakes replica_intakes(struct replica *r);
+struct changes replica_changes(struct replica *r);
 
 #endif

@@ -31,6 +31,8 @@ struct replica {
 int replica_refresh(struct replica *r, const struct halt *halt,
 		    struct cvx_err *err);
 
+extern const struct change_ops remote_change_ops;
+
 int remote_intake_begin(void *ctx, const struct intake_target *target,
 			const struct import_source *source, struct intake **ret,
 			struct cvx_err *err);
