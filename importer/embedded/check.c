@@ -19,6 +19,7 @@
 #include "importer/embedded/check_runs.h"
 #include "importer/embedded/duplicates.h"
 #include "importer/embedded/embedded.h"
+#include "importer/embedded/segments.h"
 #include "importer/embedded/sql.h"
 #include "importer/embedded/tables.h"
 #include "importer/value/document.h"

@@ -12,9 +12,10 @@
 #include "cache/base/err.h"
 #include "cache/base/file.h"
 #include "cache/catalog.h"
+#include "importer/embedded/component_rows.h"
 #include "importer/embedded/embedded.h"
 #include "importer/embedded/files.h"
-#include "importer/embedded/tables.h"
+#include "importer/embedded/table_numbers.h"
 #include "importer/value/mime.h"
 #include "importer/value/sha256.h"
 

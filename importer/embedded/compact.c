@@ -11,9 +11,11 @@
 #include "cache/base/log.h"
 #include "cache/catalog.h"
 #include "importer/embedded/commit.h"
+#include "importer/embedded/counters.h"
 #include "importer/embedded/duplicates.h"
 #include "importer/embedded/embedded.h"
 #include "importer/embedded/publish.h"
+#include "importer/embedded/segments.h"
 #include "importer/embedded/tables.h"
 
 #define COPY_SIZE ((size_t)1 << 20)

@@ -8,10 +8,10 @@
 #include "cache/base/err.h"
 #include "cache/catalog.h"
 #include "importer/deployment.h"
+#include "importer/embedded/component_rows.h"
 #include "importer/embedded/embedded.h"
 #include "importer/embedded/files.h"
 #include "importer/embedded/sql.h"
-#include "importer/embedded/tables.h"
 #include "importer/value/refusal.h"
 
 static bool is_below(const char *path, const char *parent)

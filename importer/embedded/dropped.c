@@ -10,6 +10,7 @@
 #include "importer/archive/contents.h"
 #include "importer/embedded/publish.h"
 #include "importer/embedded/runs.h"
+#include "importer/embedded/segments.h"
 #include "importer/embedded/sql.h"
 #include "importer/embedded/tables.h"
 #include "importer/import.h"

@@ -7,7 +7,6 @@
 #include "cache/base/err.h"
 #include "importer/embedded/commit.h"
 #include "importer/embedded/embedded.h"
-#include "importer/embedded/tables.h"
 
 /* Keeps the list in the order of the file; what stands behind the first few
  * is only counted. */

@@ -11,6 +11,7 @@
 
 #include "cache/segment.h"
 #include "importer/embedded/lines.h"
+#include "importer/embedded/segments.h"
 #include "importer/format/format.h"
 #include "importer/value/id.h"
 

@@ -6,10 +6,11 @@
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "cache/catalog.h"
+#include "importer/embedded/component_rows.h"
+#include "importer/embedded/counters.h"
 #include "importer/embedded/embedded.h"
 #include "importer/embedded/files_stage.h"
 #include "importer/embedded/publish.h"
-#include "importer/embedded/tables.h"
 #include "importer/value/refusal.h"
 
 void files_change_fini(struct files_change *change)

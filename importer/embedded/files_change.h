@@ -16,8 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "importer/embedded/counters.h"
 #include "importer/embedded/files.h"
-#include "importer/embedded/tables.h"
 
 struct catalog;
 struct cvx_err;

@@ -16,6 +16,7 @@
 #include "importer/embedded/order_merge.h"
 #include "importer/embedded/runs.h"
 #include "importer/embedded/schemas.h"
+#include "importer/embedded/segments.h"
 #include "importer/embedded/tables.h"
 #include "importer/schema/schema.h"
 

@@ -7,9 +7,10 @@
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "cache/catalog.h"
+#include "importer/embedded/component_rows.h"
 #include "importer/embedded/files.h"
 #include "importer/embedded/sql.h"
-#include "importer/embedded/tables.h"
+#include "importer/embedded/table_numbers.h"
 
 void numbers_init(struct numbers *n, const char *component)
 {

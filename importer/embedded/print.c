@@ -12,10 +12,10 @@
 #include "cache/base/err.h"
 #include "cache/catalog.h"
 #include "importer/deployment.h"
+#include "importer/embedded/component_rows.h"
 #include "importer/embedded/embedded.h"
 #include "importer/embedded/json.h"
 #include "importer/embedded/sql.h"
-#include "importer/embedded/tables.h"
 
 static int fail_append(int r, struct cvx_err *err)
 {

@@ -9,8 +9,8 @@
 #include "cache/base/err.h"
 #include "cache/base/file.h"
 #include "importer/embedded/commit.h"
+#include "importer/embedded/counters.h"
 #include "importer/embedded/embedded.h"
-#include "importer/embedded/tables.h"
 
 /* Numbers that leftovers of failed commits may occupy in a row. */
 #define NUMBER_TRIES 100000

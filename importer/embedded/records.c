@@ -15,7 +15,6 @@
 #include "importer/embedded/jobs.h"
 #include "importer/embedded/json.h"
 #include "importer/embedded/sql.h"
-#include "importer/embedded/tables.h"
 #include "importer/import.h"
 
 const char *import_mode_name(enum import_mode mode)

@@ -8,8 +8,11 @@
 #include "cache/base/err.h"
 #include "importer/archive/tables_list.h"
 #include "importer/deployment.h"
+#include "importer/embedded/component_rows.h"
+#include "importer/embedded/counters.h"
 #include "importer/embedded/embedded.h"
 #include "importer/embedded/outlook.h"
+#include "importer/embedded/table_numbers.h"
 #include "importer/embedded/tables.h"
 #include "importer/value/refusal.h"
 

@@ -15,7 +15,7 @@
 
 #include <stddef.h>
 
-#include "importer/embedded/tables.h"
+#include "importer/embedded/segments.h"
 
 struct cvx_err;
 struct rows_by_id;

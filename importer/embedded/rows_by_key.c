@@ -12,6 +12,7 @@
 #include "cache/base/file.h"
 #include "cache/segment.h"
 #include "importer/embedded/rows_by_id.h"
+#include "importer/embedded/segments.h"
 
 #define BATCH_MAX ((size_t)8192)
 #define WINDOW_SIZE ((size_t)256 << 10)

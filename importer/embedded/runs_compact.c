@@ -12,6 +12,7 @@
 #include "cache/base/log.h"
 #include "cache/segment.h"
 #include "importer/embedded/commit.h"
+#include "importer/embedded/counters.h"
 #include "importer/embedded/embedded.h"
 #include "importer/embedded/order_merge.h"
 #include "importer/embedded/publish.h"

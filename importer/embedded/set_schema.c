@@ -11,6 +11,8 @@
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "cache/catalog.h"
+#include "importer/embedded/component_rows.h"
+#include "importer/embedded/counters.h"
 #include "importer/embedded/embedded.h"
 #include "importer/embedded/lines.h"
 #include "importer/embedded/numbers.h"

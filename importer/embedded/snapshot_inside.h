@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "importer/embedded/segments.h"
 #include "importer/embedded/snapshot.h"
-#include "importer/embedded/tables.h"
 
 struct catalog;
 struct cvx_err;

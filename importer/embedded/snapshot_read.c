@@ -10,6 +10,7 @@
 #include "cache/catalog.h"
 #include "importer/embedded/embedded.h"
 #include "importer/embedded/files.h"
+#include "importer/embedded/segments.h"
 #include "importer/embedded/sql.h"
 
 void snapshot_clear(struct snapshot *s)
