@@ -81,8 +81,9 @@ struct commit_part {
 	const struct import_target *target;
 	const struct plan *plan;     /* made by commit_begin */
 	struct document_stamp stamp; /* that the rows were made with */
-	struct commit_rows *rows;    /* of a table that is only listed: none */
-	uint64_t revision;	     /* of the table after it; filled */
+	/* Of a table that is only listed: none. */
+	const struct commit_rows *rows;
+	uint64_t revision; /* of the table after it; filled */
 };
 
 /* All of one transaction. */
