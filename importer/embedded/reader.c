@@ -12,6 +12,7 @@
 #include "importer/deployment.h"
 #include "importer/embedded/embedded.h"
 #include "importer/embedded/sql.h"
+#include "importer/embedded/table_place.h"
 #include "importer/embedded/tables.h"
 
 /* How often a table is looked up again whose segments went while it was being
@@ -224,4 +225,23 @@ int table_reader_read(struct table_reader *tr, uint64_t off, void *buf,
 	}
 	*ret_n = done;
 	return 0;
+}
+
+struct table_place table_reader_place(const struct table_reader *tr,
+				      uint64_t off)
+{
+	const struct piece *piece = off > 0 ? find_piece(tr, off - 1) : NULL;
+
+	return (struct table_place){
+		.off = piece ? off : 0,
+		.segment = piece ? piece->segment_id : 0,
+	};
+}
+
+bool table_reader_has(const struct table_reader *tr,
+		      const struct table_place *place)
+{
+	const struct table_place here = table_reader_place(tr, place->off);
+
+	return here.off == place->off && here.segment == place->segment;
 }

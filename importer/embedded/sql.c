@@ -216,9 +216,11 @@ const char *const sql_statements[SQL_COUNT] = {
 		"  FROM components c JOIN tables t ON t.component = c.id"
 		"  WHERE c.path = ?1 ORDER BY name",
 
-	/* -> component path, name, id, number; of all components */
+	/* -> component path, name, id, number, revision, committed; of all
+	 * components */
 	[SQL_LIST_ALL_TABLES] =
-		"SELECT c.path, t.name, t.id, t.number"
+		"SELECT c.path, t.name, t.id, t.number, t.revision,"
+		"  t.committed_ns"
 		"  FROM components c JOIN tables t ON t.component = c.id"
 		"  ORDER BY c.path, t.name",
 

@@ -8,23 +8,16 @@
 #include "cache/base/err.h"
 #include "importer/server/by_time.h"
 #include "importer/server/pages.h"
+#include "importer/server/scope.h"
 #include "importer/value/id.h"
 
-/* What a cursor is good for: FNV-1a of the table's place and the order. */
+/* What a cursor is good for: the table's place and the order. */
 static uint64_t scope(const struct page_request *request)
 {
-	const char *parts[] = {request->component, request->table,
-			       request->descending ? "desc" : "asc"};
-	uint64_t h = 0xcbf29ce484222325;
-	const char *text;
-	size_t i;
+	uint64_t h = scope_add_text(SCOPE_INIT, request->component);
 
-	for (i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
-		for (text = parts[i]; *text; text++)
-			h = (h ^ (unsigned char)*text) * 0x100000001b3;
-		h = (h ^ 0) * 0x100000001b3;
-	}
-	return h;
+	h = scope_add_text(h, request->table);
+	return scope_add_text(h, request->descending ? "desc" : "asc");
 }
 
 void cursor_print(const struct page_request *request,

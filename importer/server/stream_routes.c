@@ -1,4 +1,4 @@
-/* Reading everything: protocol.md 10.1. */
+/* Reading everything: protocol.md 10.1 and 10.3. */
 
 #include <errno.h>
 #include <stdbool.h>
@@ -11,7 +11,9 @@
 #include "cache/base/buf.h"
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
+#include "importer/embedded/embedded.h"
 #include "importer/server/compose.h"
+#include "importer/server/data_sync.h"
 #include "importer/server/http.h"
 #include "importer/server/inside.h"
 #include "importer/server/reply.h"
@@ -117,6 +119,37 @@ static int deltas(struct server *s, const struct given *g, struct cvx_buf *out,
 					    err);
 }
 
+/* A text, or not given; what is something else is of the wrong type. */
+static bool read_text(const cJSON *object, const char *key, const char **ret)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+
+	*ret = cJSON_GetStringValue(item);
+	return *ret || !item || cJSON_IsNull(item);
+}
+
+/* STR-9 */
+static int sync_data(struct server *s, const struct given *g,
+		     struct cvx_buf *out, struct cvx_err *err)
+{
+	const cJSON *tree =
+		cJSON_GetObjectItemCaseSensitive(g->body, "selection");
+	struct data_sync_request request = {
+		.selection.tree = cJSON_IsNull(tree) ? NULL : tree,
+		.now_ns = embedded_now_ns(),
+	};
+
+	if (selection_check(request.selection.tree, err) < 0 ||
+	    !read_text(g->body, "tableName", &request.selection.table) ||
+	    !read_text(g->body, "component", &request.selection.component))
+		return cvx_fail_named(err, -EINVAL, "InvalidDataSyncSelection",
+				      "selection is not understood");
+	if (!read_text(g->body, "cursor", &request.cursor))
+		return cvx_fail_named(err, -EINVAL, "InvalidDataSyncCursor",
+				      "cursor is not a string");
+	return data_sync_print(s->d, &request, out, err);
+}
+
 static void answer(struct server *s, struct http_exchange *x, bool has_body,
 		   int (*print)(struct server *s, const struct given *g,
 				struct cvx_buf *out, struct cvx_err *err))
@@ -157,6 +190,11 @@ static void post_deltas(struct server *s, struct http_exchange *x)
 	answer(s, x, true, deltas);
 }
 
+static void post_sync(struct server *s, struct http_exchange *x)
+{
+	answer(s, x, true, sync_data);
+}
+
 /* STR-8 */
 static void test_connection(struct server *s, struct http_exchange *x)
 {
@@ -171,6 +209,8 @@ const struct route stream_routes[] = {
 	{HTTP_GET, "/api/document_deltas", ROUTE_ADMIN, 0, NULL, get_deltas},
 	{HTTP_POST, "/api/document_deltas", ROUTE_ADMIN, ROUTE_JSON_MAX, NULL,
 	 post_deltas},
+	{HTTP_POST, "/api/v1/data/sync", ROUTE_ADMIN, ROUTE_JSON_MAX, NULL,
+	 post_sync},
 	{HTTP_GET, "/api/test_streaming_export_connection", ROUTE_ADMIN, 0,
 	 NULL, test_connection},
 	{HTTP_OTHER, NULL, ROUTE_ADMIN, 0, NULL, NULL},

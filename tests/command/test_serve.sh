@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# convexfs serve, as a program that speaks HTTP sees it. No case needs a mount.
+# shellcheck source=tests/client/lib.sh disable=SC2119,SC2317
+. "$(dirname "$0")/../client/lib.sh"
+
+# send TABLE MODE ROW...: into the deployment, past the server.
+send() {
+	local table=$1 mode=$2
+	shift 2
+	printf '%s\n' "$@" | "$CVX_BIN" import -y --table "$table" \
+		--format jsonLines "--$mode" --source "local:$STATE" - >/dev/null
+}
+
+# sync_all FILTER [SELECTION]: asks until it is up to date, from $cursor on;
+# what jq finds in each page goes to the file "got".
+sync_all() {
+	local type=''
+	: >got
+	until [ "$type" = upToDate ]; do
+		post /api/v1/data/sync "{${cursor:+\"cursor\":\"$cursor\",}
+			${2-}\"x\":null}" | sed 's/^200 //' >page
+		jq -c "$1" page >>got
+		type=$(jq -re .status.type page)
+		cursor=$(jq -re .pagination.nextCursor page)
+	done
+}
+
+# STR-9: a copy that is kept up to date by hand, over a restart.
+case_STR9_data_sync() {
+	local cursor='' seen='[.truncates[].table], [.values[] |
+		"\(.component)/\(.table) \(.value.n | floor) \(.deleted)"]' old
+	start_server
+	sync_all "$seen"
+	expect_text nothing "$(cat got)" $'[]\n[]'
+	send t append '{"n":1}' '{"n":2}'
+	send u append '{"n":5}'
+	sync_all "$seen"
+	expect_text all "$(cat got)" "$(printf '%s\n' '[]' \
+		'["/t 1 false","/t 2 false","/u 5 false"]')"
+	stop_server
+	start_server
+	old=$cursor
+	send t append '{"n":3}'
+	send u replace '{"n":6}'
+	sync_all "$seen"
+	expect_text changes "$(cat got)" $'["u"]\n["/t 3 false","/u 6 false"]'
+	sync_all "$seen"
+	expect_text unchanged "$(cat got)" $'[]\n[]'
+	expect_text ts "$(jq '.status.snapshotTs > 1e18' page)" true
+	# The names of what is wrong.
+	expect_call '400.*InvalidDataSyncCursor' post /api/v1/data/sync \
+		'{"cursor":"x"}'
+	expect_call '400.*InvalidDataSyncCursor' post /api/v1/data/sync \
+		'{"cursor":5}'
+	expect_call '400.*InvalidDataSyncCursor' post /api/v1/data/sync \
+		"{\"cursor\":\"$old\",\"tableName\":\"t\"}"
+	expect_call '400.*InvalidDataSyncSelection' post /api/v1/data/sync \
+		'{"selection":5}'
+	expect_call '400.*InvalidDataSyncSelection' post /api/v1/data/sync \
+		'{"tableName":5}'
+	expect_call '400.*BadJsonBody' post /api/v1/data/sync '[]'
+	KEY=x expect_call '401.*BadAdminKey' post /api/v1/data/sync '{}'
+	expect_call '404 $' call GET /api/v1/data/sync
+	cursor=
+	sync_all '.values[].value.n | floor' '"tableName":"t",'
+	expect_text table "$(tr '\n' ' ' <got)" '1 2 3 '
+	stop_server
+}
+
+run_cases "$@"
