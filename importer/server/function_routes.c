@@ -58,11 +58,14 @@ static int print_success(enum encoding encoding, const struct cvx_buf *value,
 	return compose_fail_append(r, err);
 }
 
+/* What a request asks for; there are no actions here. */
+enum kind { KIND_QUERY, KIND_MUTATION, KIND_ACTION };
+
 struct question {
 	const char *path, *component;
 	const cJSON *args;
 	enum encoding encoding;
-	bool wants_mutation;
+	enum kind kind;
 };
 
 static int read_question(const cJSON *body, struct question *ret,
@@ -82,20 +85,30 @@ static int read_question(const cJSON *body, struct question *ret,
 	return encoding_read(format, &ret->encoding, err);
 }
 
+static const struct function *find_kind(const char *path, enum kind kind)
+{
+	const struct function *f = function_find(path);
+
+	if (!f || kind == KIND_ACTION ||
+	    function_is_mutation(f) != (kind == KIND_MUTATION))
+		return NULL;
+	return f;
+}
+
 /* Appends the R of protocol.md 5.1. */
 static int ask(struct server *s, const struct request *request,
 	       const struct question *q, struct cvx_buf *out,
 	       struct cvx_err *err)
 {
 	const struct function_call call = {s, q->args, q->component};
-	const struct function *f = function_find(q->path);
+	const struct function *f = find_kind(q->path, q->kind);
 	struct cvx_buf value = CVX_BUF_INIT(REPLY_MAX);
 	int r = 0;
 
 	if (function_is_system(q->path) && !request->is_admin)
 		return cvx_fail_named(err, -EACCES, "SystemIdentityRequired",
 				      "system functions need an admin key");
-	if (!f || function_is_mutation(f) != q->wants_mutation)
+	if (!f)
 		r = cvx_fail(err, -ENOENT,
 			     "Could not find public function for '%.200s'",
 			     q->path);
@@ -119,12 +132,12 @@ static void reply_or_fail(struct http_exchange *x, int r, struct cvx_buf *out,
 	cvx_buf_fini(out);
 }
 
-static void post(struct server *s, struct http_exchange *x, bool wants_mutation,
+static void post(struct server *s, struct http_exchange *x, enum kind kind,
 		 int (*check)(struct server *s, const cJSON *body,
 			      struct cvx_err *err))
 {
 	struct cvx_buf out = CVX_BUF_INIT(2 * REPLY_MAX);
-	struct question q = {.wants_mutation = wants_mutation};
+	struct question q = {.kind = kind};
 	struct cvx_err err = CVX_ERR_INIT;
 	cJSON *body;
 	int r;
@@ -143,12 +156,17 @@ static void post(struct server *s, struct http_exchange *x, bool wants_mutation,
 
 static void post_query(struct server *s, struct http_exchange *x)
 {
-	post(s, x, false, NULL);
+	post(s, x, KIND_QUERY, NULL);
 }
 
 static void post_mutation(struct server *s, struct http_exchange *x)
 {
-	post(s, x, true, NULL);
+	post(s, x, KIND_MUTATION, NULL);
+}
+
+static void post_action(struct server *s, struct http_exchange *x)
+{
+	post(s, x, KIND_ACTION, NULL);
 }
 
 static void get_query(struct server *s, struct http_exchange *x)
@@ -211,7 +229,7 @@ static int check_moment(struct server *s, const cJSON *body,
 
 static void query_at_ts(struct server *s, struct http_exchange *x)
 {
-	post(s, x, false, check_moment);
+	post(s, x, KIND_QUERY, check_moment);
 }
 
 /* --- several at once ----------------------------------------------------- */
@@ -219,7 +237,7 @@ static void query_at_ts(struct server *s, struct http_exchange *x)
 static int ask_all(struct server *s, const struct request *request,
 		   const cJSON *list, struct cvx_buf *out, struct cvx_err *err)
 {
-	struct question q = {.wants_mutation = false};
+	struct question q = {.kind = KIND_QUERY};
 	const cJSON *item;
 	bool is_first = true;
 	int r = cvx_buf_puts(out, "{\"results\":[");
@@ -268,6 +286,8 @@ const struct route function_routes[] = {
 	{HTTP_GET, "/api/query", ROUTE_ASKED, 0, NULL, get_query},
 	{HTTP_POST, "/api/mutation", ROUTE_ASKED, ROUTE_JSON_MAX, NULL,
 	 post_mutation},
+	{HTTP_POST, "/api/action", ROUTE_ASKED, ROUTE_JSON_MAX, NULL,
+	 post_action},
 	{HTTP_POST, "/api/query_ts", ROUTE_OPEN, ROUTE_JSON_MAX, NULL,
 	 query_ts},
 	{HTTP_POST, "/api/query_at_ts", ROUTE_ASKED, ROUTE_JSON_MAX, NULL,
