@@ -85,6 +85,40 @@ static bool add_value(cJSON *object, const char *key, cJSON *value)
 	return false;
 }
 
+/* Takes the rows that were to be written for those that were. */
+static bool set_written(cJSON *checkpoint)
+{
+	cJSON *count =
+		cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(
+					checkpoint, "total_num_rows_to_write"),
+				true);
+
+	if (count && cJSON_ReplaceItemInObjectCaseSensitive(
+			     checkpoint, "num_rows_written", count))
+		return true;
+	cJSON_Delete(count);
+	return false;
+}
+
+/* Nothing is written before the commit, and all of it by then (import.md 10).
+ * Counts of rows are below what cJSON's numbers print exactly. */
+static bool add_checkpoints(cJSON *object, const struct job *job)
+{
+	cJSON *list, *item;
+
+	if (job->state != JOB_COMPLETED)
+		return compose_add_raw(object, "checkpoints", job->checkpoints);
+	list = cJSON_Parse(job->checkpoints);
+	cJSON_ArrayForEach(item, list)
+	{
+		if (!set_written(item)) {
+			cJSON_Delete(list);
+			return false;
+		}
+	}
+	return add_value(object, "checkpoints", list);
+}
+
 static cJSON *job_json(const struct job *job)
 {
 	cJSON *object = cJSON_CreateObject();
@@ -95,7 +129,7 @@ static cJSON *job_json(const struct job *job)
 	if (object &&
 	    compose_add_float64(object, "_creationTime", job->created_ms) &&
 	    cJSON_AddStringToObject(object, "_id", job->id) &&
-	    compose_add_raw(object, "checkpoints", job->checkpoints) &&
+	    add_checkpoints(object, job) &&
 	    compose_add_text_or_null(object, "component_path",
 				     job->component) &&
 	    add_value(object, "format", format_json(job)) &&
