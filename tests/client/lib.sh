@@ -10,6 +10,7 @@
 #   CVX_CLIENT  the folder with node_modules (this one)
 
 CLIENT=${CVX_CLIENT:-$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)}
+SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/mount/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../mount/lib.sh"
 
@@ -72,6 +73,62 @@ expect_cli() {
 	shift
 	expect_status "$want" cli "$@"
 }
+
+# The client between which and the server a fault happens (proxy.cjs). What is
+# asked for goes to the file "asked".
+through_fault() {
+	need node "$CLIENT/node_modules/convex/bin/main.js"
+	: >asked
+	CLIENT=$CLIENT node "$SOURCE/proxy.cjs" "$1" "${URL##*:}" >>asked &
+	await 20 grep -q '^proxy at ' asked
+	URL=$(sed -n 's/^proxy at //p' asked)
+}
+
+# How often it was asked for: METHOD PATH STATUS.
+expect_asked() {
+	expect_text "how often $2" "$(grep -cE "^$2" asked)" "$1"
+}
+
+# --- the same by convexfs import -------------------------------------------
+
+# A second deployment beside that of start_server and start_mount, for what
+# `convexfs import` makes of the same files. It is mounted at $TWIN.
+start_twin() {
+	TWIN=$DIR/twin.mnt
+	start_mount_at "$DIR/twin" "$TWIN"
+}
+
+# expect_both STATUS ARGUMENT...: as expect_cli 0 or 1 import; then `convexfs
+# import` does or refuses the same, and both deployments show the same
+# documents, but for what is assigned. What it says goes to "said.import".
+expect_both() {
+	local want=$1
+	shift
+	expect_cli "$want" import "$@"
+	mv said said.client
+	[ "$want" -eq 0 ] || want=fails
+	expect_status "$want" "$CVX_BIN" import "$@" --source "local:$DIR/twin" \
+		</dev/null
+	mv said said.import
+	cp said.client said
+	expect_twins
+}
+
+expect_twins() {
+	show_documents "$MNT" >.documents
+	show_documents "$TWIN" >.documents.twin
+	expect_file .documents .documents.twin
+}
+
+show_documents() (
+	cd "$1"
+	find . -path '*/_tables' -prune -o -path '*/_storage' -prune -o \
+		-name documents.jsonl -print | sort |
+		while read -r file; do
+			echo "$file"
+			jq -cS 'del(._id, ._creationTime)' "$file"
+		done
+)
 
 # --- by hand ---------------------------------------------------------------
 

@@ -54,6 +54,10 @@ const tables = '_system/cli/tables:default';
 const isFatal = (r) => r.got.some((m) => m.type === 'FatalError');
 
 (async () => {
+	// WS-16: who waits hears something. This takes 15 s, and goes on meanwhile.
+	const quiet = talk([connect, login, modify(0, add(0, tables))],
+		(got) => got.some((m) => m.type === 'Ping'));
+
 	for (const [url, status] of [['/api/x/sync', 400], ['/api/sync/x', 404],
 		['/sync', 404], ['/api/1.2/sync', 400]])
 		expect(url, (await talk([], undefined, url)).code, status);
@@ -109,6 +113,8 @@ const isFatal = (r) => r.got.some((m) => m.type === 'FatalError');
 	(got) => got.length === 1);
 	expect('mutation', [r.got[0].type, r.got[0].success, r.got[0].requestId],
 		['MutationResponse', false, 3]);
+	expect('quiet', (await quiet).got.map((m) => m.type),
+		['Transition', 'Transition', 'Ping']);
 	// Some that are still there when the server stops.
 	const left = [1, 2, 3].map(() => talk([connect, login,
 		modify(0, add(0, tables))]));

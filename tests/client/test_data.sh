@@ -21,7 +21,7 @@ seed_values() {
 	cp values.zip "$MNT/values.append.zip"
 }
 
-# data-01, -02, -03, -04, -10: lists, kinds of values, orders, limits.
+# data-01, -02, -03, -10: lists, kinds of values, orders, limits.
 case_DAT_lists_and_documents_by_creation_time() {
 	start_server
 	start_mount
@@ -41,7 +41,8 @@ case_DAT_lists_and_documents_by_creation_time() {
 	expect_said 'Bob'
 	expect_said 'Showing the 2 most recently created documents'
 	! grep -q Alice said || fail "--limit was overlooked"
-	expect_cli 0 data empty
+	expect_cli 0 data nothing
+	expect_said 'There are no documents in this table'
 	stop_mount
 	stop_server
 }
@@ -77,48 +78,50 @@ case_DAT6_component_and_wrong_key() {
 	stop_server
 }
 
-# The library for programs.
-case_QRY_http_client_asks_system_functions() {
+# select-01, -02: what names the server without --url; what is not there comes
+# from .env.local.
+case_SEL_variables_name_the_server() {
+	start_server
+	start_mount
+	seed t 7
+	echo '{"dependencies":{"convex":"*"}}' >package.json
+	need node
+	CONVEX_SELF_HOSTED_URL=$URL CONVEX_SELF_HOSTED_ADMIN_KEY=$KEY \
+		expect_status 0 node "$CLIENT/node_modules/convex/bin/main.js" \
+		data t --format jsonl
+	expect_said '"n": 7'
+	printf 'CONVEX_SELF_HOSTED_%s\n' "URL='$URL'" "ADMIN_KEY='$KEY'" \
+		>.env.local
+	expect_status 0 node "$CLIENT/node_modules/convex/bin/main.js" \
+		data t --format jsonl
+	expect_said '"n": 7'
+	stop_mount
+	stop_server
+}
+
+is_exported() {
+	[ "$(query _system/cli/exports:getLatest '{}' | jq -r .state)" = completed ]
+}
+
+# QRY-1 to QRY-9: the library for programs calls each function once, and what is
+# none.
+case_QRY_http_client_calls_every_system_function() {
 	start_server
 	start_mount
 	seed_values
+	mkdir -p "$MNT/_components/lib/t"
+	printf '{"n":41}\n' >one.jsonl
+	cp one.jsonl "$MNT/_components/lib/t/"
+	upload one.jsonl
+	finish empty replace
+	expect_state "$IMPORT" waiting_for_confirmation
+	expect_call '200 $' post /api/perform_import "{\"importId\":\"$IMPORT\"}"
+	expect_state "$IMPORT" completed
+	expect_call '200 $' call POST /api/export/request/zip
+	await 10 is_exported
 	need node
-	cat >ask.mjs <<-'END'
-		import { createRequire } from 'module';
-		const { ConvexHttpClient } =
-			createRequire(process.env.CLIENT + '/')('convex/browser');
-		const { makeFunctionReference } =
-			createRequire(process.env.CLIENT + '/')('convex/server');
-		const ask = (path, args) => {
-			const client = new ConvexHttpClient(process.env.URL);
-			client.setAdminAuth(process.env.KEY);
-			return client.query(makeFunctionReference(path), args);
-		};
-		const print = (value) => console.log(JSON.stringify(value,
-			(k, v) => typeof v === 'bigint' ? `${v}n` : v));
-		const page = await ask('_system/cli/tableData', {
-			table: 'values', order: 'desc',
-			paginationOpts: { cursor: null, numItems: 10 } });
-		print(page.page.map((d) => [d.name, d.n]));
-		print(await ask('_system/cli/tableSize', { tableName: 'values' }));
-		print(await ask('_system/cli/tables', {
-			paginationOpts: { cursor: null, numItems: 10 } }));
-		await ask('_system/cli/tableData', {
-			table: 'values', order: 'desc',
-			paginationOpts: { cursor: 'x', numItems: 10 } }
-		).catch((e) => console.log(e.message.split('\n')[1]));
-		await ask('app:list', {}).catch((e) =>
-			console.log(e.message.split('\n')[1]));
-	END
-	CLIENT=$CLIENT node ask.mjs >got
-	cat >want <<-'END'
-		[["Carol",null],["Bob","-1n"],["Alice","7n"]]
-		3
-		{"continueCursor":"end","isDone":true,"page":[{"name":"empty"},{"name":"values"}]}
-		InvalidCursor: the cursor is not one of this table and order
-		Could not find public function for 'app:list'
-	END
-	expect_file got want
+	CLIENT=$CLIENT node "$SOURCE/functions.cjs" >got
+	diff "$SOURCE/functions.txt" got || fail "that is not functions.txt"
 	stop_mount
 	stop_server
 }

@@ -57,7 +57,7 @@ case_EXP_archives_hold_what_the_mount_shows() {
 	stop_server
 }
 
-# export-03 and EXP-8, EXP-10, EXP-11, by hand.
+# EXP-2, EXP-8, EXP-10, EXP-11, by hand.
 case_EXP_one_at_a_time_cancel_and_errors() {
 	local id start
 	start_server

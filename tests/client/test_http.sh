@@ -318,7 +318,8 @@ case_serve_in_a_mount() {
 	stop_server
 }
 
-# WS-1 to WS-19: what the socket makes of it.
+# WS-1 to WS-19: what the socket makes of it. import-24: it says something before
+# the client takes it for dead.
 case_WS_messages_that_are_not_understood() {
 	start_server
 	need node
