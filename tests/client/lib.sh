@@ -63,7 +63,7 @@ cli() {
 	need node "$CLIENT/node_modules/convex/bin/main.js"
 	[ -e package.json ] ||
 		echo '{"dependencies":{"convex":"*"}}' >package.json
-	timeout 60 node "$CLIENT/node_modules/convex/bin/main.js" "$@" \
+	timeout 150 node "$CLIENT/node_modules/convex/bin/main.js" "$@" \
 		--url "$URL" --admin-key "$KEY" </dev/null
 }
 
