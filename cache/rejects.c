@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -18,6 +17,7 @@
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "cache/base/file.h"
+#include "cache/reject_name.h"
 #include "cache/spool.h"
 
 /*
@@ -28,20 +28,12 @@
  *   STEM.error      the text; its time is the reject's
  *   STEM.path       the path, where STEM does not tell it
  *
- * STEM is the path with '%' and '/' written as %25 and %2F. Where that would
- * be too long for a file name it is "%~" and a hash: no encoded path begins
- * so. Everything else in the folder is somebody else's and left alone.
+ * Everything else in the folder is somebody else's and left alone.
  *
  * 1. Files get their names by rename, complete and synced.
  * 2. While bytes are being replaced there is no text, so that a crash never
  *    leaves bytes with the text of others.
  */
-#define SUFFIX_BYTES ".rejected"
-#define SUFFIX_TEXT ".error"
-#define SUFFIX_PATH ".path"
-#define SUFFIX_MAX (sizeof(SUFFIX_BYTES) - 1)
-#define STEM_MAX (NAME_MAX - SUFFIX_MAX)
-#define STEM_HASHED "%~"
 
 /* Then the process and a count, so that two at work do not meet. */
 #define TEMP_PREFIX ".temporary-"
@@ -53,10 +45,6 @@ struct rejects {
 	/* One change of the set of rejects at a time. Not held while bytes are
 	 * written, so nobody waits for a large file. */
 	pthread_mutex_t lock;
-};
-
-struct name {
-	char text[NAME_MAX + 1];
 };
 
 /* Takes the lock, and that of other processes. Where the file system has no
@@ -72,79 +60,6 @@ static void unlock(struct rejects *r)
 {
 	(void)flock(r->dir_fd, LOCK_UN);
 	(void)pthread_mutex_unlock(&r->lock);
-}
-
-/* FNV-1a in 128 bits: paths are not chosen to collide, they are the user's. */
-static void hash_path(const char *path, char out[STEM_MAX + 1])
-{
-	const unsigned __int128 prime = ((unsigned __int128)1 << 88) + 0x13b;
-	unsigned __int128 h = ((unsigned __int128)0x6c62272e07bb0142 << 64) +
-			      0x62b821756295c58d;
-
-	for (; *path; path++)
-		h = (h ^ (unsigned char)*path) * prime;
-	(void)snprintf(out, STEM_MAX + 1, "%s%016" PRIx64 "%016" PRIx64,
-		       STEM_HASHED, (uint64_t)(h >> 64), (uint64_t)h);
-}
-
-/* Returns whether the stem is a hash. */
-static bool make_stem(const char *path, char out[STEM_MAX + 1])
-{
-	size_t n = 0;
-	const char *p;
-
-	for (p = path; *p; p++) {
-		bool encoded = *p == '%' || *p == '/';
-
-		if (n + (encoded ? 3 : 1) > STEM_MAX) {
-			hash_path(path, out);
-			return true;
-		}
-		if (encoded) {
-			memcpy(out + n, *p == '%' ? "%25" : "%2F", 3);
-			n += 3;
-		} else {
-			out[n++] = *p;
-		}
-	}
-	out[n] = '\0';
-	return false;
-}
-
-static struct name name_of(const char *path, const char *suffix)
-{
-	char stem[STEM_MAX + 1];
-	struct name name;
-
-	(void)make_stem(path, stem);
-	(void)snprintf(name.text, sizeof(name.text), "%s%s", stem, suffix);
-	return name;
-}
-
-/* The path of a stem; NULL without memory or if it is not one of ours. */
-static char *decode_stem(const char *stem, size_t size)
-{
-	char *path = malloc(size + 1);
-	size_t i, n = 0;
-
-	if (!path)
-		return NULL;
-	for (i = 0; i < size; i++) {
-		if (stem[i] != '%') {
-			path[n++] = stem[i];
-		} else if (size - i >= 3 && strncmp(stem + i, "%25", 3) == 0) {
-			path[n++] = '%';
-			i += 2;
-		} else if (size - i >= 3 && strncmp(stem + i, "%2F", 3) == 0) {
-			path[n++] = '/';
-			i += 2;
-		} else {
-			free(path);
-			return NULL;
-		}
-	}
-	path[n] = '\0';
-	return path;
 }
 
 static int open_file(struct rejects *r, const char *name, int *ret_fd)
@@ -166,16 +81,16 @@ static int open_file(struct rejects *r, const char *name, int *ret_fd)
 /* The path that a hashed stem stands for, from its file; NULL if none. */
 static char *read_path(struct rejects *r, const char *stem, size_t size)
 {
-	char buf[PATH_MAX], again[STEM_MAX + 1], name[NAME_MAX + 1];
+	char buf[PATH_MAX], again[REJECT_STEM_MAX + 1], name[NAME_MAX + 1];
 	CVX_AUTO(cvx_closep) int fd = -1;
 	size_t n;
 
-	(void)snprintf(name, sizeof(name), "%.*s" SUFFIX_PATH, (int)size, stem);
+	(void)snprintf(name, sizeof(name), "%.*s" REJECT_PATH, (int)size, stem);
 	if (open_file(r, name, &fd) < 0 ||
 	    file_pread(fd, buf, sizeof(buf) - 1, 0, &n) < 0)
 		return NULL;
 	buf[n] = '\0';
-	if (!make_stem(buf, again) || strlen(again) != size ||
+	if (!reject_stem(buf, again) || strlen(again) != size ||
 	    memcmp(again, stem, size) != 0)
 		return NULL;
 	return strdup(buf);
@@ -183,17 +98,17 @@ static char *read_path(struct rejects *r, const char *stem, size_t size)
 
 static char *path_of_stem(struct rejects *r, const char *stem, size_t size)
 {
-	if (size == 0 || size > STEM_MAX)
+	if (size == 0 || size > REJECT_STEM_MAX)
 		return NULL;
-	if (size > 2 && strncmp(stem, STEM_HASHED, 2) == 0)
+	if (reject_stem_is_hash(stem, size))
 		return read_path(r, stem, size);
-	return decode_stem(stem, size);
+	return reject_decode_stem(stem, size);
 }
 
 static int stat_file(struct rejects *r, const char *path, const char *suffix,
 		     struct stat *ret)
 {
-	struct name name = name_of(path, suffix);
+	struct reject_name name = reject_name(path, suffix);
 
 	if (fstatat(r->dir_fd, name.text, ret, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
@@ -209,8 +124,8 @@ static int64_t mtime_ns(const struct stat *st)
 static int look_at(struct rejects *r, const char *path, struct reject_info *ret)
 {
 	struct stat bytes, text;
-	int rb = stat_file(r, path, SUFFIX_BYTES, &bytes);
-	int rt = stat_file(r, path, SUFFIX_TEXT, &text);
+	int rb = stat_file(r, path, REJECT_BYTES, &bytes);
+	int rt = stat_file(r, path, REJECT_TEXT, &text);
 
 	if (rb < 0 && rt < 0)
 		return rb;
@@ -226,7 +141,7 @@ static int look_at(struct rejects *r, const char *path, struct reject_info *ret)
 
 static int remove_file(struct rejects *r, const char *path, const char *suffix)
 {
-	struct name name = name_of(path, suffix);
+	struct reject_name name = reject_name(path, suffix);
 
 	if (unlinkat(r->dir_fd, name.text, 0) < 0 && errno != ENOENT)
 		return -errno;
@@ -240,15 +155,15 @@ static int remove_half(struct rejects *r, const char *path, const char *suffix)
 	int e = remove_file(r, path, suffix);
 
 	if (e == 0 && look_at(r, path, &info) == -ENOENT)
-		e = remove_file(r, path, SUFFIX_PATH);
+		e = remove_file(r, path, REJECT_PATH);
 	return e;
 }
 
 static int remove_both(struct rejects *r, const char *path)
 {
-	int e = remove_half(r, path, SUFFIX_BYTES);
+	int e = remove_half(r, path, REJECT_BYTES);
 
-	return e < 0 ? e : remove_half(r, path, SUFFIX_TEXT);
+	return e < 0 ? e : remove_half(r, path, REJECT_TEXT);
 }
 
 static int by_age(const void *a, const void *b)
@@ -279,12 +194,12 @@ static char *path_of_file(struct rejects *r, const char *name)
 	struct stat text;
 	char *path;
 
-	if (has_suffix(name, size, SUFFIX_TEXT, &stem_size))
+	if (has_suffix(name, size, REJECT_TEXT, &stem_size))
 		return path_of_stem(r, name, stem_size);
-	if (!has_suffix(name, size, SUFFIX_BYTES, &stem_size))
+	if (!has_suffix(name, size, REJECT_BYTES, &stem_size))
 		return NULL;
 	path = path_of_stem(r, name, stem_size);
-	if (path && stat_file(r, path, SUFFIX_TEXT, &text) == 0)
+	if (path && stat_file(r, path, REJECT_TEXT, &text) == 0)
 		free(CVX_TAKE(path));
 	return path;
 }
@@ -420,9 +335,9 @@ static int trim(struct rejects *r, const char *newest)
 	return e;
 }
 
-static struct name temp_name(struct rejects *r)
+static struct reject_name temp_name(struct rejects *r)
 {
-	struct name name;
+	struct reject_name name;
 
 	(void)snprintf(name.text, sizeof(name.text), TEMP_PREFIX "%d-%u",
 		       (int)getpid(), r->temp_count++);
@@ -430,8 +345,8 @@ static struct name temp_name(struct rejects *r)
 }
 
 /* Invariant 1: gives a finished temporary file its name. */
-static int publish(struct rejects *r, const struct name *temp,
-		   const struct name *name)
+static int publish(struct rejects *r, const struct reject_name *temp,
+		   const struct reject_name *name)
 {
 	if (renameat(r->dir_fd, temp->text, r->dir_fd, name->text) == 0)
 		return 0;
@@ -441,7 +356,8 @@ static int publish(struct rejects *r, const struct name *temp,
 static int put_file(struct rejects *r, const char *path, const char *suffix,
 		    const char *text, size_t size)
 {
-	struct name temp = temp_name(r), name = name_of(path, suffix);
+	struct reject_name temp = temp_name(r),
+			   name = reject_name(path, suffix);
 	CVX_AUTO(cvx_closep) int fd = -1;
 	int e;
 
@@ -461,11 +377,11 @@ static int put_file(struct rejects *r, const char *path, const char *suffix,
 
 static int put_path(struct rejects *r, const char *path)
 {
-	char stem[STEM_MAX + 1];
+	char stem[REJECT_STEM_MAX + 1];
 
-	if (!make_stem(path, stem))
+	if (!reject_stem(path, stem))
 		return 0;
-	return put_file(r, path, SUFFIX_PATH, path, strlen(path));
+	return put_file(r, path, REJECT_PATH, path, strlen(path));
 }
 
 /*
@@ -473,19 +389,19 @@ static int put_path(struct rejects *r, const char *path)
  * A full disk may refuse the text; the bytes are in place by then.
  */
 static int replace_locked(struct rejects *r, const char *path,
-			  const struct name *saved, const char *text,
+			  const struct reject_name *saved, const char *text,
 			  size_t text_size)
 {
-	struct name bytes = name_of(path, SUFFIX_BYTES);
+	struct reject_name bytes = reject_name(path, REJECT_BYTES);
 	int e = put_path(r, path);
 
 	if (e == 0)
-		e = remove_file(r, path, SUFFIX_TEXT); /* invariant 2 */
+		e = remove_file(r, path, REJECT_TEXT); /* invariant 2 */
 	if (e == 0)
 		e = saved ? publish(r, saved, &bytes)
-			  : remove_file(r, path, SUFFIX_BYTES);
+			  : remove_file(r, path, REJECT_BYTES);
 	if (e == 0)
-		e = put_file(r, path, SUFFIX_TEXT, text, text_size);
+		e = put_file(r, path, REJECT_TEXT, text, text_size);
 	if (e == 0)
 		e = file_sync_dir(r->dir_fd);
 	if (e == 0)
@@ -496,7 +412,7 @@ static int replace_locked(struct rejects *r, const char *path,
 int rejects_keep(struct rejects *r, const char *path, struct spool *spool,
 		 const char *text, size_t text_size, struct cvx_err *err)
 {
-	struct name saved = temp_name(r);
+	struct reject_name saved = temp_name(r);
 	int e;
 
 	assert(path[0] && (text || text_size == 0));
@@ -536,12 +452,12 @@ int rejects_find(struct rejects *r, const char *path, struct reject_info *ret)
 
 int rejects_open_bytes(struct rejects *r, const char *path, int *ret_fd)
 {
-	return open_file(r, name_of(path, SUFFIX_BYTES).text, ret_fd);
+	return open_file(r, reject_name(path, REJECT_BYTES).text, ret_fd);
 }
 
 int rejects_open_text(struct rejects *r, const char *path, int *ret_fd)
 {
-	return open_file(r, name_of(path, SUFFIX_TEXT).text, ret_fd);
+	return open_file(r, reject_name(path, REJECT_TEXT).text, ret_fd);
 }
 
 static int drop(struct rejects *r, const char *path, bool bytes, bool text)
@@ -554,9 +470,9 @@ static int drop(struct rejects *r, const char *path, bool bytes, bool text)
 		return 0;
 	lock(r);
 	if (bytes)
-		e = remove_half(r, path, SUFFIX_BYTES);
+		e = remove_half(r, path, REJECT_BYTES);
 	if (text && e == 0)
-		e = remove_half(r, path, SUFFIX_TEXT);
+		e = remove_half(r, path, REJECT_TEXT);
 	unlock(r);
 	return e;
 }
