@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,47 +18,13 @@
 #include "importer/embedded/records.h"
 #include "importer/load.h"
 #include "importer/preview.h"
+#include "importer/restore_inside.h"
 #include "importer/restore_storage.h"
-#include "importer/restore_table.h"
-#include "importer/restore_tables.h"
-#include "importer/shelf.h"
 #include "importer/value/name.h"
 #include "importer/value/refusal.h"
 
 /* Ten places, and what else there is to say. */
 #define ERROR_TEXT_MAX ((size_t)16 << 10)
-
-struct restore {
-	struct deployment *d;
-	char *component, *path;
-	enum import_mode mode;
-	bool is_copy;
-	int64_t job;
-	struct import_source source;
-	struct running_import running;
-	atomic_bool is_canceled;
-	bool was_previewed; /* the rows are converted, or refused for good */
-	bool was_committed; /* or tried to be */
-	struct cvx_err refusal; /* found by the preview */
-
-	uint64_t size; /* of the archive */
-	struct archive *archive;
-	struct contents *contents;
-	struct shelf shelf;
-	struct restore_work work;
-	struct restore_table *tables; /* one for each of the contents' */
-	struct plan_item *items;      /* likewise */
-	struct plan_set set, now;     /* of the items; under the write lock */
-	size_t count;
-
-	/* Made from them for the commit. */
-	struct commit_part *parts;
-	size_t part_count;
-	struct files_change *files; /* of the tables that are storages */
-	size_t files_count;
-
-	struct cvx_buf error_text;
-};
 
 CVX_DEFINE_CLEANUP(struct restore, restore_free)
 
@@ -169,130 +134,6 @@ static int check_canceled(const struct restore *r, struct cvx_err *err)
 	if (!r->is_canceled)
 		return 0;
 	return cvx_fail(err, -ECANCELED, "the import was canceled");
-}
-
-/* What messages call the rows of the table. */
-static const char *path_of(struct restore *r, const struct contents_table *t)
-{
-	struct archive_entry entry = {.name = t->table};
-
-	if (t->document_count > 0)
-		(void)archive_entry(r->archive, t->documents[0], &entry, NULL);
-	return entry.name;
-}
-
-static void describe_table(struct restore *r, size_t i)
-{
-	const struct contents_table *t = &r->contents->tables[i];
-
-	r->tables[i].contents = t;
-	r->tables[i].target = (struct import_target){
-		.component = t->component,
-		.table = t->table,
-		.path = path_of(r, t),
-		.format = FORMAT_JSONL,
-		.mode = r->mode,
-	};
-	r->items[i] = (struct plan_item){
-		.target = &r->tables[i].target,
-		.facts = {.has_number = t->has_first_number,
-			  .number = t->first_number,
-			  .is_listed = t->is_listed,
-			  .listed_number = t->number},
-		.is_storage = t->is_storage,
-		.order = t->document_count > 0 ? t->documents[0] : UINT64_MAX,
-		.makes_component = true,
-	};
-}
-
-/* Opens the archive and reads what is in it. */
-static int look_inside(struct restore *r, struct cvx_err *err)
-{
-	size_t i;
-	int result = archive_open(&r->source, r->size, &r->archive, err);
-
-	if (result == 0)
-		result = contents_read(r->archive, r->component,
-				       &r->is_canceled, &r->contents, err);
-	if (result < 0)
-		return result;
-	r->count = r->contents->table_count;
-	r->tables = calloc(r->count + 1, sizeof(*r->tables));
-	r->items = calloc(r->count + 1, sizeof(*r->items));
-	r->parts = calloc(r->count + 1, sizeof(*r->parts));
-	r->files = calloc(r->count + 1, sizeof(*r->files));
-	if (!r->tables || !r->items || !r->parts || !r->files)
-		return cvx_fail_memory(err);
-	for (i = 0; i < r->count; i++)
-		describe_table(r, i);
-	r->work.d = r->d;
-	r->work.a = r->archive;
-	r->work.shelf = &r->shelf;
-	r->work.canceled = &r->is_canceled;
-	r->work.running = &r->running;
-	r->work.archive_size = r->size;
-	return 0;
-}
-
-static int fail_plan(const struct plan_item *failed, int result,
-		     struct cvx_err *err)
-{
-	if (failed && err->name)
-		(void)cvx_err_prefix(err, "%.200s", failed->target->path);
-	return result;
-}
-
-static int compare_orders(const void *a, const void *b)
-{
-	const struct plan_item *const *x = a, *const *y = b;
-
-	return ((*x)->order > (*y)->order) - ((*x)->order < (*y)->order);
-}
-
-/* Converts all tables, in the order of their rows in the archive. */
-static int convert_all(struct restore *r, struct cvx_err *err)
-{
-	CVX_AUTO(cvx_freep)
-	const struct plan_item **items = calloc(r->count + 1, sizeof(*items));
-	CVX_AUTO(cvx_freep)
-	struct restore_order *orders = calloc(r->count + 1, sizeof(*orders));
-	size_t i;
-
-	if (!items || !orders)
-		return cvx_fail_memory(err);
-	for (i = 0; i < r->count; i++)
-		items[i] = &r->items[i];
-	qsort(items, r->count, sizeof(*items), compare_orders);
-	r->work.total_size = 0;
-	for (i = 0; i < r->count; i++) {
-		orders[i].table = &r->tables[items[i] - r->items];
-		orders[i].plan = &items[i]->plan;
-		r->work.total_size +=
-			restore_table_size(&r->work, orders[i].table);
-	}
-	return restore_tables_convert(&r->work, orders, r->count, err);
-}
-
-/* Under the write lock: tables that must be converted otherwise now. */
-static int convert_stale(struct restore *r, struct cvx_err *err)
-{
-	struct restore_table *t;
-	size_t i;
-	int result = 0;
-
-	for (i = 0; result == 0 && i < r->count; i++) {
-		t = &r->tables[i];
-		if (t->contents->is_storage)
-			result = restore_storage_replan(&r->work, t,
-							&r->items[i].plan, err);
-		else if (t->contents->document_count == 0)
-			t->plan = r->items[i].plan;
-		else if (plan_is_stale(&t->plan, &r->items[i].plan, &t->target))
-			result = restore_table_convert(&r->work, t,
-						       &r->items[i].plan,
-						       &r->work.places, err);
-	}
-	return result;
 }
 
 static struct import_record make_record(const struct restore *r)
@@ -406,7 +247,7 @@ static int commit_locked(struct restore *r, struct restore_result *ret,
 {
 	const char *shelf = NULL;
 	size_t i;
-	int result = convert_stale(r, err);
+	int result = restore_convert_stale(r, err);
 
 	if (result == 0)
 		result = check_canceled(r, err);
@@ -422,28 +263,6 @@ static int commit_locked(struct restore *r, struct restore_result *ret,
 	return finish(r, ret, err);
 }
 
-static struct plan_set set_of(const struct restore *r)
-{
-	return (struct plan_set){
-		.items = r->items,
-		.count = r->count,
-		.drops_rest = r->mode == IMPORT_REPLACE_ALL,
-	};
-}
-
-/* All tables as they would be written now. */
-static int convert(struct restore *r, struct cvx_err *err)
-{
-	int result;
-
-	r->set = set_of(r);
-	result = commit_plan(r->d, &r->set, err);
-	if (result < 0)
-		return fail_plan(r->set.failed, result, err);
-	result = contents_check_files(r->archive, r->contents, err);
-	return result < 0 ? result : convert_all(r, err);
-}
-
 /* Reads and converts, unless the preview did. */
 static int convert_once(struct restore *r, struct cvx_err *err)
 {
@@ -453,8 +272,8 @@ static int convert_once(struct restore *r, struct cvx_err *err)
 		*err = r->refusal;
 	if (r->was_previewed)
 		return r->refusal.code;
-	result = look_inside(r, err);
-	return result < 0 ? result : convert(r, err);
+	result = restore_look_inside(r, err);
+	return result < 0 ? result : restore_convert(r, err);
 }
 
 /* What the preview has converted under a schema that is no more is converted
@@ -485,10 +304,10 @@ static int commit(struct restore *r, struct restore_result *ret,
 		result = check_canceled(r, err);
 	if (result < 0)
 		return result;
-	r->now = set_of(r);
+	r->now = restore_set(r);
 	result = commit_begin(r->d, &r->set, &r->now, err);
 	if (result < 0)
-		return fail_plan(r->now.failed, result, err);
+		return restore_fail_plan(r->now.failed, result, err);
 	return commit_locked(r, ret, err);
 }
 
@@ -580,11 +399,11 @@ static int preview(struct restore *r, struct preview *ret, struct cvx_err *err)
 {
 	const struct restore_table *t;
 	size_t i;
-	int result = look_inside(r, err);
+	int result = restore_look_inside(r, err);
 
 	if (result < 0)
 		return result;
-	result = convert(r, err);
+	result = restore_convert(r, err);
 	if (result < 0 && (!err->name || is_refused_parsing(r, err)))
 		return result;
 	if (result < 0)
