@@ -1,9 +1,9 @@
 /*
  * http: requests, answers and WebSockets, and nothing of what they mean.
  *
- * The only file that knows the library is http.c. One thread, the loop, talks
- * to all connections and never waits for anything but them; handlers run on a
- * few workers and may wait for the disk.
+ * Only http*.c know the library, and see http_inside.h. One thread, the loop,
+ * talks to all connections and never waits for anything but them; handlers run
+ * on a few workers and may wait for the disk.
  *
  *   begin    loop: the headers of a request are there; says where its body goes
  *   handle   worker: the body is there, or cannot be had (http_body_error)
@@ -16,8 +16,8 @@
  *          HTTP_REQUEST_SECONDS, or stops for idle_timeout_s, is cut off.
  *          Headers of more than HTTP_HEADERS_MAX bytes end the connection.
  * Memory:  bodies that are not small go to a sink block by block; what is in
- *          memory of all others, of answers, and of what sockets do not read
- *          is bounded (http.c).
+ *          memory of all others, of answers (http_exchange.c), and of what
+ *          sockets do not read (http_socket.c) is bounded.
  * Threads: locked inside; an exchange belongs to one thread at a time.
  */
 #ifndef CVX_IMPORTER_SERVER_HTTP_H
