@@ -24,6 +24,7 @@
 #include "fs/open_source.h"
 #include "fs/option_print.h"
 #include "fs/option_read.h"
+#include "fs/outcome.h"
 #include "fs/progress.h"
 #include "fs/source.h"
 #include "importer/deployment.h"
@@ -291,16 +292,12 @@ static enum exit_status print_json(const struct command *c,
 				   enum exit_status status,
 				   const struct cvx_err *cause)
 {
-	const char *code = strerrorname_np(-cause->code);
 	char timestamp[32];
 	struct json_out j;
-	int r;
 
-	json_out_init(&j);
-	json_out_open(&j, "", "{");
+	outcome_begin(&j);
 	json_out_text(&j, "path", c->path ? c->path : c->options->path);
-	json_out_text(&j, "state",
-		      status == EXIT_STATUS_DONE ? "completed" : "failed");
+	outcome_add_state(&j, status);
 	if (status == EXIT_STATUS_DONE) {
 		/* Above what a double holds. */
 		(void)snprintf(timestamp, sizeof(timestamp), "%" PRId64,
@@ -310,23 +307,9 @@ static enum exit_status print_json(const struct command *c,
 		if (!c->http)
 			add_counts(&j, &c->counts);
 		json_out_number(&j, "bytes", c->size);
-		json_out_text(&j, "error", NULL);
-	} else {
-		json_out_open(&j, "error", "{");
-		json_out_text(&j, "code", code ? code : "EIO");
-		json_out_text(&j, "message", cause->msg);
-		json_out_close(&j, "}");
 	}
-	json_out_close(&j, "}");
-	r = json_out_flush(&j);
-	json_out_fini(&j);
-	if (r == 0 || status != EXIT_STATUS_DONE)
-		return status;
-	fprintf(stderr,
-		"convexfs: the export is done, but standard output cannot be "
-		"written to: %s\n",
-		strerror(-r));
-	return EXIT_STATUS_LOCAL_TROUBLE;
+	outcome_add_error(&j, status, cause, NULL);
+	return outcome_flush(&j, "export", status);
 }
 
 static void print_success(const struct command *c)
@@ -364,13 +347,6 @@ static enum exit_status tell(const struct command *c, enum exit_status status,
 
 /* ------------------------------------------------------------------------- */
 
-static enum exit_status remote_exit_status(int r)
-{
-	return source_exit_status(r) == EXIT_STATUS_WRONG_CALL
-		       ? EXIT_STATUS_DEPLOYMENT_REFUSED
-		       : source_exit_status(r);
-}
-
 static enum exit_status work(struct command *c, struct cvx_err *err)
 {
 	const struct job job = {
@@ -388,7 +364,7 @@ static enum exit_status work(struct command *c, struct cvx_err *err)
 		return EXIT_STATUS_INTERRUPTED;
 	if (r == -EEXIST) /* somebody else was quicker */
 		return EXIT_STATUS_WRONG_CALL;
-	return c->http ? remote_exit_status(r) : EXIT_STATUS_LOCAL_TROUBLE;
+	return c->http ? source_work_status(r) : EXIT_STATUS_LOCAL_TROUBLE;
 }
 
 static enum exit_status export_with(const struct export_options *options)

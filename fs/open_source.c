@@ -70,6 +70,14 @@ enum exit_status source_exit_status(int code)
 	}
 }
 
+enum exit_status source_work_status(int code)
+{
+	enum exit_status status = source_exit_status(code);
+
+	return status == EXIT_STATUS_WRONG_CALL ? EXIT_STATUS_DEPLOYMENT_REFUSED
+						: status;
+}
+
 static enum exit_status open_remote(const struct remote_access *access,
 				    struct http **ret, struct cvx_err *err)
 {

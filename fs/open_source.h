@@ -39,4 +39,7 @@ enum exit_status open_any_source(const struct source_flags *flags,
 /* What a failure of a deployment elsewhere means for a command. */
 enum exit_status source_exit_status(int code);
 
+/* The same once it has been reached: then it is not the call that is wrong. */
+enum exit_status source_work_status(int code);
+
 #endif
