@@ -430,12 +430,12 @@ static int read_options(struct export_options *o, int argc, char *const argv[],
 enum exit_status export_command(int argc, char *const argv[])
 {
 	struct export_options options = {.path = NULL};
+	const struct command nothing = {.options = &options};
 	struct cvx_err err = CVX_ERR_INIT;
 	enum exit_status status = EXIT_STATUS_DONE;
 
 	if (read_options(&options, argc, argv, &err) < 0) {
-		fprintf(stderr, "convexfs: %s\n", err.msg);
-		status = EXIT_STATUS_WRONG_CALL;
+		status = tell(&nothing, EXIT_STATUS_WRONG_CALL, &err);
 	} else if (options.help) {
 		options_print_help(&export_command_options, stdout);
 	} else {

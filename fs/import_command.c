@@ -368,13 +368,13 @@ static enum exit_status import_with(const struct import_options *options)
 enum exit_status import_command(int argc, char *const argv[])
 {
 	struct import_options options = {.path = NULL};
+	const struct import_run nothing = {.options = &options};
 	struct cvx_err err = CVX_ERR_INIT;
 	const char *warning = NULL;
 	enum exit_status status = EXIT_STATUS_DONE;
 
 	if (import_options_read(&options, argc, argv, &warning, &err) < 0) {
-		fprintf(stderr, "convexfs: %s\n", err.msg);
-		status = EXIT_STATUS_WRONG_CALL;
+		status = import_tell(&nothing, EXIT_STATUS_WRONG_CALL, &err);
 	} else if (options.help) {
 		options_print_help(&import_command_options, stdout);
 	} else {

@@ -13,7 +13,10 @@ static int check_exists(const char *dir, struct cvx_err *err)
 {
 	if (access(dir, F_OK) == 0 || errno != ENOENT)
 		return 0;
-	return cvx_fail(err, -ENOENT, "there is no deployment in %s", dir);
+	return cvx_fail(err, -ENOENT,
+			"there is no deployment in %s; a mount or an import "
+			"makes one",
+			dir);
 }
 
 static int open_dir(const char *dir, bool only_reads, struct deployment **ret,

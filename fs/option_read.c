@@ -372,6 +372,16 @@ find_switch(const struct command_options *command, int c)
 	return &command->switches[i].spec;
 }
 
+/* The first failure is the one to tell; what comes behind it has no sentence.
+ */
+static void keep_first(int r, int *failure, struct cvx_err **err)
+{
+	if (r == 0 || *failure < 0)
+		return;
+	*failure = r;
+	*err = NULL;
+}
+
 int options_read(const struct command_options *command, void *options, int argc,
 		 char *const argv[],
 		 int (*add_word)(void *options, const char *word,
@@ -381,14 +391,14 @@ int options_read(const struct command_options *command, void *options, int argc,
 	struct option long_options[OPTION_SWITCHES_MAX + 1];
 	char short_options[2 * OPTION_SWITCHES_MAX + 3];
 	const struct option_spec *spec;
-	int c, r = 0;
+	int c, r = 0, failure = 0;
 
 	make_short_options(command, short_options);
 	make_long_options(command, long_options);
 	opterr = 0;
 	optind = 0; /* glibc: start anew */
-	while (r == 0 && (c = getopt_long(argc, argv, short_options,
-					  long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, short_options, long_options,
+				NULL)) != -1) {
 		if (c == 1) {
 			r = add_word(options, optarg, err);
 		} else if (c == '?' || c == ':') {
@@ -396,13 +406,16 @@ int options_read(const struct command_options *command, void *options, int argc,
 		} else {
 			spec = find_switch(command, c);
 			r = apply(options, spec, optarg, err);
-			if (r == 0 && spec->kind == KIND_HELP)
+			if (r == 0 && failure == 0 && spec->kind == KIND_HELP)
 				return 1;
 		}
+		keep_first(r, &failure, &err);
 	}
-	for (; r == 0 && optind < argc; optind++)
+	for (; optind < argc; optind++) {
 		r = add_word(options, argv[optind], err);
-	return r;
+		keep_first(r, &failure, &err);
+	}
+	return failure;
 }
 
 static void free_text(const struct option_spec *spec, void *options)

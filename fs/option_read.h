@@ -17,7 +17,9 @@ struct cvx_err;
 /*
  * Reads the words behind the command's name, argv[0]; options is the struct
  * that the table's offsets mean. add_word gets each word that is no option.
- * Returns 1 when help is asked for: then the rest has not been looked at.
+ * Returns 1 when help is asked for: then the rest has not been looked at. A
+ * word that is refused is the failure, but the rest is read all the same: it
+ * says how the failure is to be told (--json).
  */
 int options_read(const struct command_options *command, void *options, int argc,
 		 char *const argv[],

@@ -14,18 +14,20 @@
 #include "fs/open_source.h"
 #include "fs/option_print.h"
 #include "fs/option_read.h"
+#include "fs/outcome.h"
 #include "importer/deployment.h"
 #include "importer/deployment_key.h"
 
-static int print_json(const struct mounted *list, size_t count)
+/* Failed or not: a program that asked for JSON gets it. */
+static int print_json(const struct mounted *list, size_t count,
+		      enum exit_status status, const struct cvx_err *cause)
 {
 	struct mount_status s;
 	struct json_out j;
 	size_t i;
 	int r;
 
-	json_out_init(&j);
-	json_out_open(&j, "", "{");
+	outcome_begin(&j);
 	json_out_open(&j, "mounts", "[");
 	for (i = 0; i < count; i++) {
 		mount_status_read(&list[i], &s);
@@ -33,6 +35,7 @@ static int print_json(const struct mounted *list, size_t count)
 		mount_status_fini(&s);
 	}
 	json_out_close(&j, "]");
+	outcome_add_error(&j, status, cause, NULL);
 	json_out_close(&j, "}");
 	r = json_out_flush(&j);
 	json_out_fini(&j);
@@ -91,7 +94,8 @@ static enum exit_status show(const struct status_options *o,
 		return EXIT_STATUS_WRONG_CALL;
 	}
 	shown = o->place ? 1 : count;
-	r = o->json ? print_json(list, shown) : print_readable(list, shown);
+	r = o->json ? print_json(list, shown, EXIT_STATUS_DONE, NULL)
+		    : print_readable(list, shown);
 	mountinfo_free(list, count);
 	if (r < 0)
 		(void)cvx_fail(err, r, "cannot write to standard output: %s",
@@ -134,14 +138,28 @@ static int add_place(void *options, const char *word, struct cvx_err *err)
 	return options_set_text(&o->place, word, err);
 }
 
+static int read_options(struct status_options *o, int argc, char *const argv[],
+			struct cvx_err *err)
+{
+	int r = options_read(&status_command_options, o, argc, argv, add_place,
+			     err);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (o->show_key && o->json)
+		return cvx_fail(err, -EINVAL,
+				"--show-key prints the key alone; --json does "
+				"not go with it");
+	return 0;
+}
+
 enum exit_status status_command(int argc, char *const argv[])
 {
 	struct status_options options = {.place = NULL};
 	struct cvx_err err = CVX_ERR_INIT;
 	enum exit_status status = EXIT_STATUS_DONE;
 
-	if (options_read(&status_command_options, &options, argc, argv,
-			 add_place, &err) < 0)
+	if (read_options(&options, argc, argv, &err) < 0)
 		status = EXIT_STATUS_WRONG_CALL;
 	else if (options.help)
 		options_print_help(&status_command_options, stdout);
@@ -150,6 +168,8 @@ enum exit_status status_command(int argc, char *const argv[])
 					  : show(&options, &err);
 	if (status != EXIT_STATUS_DONE)
 		fprintf(stderr, "convexfs: %s\n", err.msg);
+	if (status != EXIT_STATUS_DONE && options.json)
+		(void)print_json(NULL, 0, status, &err);
 	free(options.place);
 	options_free(&status_command_options, &options);
 	return status;

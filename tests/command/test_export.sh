@@ -116,6 +116,19 @@ case_C2_export_json() {
 		'["failed","EEXIST"]'
 }
 
+case_C9_wrong_calls_of_export_tell_json_as_well() {
+	local words
+	for words in "" "backup.zip" "--paht a.zip" "--path -"; do
+		# shellcheck disable=SC2086 # several words
+		expect_status 1 export_to $words --json
+		grep '^{' said >out || fail "no JSON for: $words"
+		expect_text "outcome of $words" "$(jq -c '[.state,
+			.error.code]' out)" '["failed","EINVAL"]'
+	done
+	expect_match "message" "$(jq -r .error.message out)" \
+		'both want standard output'
+}
+
 case_C9_statuses_of_export() {
 	expect_status 1 export_to
 	expect_said '\-\-path is missing'

@@ -308,6 +308,34 @@ case_C2_json_tells_the_outcome() {
 	expect_text "lines" "$(wc -l <out)" 1
 }
 
+# wrong_call WORD...: its status, state and code as JSON, a line.
+wrong_call() {
+	local status=0
+	import "$@" >out 2>said || status=$?
+	jq -c "[$status, .state, .error.code, .target, .table]" out
+}
+
+case_C9_wrong_calls_tell_json_as_well() {
+	people
+	expect_text "no file" "$(wrong_call --json)" \
+		'[1,"failed","EINVAL",null,null]'
+	expect_match "message" "$(jq -r .error.message out)" 'file is missing'
+	expect_said '^convexfs: the file is missing'
+	expect_text "no table" "$(wrong_call people.csv --json)" \
+		'[1,"failed","EINVAL","people.csv",null]'
+	# The word that is wrong stands before the one that says how to tell it.
+	expect_text "no option" "$(wrong_call --tabel=t people.csv --json)" \
+		'[1,"failed","EINVAL","people.csv",null]'
+	expect_match "message" "$(jq -r .error.message out)" \
+		"did you mean '--table'"
+	expect_text "two words" "$(wrong_call --table t a.csv b.csv c.csv \
+		--json)" '[1,"failed","EINVAL","a.csv","t"]'
+	expect_text "modes" "$(wrong_call --json --table t --append --replace \
+		people.csv)" '[1,"failed","EINVAL","people.csv","t"]'
+	expect_status 1 import --tabel t people.csv
+	! grep -q '{' said || fail "JSON that nobody asked for"
+}
+
 case_C2_json_that_cannot_be_written_is_an_error() {
 	people
 	local status=0

@@ -24,6 +24,21 @@ case_C1_status_of_a_place_that_is_no_mount() {
 	expect_text "mounts here" "$(field .mountpoint)" ""
 }
 
+case_C9_wrong_calls_of_status_tell_json_as_well() {
+	local words
+	mkdir "$MNT"
+	for words in "$MNT" "a b" "--jsno" "--show-key"; do
+		# shellcheck disable=SC2086 # several words
+		expect_status 1 status $words --json
+		grep '^{' said >out || fail "no JSON for: $words"
+		expect_match "outcome of $words" "$(jq -c '[.mounts,
+			.error.code]' out)" '^\[\[\],"(EINVAL|ENOENT)"\]$'
+	done
+	expect_match "message" "$(jq -r .error.message out)" 'the key alone'
+	status --json >out
+	expect_text "error" "$(jq -c '.error' out)" null
+}
+
 case_C1_status_tells_what_is_mounted_from_where() {
 	local other=$DIR/other
 	start_mount -o mode=append
