@@ -95,7 +95,7 @@ static int take_turn(struct commits *c, struct turn *t, struct stage *s,
 	for (at = &c->line; *at; at = &(*at)->next)
 		continue;
 	*at = t;
-	while (c->line != t && !stage_is_cancelled(s)) {
+	while (c->line != t && !stage_is_cancelled(s) && !cancel_is_asked()) {
 		(void)clock_gettime(CLOCK_REALTIME, &next);
 		next.tv_nsec += ASK_MS * 1000000;
 		next.tv_sec += next.tv_nsec / 1000000000;
@@ -386,7 +386,9 @@ static int run(struct commits *c, struct stage *s, struct cvx_err *err)
 	bool recorded = false;
 
 	if (r == 0) {
-		outer = cancel_watch(&s->cancelled);
+		/* Who waits for more than the commit has a flag already. */
+		outer = cancel_watch(NULL);
+		(void)cancel_watch(outer ? outer : &s->cancelled);
 		r = perform(c, s, err);
 		(void)cancel_watch(outer);
 		recorded = s->intake && !s->broken.code && !s->died_of;

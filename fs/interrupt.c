@@ -51,12 +51,15 @@ void interrupts_free(struct interrupts *is)
 	free(is);
 }
 
-static void look(const struct watch *w)
+static void look(struct watch *w)
 {
 	struct process_status status;
 
-	if (process_read_status(w->tid, &status) == 0 &&
-	    process_is_asked_to_end(&status))
+	if (process_read_status(w->tid, &status) < 0 ||
+	    !process_is_asked_to_end(&status))
+		return;
+	atomic_store(&w->is_asked, true);
+	if (w->stage)
 		stage_cancel(w->stage);
 }
 
@@ -71,7 +74,7 @@ static void *watcher(void *arg)
 			pthread_cond_wait(&is->changed, &is->lock);
 			continue;
 		}
-		for (const struct watch *w = is->list; w; w = w->next)
+		for (struct watch *w = is->list; w; w = w->next)
 			look(w);
 		(void)clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_nsec += LOOK_EVERY_MS * 1000000;
@@ -85,10 +88,10 @@ static void *watcher(void *arg)
 	return NULL;
 }
 
-void watch_begin(struct watch *w, struct interrupts *home, struct stage *s,
+void watch_begin(struct watch *w, struct interrupts *home, struct stage *stage,
 		 pid_t tid)
 {
-	*w = (struct watch){.home = home, .stage = s, .tid = tid};
+	*w = (struct watch){.home = home, .stage = stage, .tid = tid};
 }
 
 void watch_end(struct watch *w)

@@ -1,5 +1,6 @@
 /*
- * interrupt: closing a file can be broken off with Ctrl-C.
+ * interrupt: closing a file, and other changes that take long, can be broken
+ * off with Ctrl-C.
  *
  * A program that waits in close(2) for its import cannot be killed; the kernel
  * tells us of its signals instead, but of any signal (a shell's dead child, a
@@ -12,6 +13,7 @@
 #ifndef CVX_FS_INTERRUPT_H
 #define CVX_FS_INTERRUPT_H
 
+#include <stdatomic.h>
 #include <sys/types.h>
 
 struct cvx_err;
@@ -22,18 +24,20 @@ int interrupts_new(struct interrupts **ret, struct cvx_err *err);
 /* Every watch has ended. NULL is allowed. */
 void interrupts_free(struct interrupts *is);
 
-/* One commit on behalf of one thread. */
+/* One commit, or another change, on behalf of one thread. */
 struct watch {
 	struct interrupts *home;
-	struct stage *stage;
+	struct stage *stage; /* of the commit; or NULL */
 	pid_t tid;
+	atomic_bool is_asked; /* to give up */
 
 	/* interrupt.c's own */
 	struct watch *next;
 	int active;
 };
 
-void watch_begin(struct watch *w, struct interrupts *home, struct stage *s,
+/* stage: its commit is cancelled; NULL: only is_asked is set. */
+void watch_begin(struct watch *w, struct interrupts *home, struct stage *stage,
 		 pid_t tid);
 void watch_end(struct watch *w);
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "cache/base/cancel.h"
 #include "cache/base/err.h"
 #include "cache/base/log.h"
 #include "fs/process.h"
@@ -50,10 +51,32 @@ struct backup_patience ops_patience(struct ops_waiting *w)
 	return (struct backup_patience){has_ended, w};
 }
 
+static void on_interrupt(fuse_req_t req __attribute__((unused)), void *watch)
+{
+	watch_signal(watch);
+}
+
+void ops_begin_change(struct ops_change *c, fuse_req_t req)
+{
+	c->req = req;
+	watch_begin(&c->watch, ops_session(req)->interrupts, NULL,
+		    ops_caller(req));
+	c->outer = cancel_watch(&c->watch.is_asked);
+	fuse_req_interrupt_func(req, on_interrupt, &c->watch);
+}
+
+void ops_end_change(struct ops_change *c)
+{
+	fuse_req_interrupt_func(c->req, NULL, NULL);
+	(void)cancel_watch(c->outer);
+	watch_end(&c->watch);
+}
+
 void ops_refuse(fuse_req_t req, const char *path, const struct cvx_err *err)
 {
 	report_refusal(ops_session(req)->report, path, err);
-	fuse_reply_err(req, -err->code);
+	/* The kernel would take it for a connect(2) that goes on. */
+	fuse_reply_err(req, err->code == -EINPROGRESS ? EIO : -err->code);
 }
 
 bool ops_is_held(struct session *s, struct stage *stage, pid_t tid)

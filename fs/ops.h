@@ -73,6 +73,16 @@ pid_t ops_caller(fuse_req_t req);
 /* Waits for what was closed before (barrier.h). */
 void ops_settle(fuse_req_t req);
 
+/* A change that its caller can break off: between the two the thread is asked
+ * to give up (cancel.h) when he is. Before the reply. */
+struct ops_change {
+	struct watch watch;
+	fuse_req_t req;
+	const atomic_bool *outer;
+};
+void ops_begin_change(struct ops_change *c, fuse_req_t req);
+void ops_end_change(struct ops_change *c);
+
 /* Replies with the error, and reports it for the path. */
 void ops_refuse(fuse_req_t req, const char *path, const struct cvx_err *err);
 

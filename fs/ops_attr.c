@@ -182,6 +182,7 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 	struct session *s = ops_session(req);
 	struct node *n = nodes_find(s->nodes, ino);
 	struct cvx_err err = CVX_ERR_INIT;
+	struct ops_change change;
 	struct stage *stage;
 	struct stat st;
 	int r = 0;
@@ -191,9 +192,11 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		return;
 	}
 	stage = fi && handle_of(fi)->stage ? handle_of(fi)->stage : n->stage;
+	ops_begin_change(&change, req);
 	if (to_set & FUSE_SET_ATTR_SIZE)
 		r = stage ? stage_truncate(stage, (uint64_t)attr->st_size, &err)
 			  : truncate_path(s, n, (uint64_t)attr->st_size, &err);
+	ops_end_change(&change);
 	if (r == 0 && stage && (to_set & FUSE_SET_ATTR_MTIME) &&
 	    !(to_set & FUSE_SET_ATTR_MTIME_NOW))
 		stage_set_mtime(stage,

@@ -7,13 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "cache/base/cancel.h"
 #include "cache/base/err.h"
+
+/* How often one who waits asks whether his thread is to give up. */
+#define ASK_MS 50
 
 struct halt {
 	atomic_bool requested;
 	int fd;
+	bool follows_thread; /* fixed once others have it */
 };
 
 int halt_new(struct halt **ret, struct cvx_err *err)
@@ -51,7 +57,20 @@ void halt_request(struct halt *s)
 
 bool halt_is_requested(const struct halt *s)
 {
-	return s && atomic_load(&s->requested);
+	return s && (atomic_load(&s->requested) ||
+		     (s->follows_thread && cancel_is_asked()));
+}
+
+void halt_follow_thread(struct halt *s)
+{
+	s->follows_thread = true;
+}
+
+int halt_patience_ms(const struct halt *s, uint64_t ms)
+{
+	if (s && s->follows_thread && cancel_is_watched() && ms > ASK_MS)
+		return ASK_MS;
+	return ms < INT_MAX ? (int)ms : INT_MAX;
 }
 
 int halt_fd(const struct halt *s)
@@ -59,12 +78,23 @@ int halt_fd(const struct halt *s)
 	return s ? s->fd : -1;
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 bool halt_sleep(const struct halt *s, uint64_t ms)
 {
 	struct pollfd pollfd = {.fd = halt_fd(s), .events = POLLIN};
+	const uint64_t begun_ms = now_ms();
+	uint64_t passed_ms = 0;
 
-	if (halt_is_requested(s))
-		return false;
-	(void)poll(&pollfd, 1, ms < INT_MAX ? (int)ms : INT_MAX);
+	while (!halt_is_requested(s) && passed_ms < ms) {
+		(void)poll(&pollfd, 1, halt_patience_ms(s, ms - passed_ms));
+		passed_ms = now_ms() - begun_ms;
+	}
 	return !halt_is_requested(s);
 }

@@ -22,6 +22,14 @@ void halt_request(struct halt *s);
 /* NULL is never requested. */
 bool halt_is_requested(const struct halt *s);
 
+/* From now on it is also requested for a thread that asks while it is asked to
+ * give up (cancel.h), though nothing wakes it: who waits asks again after
+ * halt_patience_ms(). */
+void halt_follow_thread(struct halt *s);
+
+/* How long to wait before asking again: ms, or less. */
+int halt_patience_ms(const struct halt *s, uint64_t ms);
+
 /* Becomes readable by the request, and stays so; -1 for NULL. */
 int halt_fd(const struct halt *s);
 

@@ -276,19 +276,24 @@ static void wipe_headers(struct curl_slist *headers)
 
 static int make_headers(struct request *q)
 {
-	char type[128];
+	CVX_AUTO(cvx_freep) char *type = NULL;
 	int r;
 
 	r = add_header(q, "Convex-Client: " CLIENT_NAME);
 	if (r == 0)
 		r = add_header(q, "Expect:");
 	if (r == 0 && q->call->content_type) {
-		(void)snprintf(type, sizeof(type), "Content-Type: %s",
-			       q->call->content_type);
+		if (asprintf(&type, "Content-Type: %s", q->call->content_type) <
+		    0) {
+			type = NULL;
+			return -ENOMEM;
+		}
 		r = add_header(q, type);
 	} else if (r == 0) {
 		r = add_header(q, "Content-Type:");
 	}
+	if (r == 0 && q->call->header)
+		r = add_header(q, q->call->header);
 	if (r == 0 && q->http->authorization && !q->call->no_authorization)
 		r = add_header(q, q->http->authorization);
 	return r;
@@ -534,6 +539,7 @@ static int conclude(struct request *q, CURLcode code)
 
 	if (q->sink_error < 0)
 		return fail_sink(q);
+	a->body_is_cut = q->body_off < q->call->body_size;
 	if (code != CURLE_OK) {
 		r = fail_transport(q, code);
 		a->outcome = outcome_of_failure(q, code, r);

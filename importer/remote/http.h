@@ -58,6 +58,7 @@ struct http_call {
 	const char *path;	  /* "/api/…", encoded, with its query */
 	const char *content_type; /* NULL: not sent */
 	const char *range;	  /* "0-99": that part only; NULL: all */
+	const char *header; /* a further line: "Digest: …"; NULL: none */
 	/* The body: bytes, or, if read is not NULL, what read gives: size bytes
 	 * from off, or a negative errno. */
 	const void *body;
@@ -83,6 +84,9 @@ struct http_answer {
 	enum http_outcome outcome;
 	/* http_perform_repeated(): an earlier request was HTTP_AMBIGUOUS. */
 	bool may_have_arrived;
+	/* Of its body some bytes were never sent: whoever needs all of them
+	 * cannot have acted on it. */
+	bool body_is_cut;
 	int status; /* 0: none came */
 	struct cvx_buf body;
 	char code[64]; /* of an error that the deployment explained; or "" */

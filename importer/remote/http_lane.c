@@ -70,9 +70,10 @@ static CURLcode wait_for_end(struct http_lane *l, const struct halt *halt,
 		if (still >= idle_ms)
 			return CURLE_OPERATION_TIMEDOUT;
 		still = idle_ms - still;
-		if (curl_multi_poll(l->multi, &wake, halt != NULL,
-				    still < 1000 ? (int)still : 1000,
-				    NULL) != CURLM_OK)
+		if (curl_multi_poll(
+			    l->multi, &wake, halt != NULL,
+			    halt_patience_ms(halt, still < 1000 ? still : 1000),
+			    NULL) != CURLM_OK)
 			return CURLE_OUT_OF_MEMORY;
 	}
 	message = curl_multi_info_read(l->multi, &count);

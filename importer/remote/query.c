@@ -76,13 +76,19 @@ static int take_value(const char *path, cJSON *result, cJSON **ret,
 	return *ret ? 0 : cvx_fail_memory(err);
 }
 
-int query_run(struct http *http, const char *path, struct cJSON *args,
-	      const char *ts, const struct halt *halt, struct cJSON **ret,
-	      struct cvx_err *err)
+/* How a function is called. */
+struct calling {
+	const char *endpoint;
+	bool may_repeat;
+	bool may_have_run; /* when it is over */
+};
+
+static int call_function(struct http *http, struct calling *how,
+			 const char *path, char *text, const struct halt *halt,
+			 cJSON **ret, struct cvx_err *err)
 {
-	CVX_AUTO(cvx_freep) char *text = print_call(path, args, ts);
 	struct http_call call = {.method = "POST",
-				 .path = ts ? "/api/query_at_ts" : "/api/query",
+				 .path = how->endpoint,
 				 .content_type = "application/json",
 				 .body = text,
 				 .total_ms = HTTP_TOTAL_MS,
@@ -95,15 +101,47 @@ int query_run(struct http *http, const char *path, struct cJSON *args,
 	if (!text)
 		return cvx_fail_memory(err);
 	call.body_size = strlen(text);
-	r = http_perform_repeated(http, &call, true, &answer, err);
+	r = http_perform_repeated(http, &call, how->may_repeat, &answer, err);
+	how->may_have_run = answer.may_have_arrived ||
+			    (r < 0 && answer.outcome == HTTP_AMBIGUOUS);
 	if (r == 0)
 		r = http_parse(&call, &answer, &result, err);
 	if (r == 0)
 		r = take_value(path, result, ret, err);
 	else
 		(void)cvx_err_prefix(err, "%s", path);
+	if (r == -EPROTO && answer.outcome == HTTP_DONE)
+		how->may_have_run = true; /* whoever has answered */
 	cJSON_Delete(result);
 	http_answer_fini(&answer);
+	return r;
+}
+
+int query_run(struct http *http, const char *path, struct cJSON *args,
+	      const char *ts, const struct halt *halt, struct cJSON **ret,
+	      struct cvx_err *err)
+{
+	CVX_AUTO(cvx_freep) char *text = print_call(path, args, ts);
+	struct calling how = {
+		.endpoint = ts ? "/api/query_at_ts" : "/api/query",
+		.may_repeat = true,
+	};
+
+	return call_function(http, &how, path, text, halt, ret, err);
+}
+
+int query_mutate(struct http *http, const char *path, struct cJSON *args,
+		 bool may_repeat, const struct halt *halt, struct cJSON **ret,
+		 bool *ret_may_have_run, struct cvx_err *err)
+{
+	CVX_AUTO(cvx_freep) char *text = print_call(path, args, NULL);
+	struct calling how = {
+		.endpoint = "/api/mutation",
+		.may_repeat = may_repeat,
+	};
+	int r = call_function(http, &how, path, text, halt, ret, err);
+
+	*ret_may_have_run = how.may_have_run;
 	return r;
 }
 

@@ -26,6 +26,15 @@ int query_run(struct http *http, const char *path, struct cJSON *args,
 	      const char *ts, const struct halt *halt, struct cJSON **ret,
 	      struct cvx_err *err);
 
+/*
+ * Likewise the mutation. With may_repeat it is repeated also when it may have
+ * been done before: *ret_may_have_run tells of that, and of an answer that was
+ * lost.
+ */
+int query_mutate(struct http *http, const char *path, struct cJSON *args,
+		 bool may_repeat, const struct halt *halt, struct cJSON **ret,
+		 bool *ret_may_have_run, struct cvx_err *err);
+
 /* The error of a query that answered with that message; NULL: with none. */
 int query_fail(const char *path, const char *message, struct cvx_err *err);
 

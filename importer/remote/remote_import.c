@@ -51,8 +51,10 @@ int remote_import_new(struct http *http,
 	r = copy_texts(imp, target, err);
 	if (r == 0)
 		r = halt_new(&imp->halt, err);
-	if (r == 0)
+	if (r == 0) {
+		halt_follow_thread(imp->halt);
 		r = upload_new(&upload, &imp->upload, err);
+	}
 	if (r < 0)
 		remote_import_free(imp);
 	else

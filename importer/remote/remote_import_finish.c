@@ -73,11 +73,10 @@ const cJSON *remote_import_member(const cJSON *object, const char *key)
 
 /* --- step 0: other imports ----------------------------------------------- */
 
-static int list_imports(struct remote_import *imp, cJSON **ret,
-			struct cvx_err *err)
+static int list_imports(struct remote_import *imp, const struct halt *halt,
+			cJSON **ret, struct cvx_err *err)
 {
-	int r = query_run(imp->http, LIST_QUERY, NULL, NULL, imp->halt, ret,
-			  err);
+	int r = query_run(imp->http, LIST_QUERY, NULL, NULL, halt, ret, err);
 
 	if (r == 0 && !cJSON_IsArray(*ret)) {
 		cJSON_Delete(*ret);
@@ -101,7 +100,8 @@ static bool is_in_progress(const cJSON *document)
 	return state && strcmp(state, "in_progress") == 0;
 }
 
-int remote_import_look_at_others(void *ctx, struct cvx_err *err)
+int remote_import_look_at_others(void *ctx, const struct halt *halt,
+				 struct cvx_err *err)
 {
 	struct remote_import *imp = ctx;
 	const cJSON *one;
@@ -109,7 +109,7 @@ int remote_import_look_at_others(void *ctx, struct cvx_err *err)
 	cJSON *list;
 	int r;
 
-	r = list_imports(imp, &list, err);
+	r = list_imports(imp, halt, &list, err);
 	if (r < 0)
 		return r;
 	cJSON_ArrayForEach(one, list)
@@ -264,7 +264,7 @@ static int look_up(struct remote_import *imp, struct cvx_err *err)
 	cJSON *list;
 	int r;
 
-	r = list_imports(imp, &list, err);
+	r = list_imports(imp, imp->halt, &list, err);
 	if (r < 0)
 		return r;
 	cJSON_ArrayForEach(one, list)

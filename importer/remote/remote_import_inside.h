@@ -54,7 +54,8 @@ int remote_import_post(struct remote_import *imp, const char *path,
 		       struct cvx_err *err);
 
 /* Step 0 (IMP-3), as upload_settings.prepare. */
-int remote_import_look_at_others(void *ctx, struct cvx_err *err);
+int remote_import_look_at_others(void *ctx, const struct halt *halt,
+				 struct cvx_err *err);
 
 /* finish_upload; a lost answer is looked up (7.8). Sets imp->id. */
 int remote_import_finish(struct remote_import *imp, struct cvx_err *err);

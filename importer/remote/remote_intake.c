@@ -316,14 +316,8 @@ static bool may_have_changed(const struct remote_intake *in,
  * the copy follows or not. */
 static void show_outcome(struct remote_intake *in, const struct cvx_err *why)
 {
-	const struct halt *halt = halt_is_requested(in->halt) ? NULL : in->halt;
-	struct cvx_err err = CVX_ERR_INIT;
-
-	if (!may_have_changed(in, why))
-		return;
-	if (replica_refresh(in->replica, halt, &err) < 0)
-		log_warning("%s: the copy does not show it yet: %s", in->path,
-			    err.msg);
+	if (may_have_changed(in, why))
+		replica_show(in->replica, in->halt);
 }
 
 static struct import_subject subject_of(const struct intake_target *target)
@@ -459,6 +453,8 @@ int remote_intake_begin(void *ctx, const struct intake_target *target,
 	running_add(in->replica->copy, &in->running);
 	if (r == 0)
 		r = halt_new(&in->halt, err);
+	if (r == 0)
+		halt_follow_thread(in->halt);
 	if (r < 0)
 		intake_free_remote(&in->intake);
 	else

@@ -70,6 +70,18 @@ int replica_refresh(struct replica *r, const struct halt *halt,
 	return result;
 }
 
+void replica_show(struct replica *r, const struct halt *halt)
+{
+	struct cvx_err err = CVX_ERR_INIT;
+
+	if (halt_is_requested(halt))
+		halt = NULL;
+	if (replica_refresh(r, halt, &err) < 0)
+		log_warning("%s: the copy does not show yet what was written: "
+			    "%s",
+			    r->settings.access->name, err.msg);
+}
+
 static int open_http(struct replica *r, struct cvx_err *err)
 {
 	const struct provision_settings how = {

@@ -9,9 +9,10 @@
  * words; nothing is refused by what the copy shows, but for a table that was
  * changed since it was opened (W-8), after a look at the deployment.
  *
- * Only imports are written this way; all else that would change the copy is
- * -EROFS. Imports are in the copy's list of imports, with their outcome. One
- * that may or may not have become visible is named REMOTE_IMPORT_UNKNOWN.
+ * Tables go, and stored files come and go, by the calls that there are for
+ * it; what has none is -EROFS (changes.h). Imports are in the copy's list of
+ * imports, with their outcome. One that may or may not have become visible is
+ * named REMOTE_IMPORT_UNKNOWN.
  *
  * Threads: locked inside.
  */

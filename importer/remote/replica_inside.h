@@ -31,6 +31,11 @@ struct replica {
 int replica_refresh(struct replica *r, const struct halt *halt,
 		    struct cvx_err *err);
 
+/* The same behind a change that was made: a failure is logged only, for what
+ * the deployment has taken stands there whether the copy shows it or not. A
+ * halt that was requested is not heeded any more. */
+void replica_show(struct replica *r, const struct halt *halt);
+
 extern const struct change_ops remote_change_ops;
 
 int remote_intake_begin(void *ctx, const struct intake_target *target,

@@ -5,10 +5,12 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cjson/cJSON.h>
 
 #include "cache/base/buf.h"
+#include "cache/base/cancel.h"
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "importer/remote/halt.h"
@@ -19,6 +21,8 @@
 #define PATH_SIZE_MAX ((size_t)1 << 20)
 /* Parts of files whose size is not known yet double after so many. */
 #define PARTS_OF_ONE_SIZE 2000
+/* How often one who waits asks whether his thread is to give up. */
+#define ASK_MS 50
 
 /* What the token of the first part has told. */
 enum order {
@@ -81,6 +85,41 @@ static void wait_for_change(struct upload *u)
 	(void)pthread_cond_wait(&u->changed, &u->lock);
 }
 
+static void fail(struct upload *u, const struct cvx_err *err)
+{
+	if (u->failure.code == 0)
+		u->failure = *err;
+	halt_request(u->halt);
+	announce(u);
+}
+
+static void cancel(struct upload *u)
+{
+	struct cvx_err err = CVX_ERR_INIT;
+
+	u->is_canceled = true;
+	(void)cvx_fail(&err, -ECANCELED, "interrupted");
+	fail(u, &err);
+}
+
+/* Unless the thread is asked to give up. */
+static void wait_as_asked(struct upload *u)
+{
+	struct timespec next;
+
+	if (!cancel_is_watched()) {
+		wait_for_change(u);
+		return;
+	}
+	(void)clock_gettime(CLOCK_REALTIME, &next);
+	next.tv_nsec += ASK_MS * 1000000;
+	next.tv_sec += next.tv_nsec / 1000000000;
+	next.tv_nsec %= 1000000000;
+	(void)pthread_cond_timedwait(&u->changed, &u->lock, &next);
+	if (cancel_is_asked())
+		cancel(u);
+}
+
 /* Everything that an earlier round has done. */
 static void forget(struct upload *u)
 {
@@ -95,14 +134,6 @@ static void forget(struct upload *u)
 	u->sent_size = 0;
 	u->fixed_part_size = 0;
 	u->order = ORDER_UNKNOWN;
-}
-
-static void fail(struct upload *u, const struct cvx_err *err)
-{
-	if (u->failure.code == 0)
-		u->failure = *err;
-	halt_request(u->halt);
-	announce(u);
 }
 
 /* --- one request ------------------------------------------------------- */
@@ -339,7 +370,7 @@ static void do_start(struct upload *u)
 		(void)http_wait_to_repeat(u->settings.http, number, &none,
 					  halt); /* start() sees a halt */
 	if (prepare)
-		r = u->settings.prepare(u->settings.ctx, &err);
+		r = u->settings.prepare(u->settings.ctx, halt, &err);
 	if (r == 0)
 		r = start(u, halt, &token, &err);
 	lock(u);
@@ -568,7 +599,7 @@ int upload_finish(struct upload *u, uint64_t size, struct cvx_err *err)
 	while (!is_done(u) && u->failure.code == 0 &&
 	       !(u->part_count >= UPLOAD_PARTS_MAX && has_part(u) &&
 		 is_idle(u)))
-		wait_for_change(u);
+		wait_as_asked(u);
 	while (!is_idle(u)) /* nobody reads the source any more */
 		wait_for_change(u);
 	if (u->failure.code != 0) {
@@ -610,11 +641,7 @@ uint64_t upload_sent_size(struct upload *u)
 
 void upload_cancel(struct upload *u)
 {
-	struct cvx_err err = CVX_ERR_INIT;
-
 	lock(u);
-	u->is_canceled = true;
-	(void)cvx_fail(&err, -ECANCELED, "interrupted");
-	fail(u, &err);
+	cancel(u);
 	unlock(u);
 }

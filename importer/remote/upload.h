@@ -21,6 +21,7 @@
 #include "importer/source.h"
 
 struct cvx_err;
+struct halt;
 struct http;
 struct upload;
 
@@ -34,7 +35,7 @@ struct upload_settings {
 	bool drops_bom;	    /* at the start of the file (IMP-4) */
 	uint64_t part_size; /* 0: UPLOAD_PART_SIZE */
 	/* Called once before the first request, from another thread. */
-	int (*prepare)(void *ctx, struct cvx_err *err);
+	int (*prepare)(void *ctx, const struct halt *halt, struct cvx_err *err);
 	void *ctx;
 };
 
@@ -54,7 +55,8 @@ uint64_t upload_consumed(struct upload *u);
  * reads the source any more. */
 void upload_restart(struct upload *u);
 
-/* Waits until the file of size bytes is uploaded. */
+/* Waits until the file of size bytes is uploaded, or the thread is asked to
+ * give up (cancel.h). */
 int upload_finish(struct upload *u, uint64_t size, struct cvx_err *err);
 
 /* After upload_finish(); as long as u. */

@@ -304,18 +304,124 @@ is_followed() {
 	[ "$(numbers t | tr '\n' ' ')" = "1 2 " ]
 }
 
+# Each with what to do instead.
 case_F_what_cannot_be_written_says_so() {
-	mount_both
+	mount_both -o allow_delete
 	seed t 1
-	echo hello >note.txt
-	expect_refused 'Read-only file system' cp note.txt "$MNT/_storage/"
-	expect_match "last-error" "$(last_error)" 'is elsewhere'
 	echo '{"tables":[],"schemaValidation":true}' >schema.json
-	expect_refused 'Read-only file system' \
+	expect_read_only 'npx convex deploy' \
 		cp schema.json "$MNT/.convex/schema.json"
-	expect_refused 'Read-only|not permitted' rmdir "$MNT/t"
+	mkdir -p "$THERE/_components/c"
+	stop_mount && start_mount_at "$URL" "$MNT" -o allow_delete
+	expect_read_only 'npx convex deploy' mkdir "$MNT/_components/d"
+	expect_read_only 'npx convex deploy' rmdir "$MNT/_components/c"
+	cp "$MNT/_tables/documents.jsonl" .
+	expect_read_only 'as one .zip file' cp documents.jsonl "$MNT/_tables/"
+	echo hello >"$THERE/_storage/note.txt"
+	cp "$THERE"/_storage/*.txt .
+	expect_read_only 'under a name that is no id' cp ./*.txt "$MNT/_storage/"
 	expect_both t 1
 	unmount_both
+}
+
+expect_read_only() {
+	local why=$1
+	shift
+	expect_refused 'Read-only file system' "$@"
+	expect_match "last-error" "$(last_error)" "elsewhere.*$why"
+}
+
+case_W10_tables_are_removed_there() {
+	mount_both
+	seed t 1 2
+	expect_refused 'not permitted' rmdir "$MNT/t"
+	stop_mount && start_mount_at "$URL" "$MNT" -o allow_delete
+	expect_refused 'not empty' rmdir "$MNT/t"
+	expect_both t 1 2
+	rm -r "$MNT/t"
+	[ ! -e "$THERE/t" ] || fail "the table is still there"
+	[ ! -e "$MNT/t" ] || fail "the table still shows"
+	mkdir "$MNT/t"
+	# Somebody else has been quicker, and the mount has not seen it.
+	echo '{"n":3}' >>"$THERE/t/documents.jsonl"
+	expect_refused 'not empty' rmdir "$MNT/t"
+	expect_text "n" "$(jq .n "$THERE/t/documents.jsonl")" 3
+	rm "$THERE/t/documents.jsonl" 2>/dev/null || : >"$THERE/t/documents.jsonl"
+	make_schema_of t >"$THERE/.convex/schema.json"
+	expect_refused 'Invalid argument' rmdir "$MNT/t"
+	expect_match "last-error" "$(last_error)" 'schema'
+	[ -d "$THERE/t" ] || fail "a table that the schema needs is gone"
+	unmount_both
+}
+
+make_schema_of() {
+	printf '{"tables":[{"tableName":"%s","indexes":[],"searchIndexes":[],' "$1"
+	printf '"documentType":{"type":"any"}}],"schemaValidation":true}\n'
+}
+
+# protocol.md 12
+case_T1_files_are_stored_there() {
+	local name id
+	mount_both -o allow_delete
+	head -c 3000000 /dev/urandom >photo.png
+	cp photo.png "$MNT/_storage/"
+	name=$(basename "$THERE"/_storage/*.png)
+	expect_file "$MNT/_storage/$name" photo.png
+	expect_file "$THERE/_storage/$name" photo.png
+	expect_text "size" "$(stat -c %s "$MNT/_storage/photo.png")" 3000000
+	: >"$MNT/_storage/empty"
+	expect_text "files" "$(files_in "$THERE")" 2
+	expect_text "files" "$(files_in "$MNT")" 2
+	expect_file "$MNT/_storage/documents.jsonl" \
+		"$THERE/_storage/documents.jsonl"
+	id=$(jq -r 'select(.size == 0)._id' "$MNT/_storage/documents.jsonl")
+	rm "$MNT/_storage/$id" "$MNT/_storage/$name"
+	expect_text "files" "$(files_in "$THERE")" 0
+	expect_text "files" "$(files_in "$MNT")" 0
+	mkdir "$THERE/_components/c"
+	stop_mount && start_mount_at "$URL" "$MNT" -o allow_delete
+	cp photo.png "$MNT/_components/c/_storage/"
+	expect_file "$MNT/_components/c/_storage"/*.png photo.png
+	rm "$MNT/_components/c/_storage"/*.png
+	expect_text "files" "$(files_in "$THERE/_components/c")" 0
+	unmount_both
+}
+
+files_in() {
+	wc -l <"$1/_storage/documents.jsonl"
+}
+
+case_F5_all_that_waits_can_be_interrupted() {
+	mount_both -o allow_delete
+	seed t 1
+	echo hello >note.txt
+	kill -STOP "$SERVER"
+	expect_interrupted mkdir "$MNT/other"
+	expect_interrupted rmdir "$MNT/t"
+	expect_interrupted truncate -s 0 "$MNT/t/documents.jsonl"
+	expect_interrupted cp note.txt "$MNT/_storage/"
+	kill -CONT "$SERVER"
+	expect_both t 1
+	expect_text "files" "$(files_in "$THERE")" 0
+	unmount_both
+}
+
+# The deadline of the mount is far away.
+expect_interrupted() {
+	local program
+	env --default-signal "$@" 2>/dev/null &
+	program=$!
+	await 10 is_asleep $program "$1"
+	kill -INT $program
+	! wait $program || fail "not interrupted: $*"
+}
+
+# In one request for longer than the others take.
+is_asleep() {
+	for _ in 1 2 3 4 5 6; do
+		grep -q "($2) [SD]" "/proc/$1/stat" || return 1
+		sleep 0.05
+	done
 }
 
 run_cases "$@"

@@ -700,7 +700,7 @@ TEST(remote_import_outcome_is_true_after_any_single_fault)
 	size_t i;
 
 	for (i = 0; i < sizeof(faults) / sizeof(*faults); i++)
-		for (at = 0; at < REQUESTS_MAX; at++) {
+		for (at = 0; at <= REQUESTS_MAX; at++) {
 			try_fault(i, at, false, true);
 			if (at > FIRST_PART && at <= LAST_PART)
 				try_fault(i, at, false, false);
@@ -714,7 +714,7 @@ TEST(remote_import_outcome_is_true_when_the_deployment_goes_away)
 	size_t i;
 
 	for (i = 0; i < sizeof(faults) / sizeof(*faults); i++)
-		for (at = (unsigned)i % 3; at < REQUESTS_MAX; at += 3)
+		for (at = (unsigned)i % 3; at <= REQUESTS_MAX; at += 3)
 			if (faults[i].plan.fault != LOOPBACK_HANG &&
 			    faults[i].plan.fault != LOOPBACK_SLOW)
 				try_fault(i, at, true, at % 2);

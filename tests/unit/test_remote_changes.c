@@ -1,0 +1,395 @@
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cjson/cJSON.h>
+
+#include "importer/intake.h"
+#include "importer/remote/http.h"
+#include "importer/remote/remote_files.h"
+#include "importer/remote/remote_tables.h"
+#include "importer/value/base64.h"
+#include "importer/value/sha256.h"
+#include "tests/unit/loopback.h"
+
+#define BYTES "the bytes of a file"
+#define FILES_MAX 8
+#define REQUESTS_MAX 32
+
+/* Ids of stored files, as good as any. */
+static const char *const ids[FILES_MAX] = {
+	"kg2038g49yhvmbntzgtky9k02h8jpr8h",
+};
+
+/* One fault, at one request. */
+struct plan {
+	unsigned at; /* its number, from 0 */
+	bool acts;   /* the deployment does what it is asked nevertheless */
+	int status;  /* 0: as it would be */
+	const char *body;
+	enum loopback_fault fault;
+	bool twice; /* a network that repeats what it carries */
+};
+
+/* A deployment with one table and a storage. */
+struct model {
+	struct plan plan;
+	unsigned request_count;
+	char paths[REQUESTS_MAX][64]; /* of all requests */
+	bool has_table;
+	unsigned document_count;
+	unsigned file_count; /* with an older file of the same bytes: 1 more */
+	bool has_old;
+	bool refuses; /* the schema needs the table */
+	char hash[BASE64_SIZE(SHA256_SIZE) + 1];
+};
+
+static char *print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+static char *print(const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	assert_true(vasprintf(&text, fmt, ap) >= 0);
+	va_end(ap);
+	return text;
+}
+
+static char *success(char *value)
+{
+	char *text = print("{\"status\":\"success\",\"value\":%s}", value);
+
+	free(value);
+	return text;
+}
+
+static char *print_file(const struct model *m, double time)
+{
+	return print("{\"_id\":\"%s\",\"_creationTime\":%f,\"sha256\":\"%s\","
+		     "\"size\":%zu,\"contentType\":null,\"url\":\"x\"}",
+		     ids[0], time, m->hash, strlen(BYTES));
+}
+
+/* Those behind minCreationTime, the newest first. */
+static char *list_files(const struct model *m, const char *body)
+{
+	const char *least = strstr(body, "\"minCreationTime\":");
+	double from = least ? strtod(least + 18, NULL) : 0;
+	char *old = m->has_old && from <= 100 ? print_file(m, 100) : strdup("");
+	char *new = m->file_count ? print_file(m, 200) : strdup("");
+	char *list = print("{\"page\":[%s%s%s],\"isDone\":true}", new,
+			   new[0] && old[0] ? "," : "", old);
+
+	free(old);
+	free(new);
+	return list;
+}
+
+static char *act(struct model *m, const struct loopback_request *q,
+		 struct loopback_answer *a)
+{
+	if (strcmp(q->path, "/api/delete_tables") == 0) {
+		if (!m->refuses)
+			m->has_table = false;
+		a->status = m->refuses ? 400 : 200;
+		return m->refuses ? strdup("{\"code\":\"SchemaEnforcementError"
+					   "\",\"message\":\"needed\"}")
+				  : NULL;
+	}
+	if (strcmp(q->path, "/api/storage/upload") == 0) {
+		assert_string_equal(q->query, "token=T");
+		assert_string_equal(q->body, BYTES);
+		assert_false(loopback_has_header(q, "Authorization: Convex k"));
+		assert_true(loopback_has_header(q, "Content-Type: image/png"));
+		m->file_count++;
+		return print("{\"storageId\":\"%s\"}", ids[0]);
+	}
+	if (strstr(q->body, "getTableMapping"))
+		return success(
+			strdup(m->has_table ? "{\"10001\":\"t\"}" : "{}"));
+	if (strstr(q->body, "cli/tables"))
+		return success(strdup(m->has_table
+					      ? "{\"page\":[{\"name\":\"t\"}]}"
+					      : "{\"page\":[]}"));
+	if (strstr(q->body, "tableSize"))
+		return success(print("%u.0", m->document_count));
+	if (strstr(q->body, "generateUploadUrl"))
+		return success(strdup("\"https://elsewhere:1/api/storage/upload"
+				      "?token=T\""));
+	if (strstr(q->body, "fileMetadata"))
+		return success(list_files(m, q->body));
+	if (strstr(q->body, "getFile"))
+		return success(m->file_count ? print_file(m, 200)
+					     : strdup("null"));
+	assert_non_null(strstr(q->body, "deleteFile"));
+	if (m->file_count == 0)
+		return strdup("{\"status\":\"error\",\"errorMessage\":\"no\"}");
+	m->file_count--;
+	return success(strdup("null"));
+}
+
+static void play(void *ctx, const struct loopback_request *q,
+		 struct loopback_answer *a)
+{
+	struct model *m = ctx;
+	const struct plan *p = &m->plan;
+	bool is_bad = m->request_count == p->at;
+
+	assert_true(m->request_count < REQUESTS_MAX);
+	(void)snprintf(m->paths[m->request_count++], sizeof(*m->paths), "%s",
+		       q->path);
+	if (!is_bad || p->acts)
+		a->body = act(m, q, a);
+	if (!is_bad)
+		return;
+	if (p->twice && strstr(q->path, "delete")) {
+		free(a->body);
+		a->body = act(m, q, a);
+	}
+	a->fault = p->fault;
+	if (p->status)
+		a->status = p->status;
+	if (p->body || p->status >= 300) {
+		free(a->body);
+		a->body = p->body ? strdup(p->body) : NULL;
+	}
+	if (p->status == 302)
+		a->headers = "Location: /elsewhere\r\n";
+}
+
+static const struct {
+	const char *name;
+	struct plan plan;
+	bool heals; /* it succeeds if this happens once */
+} faults[] = {
+	{"dropped before", {.fault = LOOPBACK_DROP}, true},
+	{"dropped behind", {.fault = LOOPBACK_DROP, .acts = true}, true},
+	{"reset behind", {.fault = LOOPBACK_RESET, .acts = true}, true},
+	{"truncated", {.fault = LOOPBACK_TRUNCATE, .acts = true}, false},
+	{"longer", {.fault = LOOPBACK_LONGER, .acts = true}, true},
+	{"slow", {.fault = LOOPBACK_SLOW, .acts = true}, true},
+	{"silent", {.fault = LOOPBACK_HANG, .acts = true}, true},
+	{"garbage", {.fault = LOOPBACK_GARBAGE, .acts = true}, true},
+	{"429", {.status = 429}, true},
+	{"500 before", {.status = 500}, true},
+	{"503 behind", {.status = 503, .acts = true}, true},
+	{"408 behind", {.status = 408, .acts = true}, true},
+	{"400", {.status = 400, .body = "{\"code\":\"X\"}"}, false},
+	{"401", {.status = 401}, false},
+	{"404", {.status = 404}, false},
+	{"302", {.status = 302}, false},
+	{"html before", {.body = "<html>"}, false},
+	{"html", {.acts = true, .body = "<html>"}, false},
+	{"null", {.acts = true, .body = "null"}, false},
+	{"{}", {.acts = true, .body = "{}"}, false},
+	{"[]", {.acts = true, .body = "[]"}, false},
+	{"twice", {.acts = true, .twice = true}, true},
+};
+#define FAULT_COUNT (sizeof(faults) / sizeof(*faults))
+
+/* One change of one model. */
+struct trial {
+	struct model model;
+	struct loopback *server;
+	struct http *http;
+	int fd;
+	char id[ID_TEXT_MAX + 1];
+	struct cvx_err err;
+};
+
+static void hash_bytes(char *out)
+{
+	unsigned char hash[SHA256_SIZE];
+	struct cvx_err err = CVX_ERR_INIT;
+	struct sha256 *sha;
+
+	EXPECT_OK(sha256_new(&sha, &err), &err);
+	sha256_add(sha, BYTES, strlen(BYTES));
+	sha256_finish(sha, hash);
+	sha256_free(sha);
+	base64_encode(hash, sizeof(hash), out);
+}
+
+static void begin(struct trial *t, const struct plan *plan)
+{
+	bool is_silent = plan && plan->fault == LOOPBACK_HANG;
+	char path[] = "/tmp/convexfs-changes.XXXXXX";
+	struct http_settings settings = {
+		.authorization = "Convex k",
+		.idle_ms = is_silent ? 100 : 0,
+		.backoff_ms = 1,
+	};
+
+	memset(t, 0, sizeof(*t));
+	t->model.plan = plan ? *plan : (struct plan){.at = UINT32_MAX};
+	t->model.has_table = true;
+	t->model.has_old = true;
+	hash_bytes(t->model.hash);
+	t->fd = mkstemp(path);
+	assert_true(t->fd >= 0);
+	EXPECT_INT(unlink(path), 0);
+	EXPECT_INT(write(t->fd, BYTES, strlen(BYTES)), strlen(BYTES));
+	t->server = loopback_start(play, &t->model);
+	settings.origin = loopback_url(t->server);
+	EXPECT_OK(http_new(&settings, &t->http, &t->err), &t->err);
+}
+
+static void end(struct trial *t)
+{
+	http_free(t->http);
+	loopback_stop(t->server);
+	(void)close(t->fd);
+}
+
+static int delete_table(struct trial *t)
+{
+	return remote_delete_table(t->http, NULL, "t", NULL, &t->err);
+}
+
+static int store_file(struct trial *t)
+{
+	return remote_store_file(t->http, NULL, "image/png", t->fd,
+				 strlen(BYTES), NULL, t->id, &t->err);
+}
+
+static int delete_file(struct trial *t)
+{
+	return remote_delete_file(t->http, NULL, ids[0], NULL, &t->err);
+}
+
+static bool table_is_gone(const struct model *m)
+{
+	return !m->has_table;
+}
+
+static bool file_is_there(const struct model *m)
+{
+	return m->file_count > 0;
+}
+
+static bool file_is_gone(const struct model *m)
+{
+	return m->file_count == 0;
+}
+
+static const struct change {
+	const char *name;
+	int (*run)(struct trial *t);
+	bool (*is_done)(const struct model *m);
+	unsigned file_count; /* before */
+	const char *request; /* that changes something */
+} changes[] = {
+	{"delete table", delete_table, table_is_gone, 0, "/api/delete_tables"},
+	{"store file", store_file, file_is_there, 0, "/api/storage/upload"},
+	{"delete file", delete_file, file_is_gone, 1, "/api/mutation"},
+};
+#define CHANGE_COUNT (sizeof(changes) / sizeof(*changes))
+
+/* It is as before or done, never doubled, and the caller was told which. False:
+ * there are not so many requests. */
+static bool try_fault(const struct change *c, size_t fault, unsigned at)
+{
+	struct plan plan = faults[fault].plan;
+	bool is_done, is_unknown, came;
+	struct trial t;
+	char what[128];
+	int r;
+
+	plan.at = at;
+	(void)snprintf(what, sizeof(what), "%s, %s at %u", c->name,
+		       faults[fault].name, at);
+	begin(&t, &plan);
+	t.model.file_count = c->file_count;
+	loopback_sync(t.server);
+	r = c->run(&t);
+	loopback_sync(t.server);
+	is_done = c->is_done(&t.model);
+	is_unknown = r < 0 && intake_is_unknown(&t.err);
+	came = t.model.request_count > at;
+	if (t.model.file_count > 1)
+		fail_msg("%s: %u files", what, t.model.file_count);
+	if (r == 0 && !is_done)
+		fail_msg("%s: success, but nothing happened", what);
+	if (r < 0 && is_done && !is_unknown)
+		fail_msg("%s: %d, but it happened: %s", what, r, t.err.msg);
+	if (is_unknown && strcmp(t.model.paths[at], c->request) != 0)
+		fail_msg("%s: it is known: %s", what, t.err.msg);
+	if (r < 0 && faults[fault].heals && !is_unknown)
+		fail_msg("%s: %d: %s", what, r, t.err.msg);
+	if (r < 0 && !t.err.msg[0])
+		fail_msg("%s: no sentence", what);
+	end(&t);
+	return came;
+}
+
+TEST(remote_changes_are_true_after_any_single_fault_15_3)
+{
+	size_t c, fault;
+	unsigned at;
+
+	for (c = 0; c < CHANGE_COUNT; c++)
+		for (fault = 0; fault < FAULT_COUNT; fault++) {
+			for (at = 0; at < REQUESTS_MAX; at++)
+				if (!try_fault(&changes[c], fault, at))
+					break;
+			assert_true(at >= 1 && at < REQUESTS_MAX);
+		}
+}
+
+TEST(remote_table_with_documents_is_not_asked_to_go_W_10)
+{
+	struct trial t;
+
+	begin(&t, NULL);
+	t.model.document_count = 1;
+	EXPECT_FAIL(delete_table(&t), &t.err, -ENOTEMPTY, "empty it first");
+	loopback_sync(t.server);
+	assert_true(t.model.has_table);
+	t.model.document_count = 0;
+	t.model.refuses = true;
+	loopback_sync(t.server);
+	EXPECT_FAIL(delete_table(&t), &t.err, -EINVAL,
+		    "SchemaEnforcementError: needed");
+	t.model.has_table = false;
+	loopback_sync(t.server);
+	EXPECT_FAIL(delete_table(&t), &t.err, -ENOENT, "there is no table t");
+	EXPECT_FAIL(remote_delete_table(t.http, NULL, "_x", NULL, &t.err),
+		    &t.err, -EINVAL, "not the name of a table");
+	end(&t);
+}
+
+/* The answer is lost for good: an older file of the same bytes is not ours. */
+TEST(remote_file_that_may_be_stored_is_called_unknown_FIL_2)
+{
+	const struct plan plan = {.at = 2, .fault = LOOPBACK_DROP};
+	struct trial t;
+
+	begin(&t, &plan);
+	EXPECT_FAIL(store_file(&t), &t.err, -EINPROGRESS, "stored or not");
+	assert_true(intake_is_unknown(&t.err));
+	loopback_sync(t.server);
+	EXPECT_INT(t.model.file_count, 0);
+	assert_string_equal(t.model.paths[2], "/api/storage/upload");
+	end(&t);
+}
+
+TEST(remote_file_that_is_not_there_cannot_be_deleted)
+{
+	struct trial t;
+
+	begin(&t, NULL);
+	EXPECT_FAIL(delete_file(&t), &t.err, -ENOENT, "there is no stored");
+	end(&t);
+}
+
+UNIT_MAIN(UNIT_CASE(remote_changes_are_true_after_any_single_fault_15_3),
+	  UNIT_CASE(remote_table_with_documents_is_not_asked_to_go_W_10),
+	  UNIT_CASE(remote_file_that_may_be_stored_is_called_unknown_FIL_2),
+	  UNIT_CASE(remote_file_that_is_not_there_cannot_be_deleted))
