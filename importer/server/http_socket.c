@@ -156,15 +156,17 @@ int http_on_socket_writable(struct http_socket *s)
 {
 	struct http_server *server = s->server;
 	char *to = server->out + LWS_PRE;
+	bool is_first, is_last, is_over;
 	struct message *m;
-	bool is_first, is_last;
 	size_t n;
 
+	/* At one look: what was sent before it was closed goes out first. */
 	http_lock(server);
 	m = s->first;
+	is_over = !m && s->wants_close;
 	http_unlock(server);
 	if (!m)
-		return s->wants_close ? close_socket(s) : 0;
+		return is_over ? close_socket(s) : 0;
 	n = m->text.size - m->sent;
 	if (n > WRITE_SIZE)
 		n = WRITE_SIZE;

@@ -4,15 +4,18 @@
 #include <stddef.h>
 #include <string.h>
 
-/* Digits, as far as they go; false: there are none, or too many. */
+/* Digits, as far as they go; false: there are none. What is larger than any
+ * file is UINT64_MAX, which is behind the end as well (RFC 9110 14.1.2). */
 static bool read_number(const char **p, uint64_t *ret)
 {
 	const char *first = *p;
+	bool fits = true;
+	uint64_t n = 0;
 
-	for (*ret = 0; **p >= '0' && **p <= '9'; (*p)++)
-		if (__builtin_mul_overflow(*ret, 10, ret) ||
-		    __builtin_add_overflow(*ret, (uint64_t)(**p - '0'), ret))
-			return false;
+	for (; **p >= '0' && **p <= '9'; (*p)++)
+		fits = fits && !__builtin_mul_overflow(n, 10, &n) &&
+		       !__builtin_add_overflow(n, (uint64_t)(**p - '0'), &n);
+	*ret = fits ? n : UINT64_MAX;
 	return *p != first;
 }
 

@@ -130,11 +130,47 @@ static bool is_json_type(const char *type)
 	       strncasecmp(type + size - 5, "+json", 5) == 0;
 }
 
+/* Each value but the first of an array or object has a comma before it. */
+static bool has_too_many_values(const char *text, size_t size)
+{
+	const char *end = text + size;
+	bool in_string = false;
+	size_t n = 0;
+
+	for (; text < end; text++) {
+		if (in_string && *text == '\\')
+			text++;
+		else if (*text == '"')
+			in_string = !in_string;
+		else if (!in_string &&
+			 (*text == ',' || *text == '[' || *text == '{'))
+			n++;
+	}
+	return n > REPLY_VALUES_MAX;
+}
+
+struct cJSON *reply_parse(const char *text, size_t size)
+{
+	const char *end = NULL;
+	struct cJSON *value;
+
+	if (!text || has_too_many_values(text, size))
+		return NULL;
+	value = cJSON_ParseWithLengthOpts(text, size, &end, false);
+	while (value && end < text + size && strchr(" \t\r\n", *end))
+		end++;
+	if (value && end != text + size) {
+		cJSON_Delete(value);
+		return NULL;
+	}
+	return value;
+}
+
 int reply_read_json(struct http_exchange *x, struct cJSON **ret)
 {
 	struct cvx_err err = CVX_ERR_INIT;
 	struct cJSON *object;
-	const char *body, *end;
+	const char *body;
 	size_t size;
 
 	if (!is_json_type(http_header(x, HTTP_CONTENT_TYPE))) {
@@ -152,14 +188,12 @@ int reply_read_json(struct http_exchange *x, struct cJSON **ret)
 		return -EINVAL;
 	}
 	body = http_body(x, &size);
-	object = body ? cJSON_ParseWithLengthOpts(body, size, &end, false)
-		      : NULL;
-	while (object && end < body + size && strchr(" \t\r\n", *end))
-		end++;
-	if (!cJSON_IsObject(object) || end != body + size) {
+	object = reply_parse(body, size);
+	if (!cJSON_IsObject(object)) {
 		cJSON_Delete(object);
 		reply_error(x, 400, "BadJsonBody",
-			    "The body is not a JSON object.");
+			    "The body is not a JSON object, or one of too many "
+			    "values.");
 		return -EINVAL;
 	}
 	*ret = object;

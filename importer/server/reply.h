@@ -7,6 +7,8 @@
 #ifndef CVX_IMPORTER_SERVER_REPLY_H
 #define CVX_IMPORTER_SERVER_REPLY_H
 
+#include <stddef.h>
+
 struct cJSON;
 struct cvx_buf;
 struct cvx_err;
@@ -30,6 +32,14 @@ void reply_error(struct http_exchange *x, unsigned status, const char *code,
 /* A failure: its name is the code, and tells the status; one without a name
  * is the server's. */
 void reply_failure(struct http_exchange *x, const struct cvx_err *err);
+
+/* JSON with more values than any request has a use for: each costs some 70
+ * bytes of memory, however short it is. */
+#define REPLY_VALUES_MAX (1u << 17)
+
+/* The text, which may be NULL, as JSON, which the caller deletes. NULL: it is
+ * none, or of more values. */
+struct cJSON *reply_parse(const char *text, size_t size);
 
 /*
  * The body as JSON, which the caller deletes; *ret is an object. -EINVAL:

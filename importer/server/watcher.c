@@ -19,10 +19,16 @@
 #include "importer/server/http.h"
 #include "importer/server/inside.h"
 #include "importer/server/reply.h"
+#include "importer/server/scope.h"
 #include "importer/server/sync.h"
 #include "importer/value/value.h"
 
 #define PING_NS (INT64_C(15) * 1000000000)
+
+/* Texts of the queries of one watcher. Those that name no function need none,
+ * and there is no other without a key. */
+#define QUERIES_SIZE_MAX ((size_t)1 << 20)
+#define PATH_SHOWN_MAX 200
 
 struct version {
 	uint32_t query_set, identity;
@@ -33,9 +39,10 @@ struct query {
 	struct query *next;
 	uint32_t id;
 	const struct function *function; /* NULL: there is none */
-	char *path;
-	cJSON *args;
+	char *path;  /* its beginning, for an error's text */
+	cJSON *args; /* NULL without a function, as the next */
 	char *component;
+	size_t size;   /* of the texts of these two */
 	uint64_t hash; /* of what was sent last (WS-23) */
 	bool was_sent;
 };
@@ -51,6 +58,7 @@ struct watcher {
 	bool has_skew;
 	struct query *queries;
 	size_t query_count;
+	size_t queries_size; /* of their texts */
 	int64_t sent_ns;
 };
 
@@ -235,17 +243,6 @@ static void send_transition(struct watcher *s, struct transition *t)
 	cvx_buf_fini(&t->list);
 }
 
-/* FNV-1a */
-static uint64_t hash(const char *bytes, size_t size)
-{
-	uint64_t h = 0xcbf29ce484222325;
-	size_t i;
-
-	for (i = 0; i < size; i++)
-		h = (h ^ (unsigned char)bytes[i]) * 0x100000001b3;
-	return h;
-}
-
 static void add_failed(struct transition *t, const struct query *q,
 		       const char *message)
 {
@@ -298,8 +295,8 @@ static void evaluate(struct watcher *s, struct query *q, struct transition *t)
 			     q->path);
 	else
 		r = function_run(q->function, &call, &result, &err);
-	h = r < 0 ? hash(err.msg, strlen(err.msg))
-		  : hash(result.data, result.size);
+	h = r < 0 ? scope_add(SCOPE_INIT, err.msg, strlen(err.msg))
+		  : scope_add(SCOPE_INIT, result.data, result.size);
 	if (!q->was_sent || h != q->hash) {
 		q->was_sent = true;
 		q->hash = h;
@@ -407,6 +404,47 @@ static bool may_ask(struct watcher *s, const char *path)
 	return false;
 }
 
+/* What the query needs to be asked again and again; -EFBIG, -ENOMEM. */
+static int keep_args(const struct watcher *s, struct query *q,
+		     const cJSON *args, const char *component)
+{
+	CVX_AUTO(cvx_freep) char *text = cJSON_PrintUnformatted(args);
+
+	if (!text)
+		return -ENOMEM;
+	q->size = strlen(text) + strlen(component);
+	if (q->size > QUERIES_SIZE_MAX - s->queries_size)
+		return -EFBIG;
+	q->args = cJSON_Duplicate(args, true);
+	q->component = strdup(component);
+	return q->args && q->component ? 0 : -ENOMEM;
+}
+
+static int query_new(const struct watcher *s, const char *path,
+		     const cJSON *args, const char *component,
+		     struct query **ret)
+{
+	struct query *q = calloc(1, sizeof(*q));
+	int r = 0;
+
+	if (!q)
+		return -ENOMEM;
+	q->path = strndup(path, PATH_SHOWN_MAX);
+	q->function = function_find(path);
+	if (q->function && function_is_mutation(q->function))
+		q->function = NULL;
+	if (q->function)
+		r = keep_args(s, q, args, component ? component : "");
+	if (!q->path)
+		r = -ENOMEM;
+	if (r < 0) {
+		query_free(q);
+		return r;
+	}
+	*ret = q;
+	return 0;
+}
+
 static bool add_query(struct watcher *s, const cJSON *change,
 		      struct transition *t)
 {
@@ -414,8 +452,9 @@ static bool add_query(struct watcher *s, const cJSON *change,
 	const char *component = reply_member(change, "componentPath");
 	const cJSON *args =
 		function_args(cJSON_GetObjectItemCaseSensitive(change, "args"));
-	struct query *q, **link;
+	struct query *q = NULL, **link;
 	uint32_t id;
+	int r;
 
 	if (!path || !args || !read_number(change, "queryId", &id)) {
 		send_fatal(s, "Add is not understood", 0, "");
@@ -430,24 +469,17 @@ static bool add_query(struct watcher *s, const cJSON *change,
 	}
 	if (!may_ask(s, path))
 		return false;
-	q = calloc(1, sizeof(*q));
-	if (q) {
-		q->id = id;
-		q->path = strdup(path);
-		q->args = cJSON_Duplicate(args, true);
-		q->component = strdup(component ? component : "");
-		q->function = function_find(path);
-		if (q->function && function_is_mutation(q->function))
-			q->function = NULL;
-	}
-	if (!q || !q->path || !q->args || !q->component) {
-		if (q)
-			query_free(q);
+	r = query_new(s, path, args, component, &q);
+	if (r == -EFBIG)
+		send_fatal(s, "the queries are too long", 0, "");
+	else if (r < 0)
 		close_with(s, 1011, "OutOfMemory");
+	if (r < 0)
 		return false;
-	}
+	q->id = id;
 	*link = q;
 	s->query_count++;
+	s->queries_size += q->size;
 	evaluate(s, q, t);
 	return true;
 }
@@ -470,6 +502,7 @@ static bool remove_query(struct watcher *s, const cJSON *change,
 	}
 	*link = q->next;
 	s->query_count--;
+	s->queries_size -= q->size;
 	query_free(q);
 	add_comma(t);
 	if (t->r == 0)
@@ -551,7 +584,7 @@ void watcher_receive(struct watcher *s, const char *text, size_t size)
 
 	if (s->is_over)
 		return;
-	message = cJSON_ParseWithLength(text, size);
+	message = reply_parse(text, size);
 	type = reply_member(message, "type");
 	if (!type)
 		send_fatal(s, "the message is not understood", 0, "");

@@ -5,6 +5,8 @@
  *   version   {querySet, identity, ts}: each Transition starts where the last
  *             one ended (WS-8)
  *
+ * Memory:  up to 1 MiB of text of the queries it watches, which only who has a
+ *          key can make it keep.
  * Threads: not locked; the thread of sync.
  */
 #ifndef CVX_IMPORTER_SERVER_WATCHER_H

@@ -1,8 +1,10 @@
 // What the socket of `convexfs serve` answers to messages by hand (protocol.md
 // 6). Ends with status 1 and what was expected when an answer is another one.
 //
-// Environment: URL, KEY, CLIENT (the folder with node_modules).
+// Environment: URL, KEY, CLIENT (the folder with node_modules), SERVER (its
+// process), SANITIZED (or not).
 'use strict';
+const fs = require('fs');
 const path = require('path');
 const WebSocket = require(path.join(process.env.CLIENT, 'node_modules/ws'));
 const base = process.env.URL.replace('http', 'ws');
@@ -32,6 +34,14 @@ function talk(messages, until = () => false, url = '/api/1.48.0/sync') {
 		socket.on('error', () => {});
 		socket.on('close', end);
 	});
+}
+
+// KiB that the server has; nothing is told under a sanitizer, which keeps what
+// is freed.
+function memory() {
+	return process.env.SANITIZED ? 0
+		: +/VmRSS:\s*(\d+)/.exec(fs.readFileSync(
+			`/proc/${process.env.SERVER}/status`, 'utf8'))[1];
 }
 
 function expect(what, got, want) {
@@ -106,6 +116,27 @@ const isFatal = (r) => r.got.some((m) => m.type === 'FatalError');
 	// What is too large, or no text.
 	r = await talk([connect, 'x'.repeat(5 << 20)]);
 	expect('large', [r.code, r.got.length], [1009, 0]);
+	// Without a key nothing of it is kept, and with one not more than that.
+	const before = memory(), long = { x: 'x'.repeat(3 << 20) }, more = [connect];
+	for (let i = 0; i < 50; i++)
+		more.push(modify(i, add(i, 'app:list', long)));
+	r = await talk(more, (got) => {
+		if (got.length === 50)
+			expect('memory', memory() - before < 100000, true);
+		return got.length === 50;
+	});
+	expect('long ones', r.got.length, 50);
+	expect('too long', isFatal(await talk([connect, login,
+		modify(0, add(0, tables, { x: 'x'.repeat(600000) })),
+		modify(1, add(1, tables, { x: 'x'.repeat(600000) }))])), true);
+	expect('again', (await talk([connect, login,
+		modify(0, add(0, tables, { x: 'x'.repeat(600000) })),
+		modify(1, { type: 'Remove', queryId: 0 }),
+		modify(2, add(1, tables, { x: 'x'.repeat(600000) }))],
+	(got) => got.length === 4)).got.map((m) => m.type),
+	Array(4).fill('Transition'));
+	expect('values', isFatal(await talk([connect, '[' + '1,'.repeat(200000) + '1]'])),
+		true);
 	r = await talk([connect, Buffer.from('{}')]);
 	expect('binary', r.code !== 0, true);
 	r = await talk([connect, { type: 'Event', eventType: 'x', event: 1 },

@@ -75,8 +75,20 @@ case_HTTP_requests_that_are_not_understood() {
 	expect_call '.*SystemIdentityRequired' curl -sS "$URL/api/query" \
 		-H 'Content-Type: application/json' \
 		-d '{"path":"_system/cli/queryImport:list","args":{}}'
+	# Many values are a lot of memory, however short they are.
+	printf '{"path":"a:b","args":{"x":[0%s]}}' \
+		"$(head -c 400000 /dev/zero | sed 's/\x00/,1/g')" >values
+	expect_call '400.*too many values' call POST /api/query \
+		-H 'Content-Type: application/json' --data-binary @values
+	printf '{"path":"a:b","args":{"x":"%s"}}' \
+		"$(head -c 400000 /dev/zero | tr '\0' ,)" >values
+	expect_call '200.*Could not find' call POST /api/query \
+		-H 'Content-Type: application/json' --data-binary @values
 	expect_call '200 abc$' call POST /echo -H 'Content-Type: text/plain' \
 		-d abc
+	expect_call '200 ' call POST /echo --data-binary @spaces
+	expect_call 'abc 200$' ask "$URL/echo" -d abc
+	expect_call ' 413$' ask "$URL/echo" --data-binary @spaces
 	stop_server
 }
 
@@ -324,7 +336,8 @@ case_WS_messages_that_are_not_understood() {
 	start_server
 	need node
 	cp "$(dirname "$CLIENT/x")/sockets.cjs" .
-	CLIENT=$CLIENT node sockets.cjs >got &
+	CLIENT=$CLIENT SERVER=$SERVER \
+		SANITIZED=$(is_sanitized && echo yes) node sockets.cjs >got &
 	await 30 grep -q . got
 	grep -qx open got || fail "$(cat got)"
 	expect_call '200 convexfs' call GET /version

@@ -183,7 +183,12 @@ TEST(FIL4_ranges_of_a_file_of_ten_bytes)
 		{"bytes=-", RANGE_BAD, 0, 0},
 		{"bytes=0-1,3-4", RANGE_BAD, 0, 0},
 		{"bytes=x", RANGE_BAD, 0, 0},
-		{"bytes=0-99999999999999999999", RANGE_BAD, 0, 0},
+		{"bytes=0-99999999999999999999", RANGE_ONE, 0, 10},
+		{"bytes=4-184467440737095516160", RANGE_ONE, 4, 6},
+		{"bytes=-99999999999999999999", RANGE_ONE, 0, 10},
+		{"bytes=99999999999999999999-", RANGE_BAD, 0, 0},
+		{"bytes=18446744073709551616-18446744073709551617", RANGE_BAD,
+		 0, 0},
 	};
 	struct range range;
 	size_t i;
