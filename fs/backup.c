@@ -47,6 +47,7 @@ struct backup {
 
 struct backups {
 	struct deployment *d;
+	const char *component;
 	int spool_dir_fd;
 	uint64_t numbers[2];
 
@@ -60,7 +61,7 @@ struct backups {
 
 CVX_DEFINE_CLEANUP(struct backups, backups_free)
 
-int backups_new(struct deployment *d, int spool_dir_fd,
+int backups_new(struct deployment *d, const char *component, int spool_dir_fd,
 		const uint64_t numbers[2], struct backups **ret,
 		struct cvx_err *err)
 {
@@ -70,6 +71,7 @@ int backups_new(struct deployment *d, int spool_dir_fd,
 	if (!bs)
 		return cvx_fail_memory(err);
 	bs->d = d;
+	bs->component = component;
 	bs->spool_dir_fd = spool_dir_fd;
 	memcpy(bs->numbers, numbers, sizeof(bs->numbers));
 	(void)pthread_mutex_init(&bs->lock, NULL);
@@ -200,7 +202,10 @@ static void *run(void *arg)
 
 static int start(struct backup *b, struct cvx_err *err)
 {
-	const struct export_settings settings = {b->with_files};
+	const struct export_settings settings = {
+		.include_storage = b->with_files,
+		.component = b->home->component,
+	};
 	int r;
 
 	b->fd = file_open_unnamed(b->home->spool_dir_fd);

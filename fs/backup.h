@@ -26,9 +26,10 @@ struct backups;
 struct cvx_err;
 struct deployment;
 
-/* Both are the caller's and outlive it. numbers: under which all archives
+/* Archives of the component's tree, of the deployment's if it is "". All three
+ * are the caller's and outlive it. numbers: under which all archives
  * without and with stored files are shown. */
-int backups_new(struct deployment *d, int spool_dir_fd,
+int backups_new(struct deployment *d, const char *component, int spool_dir_fd,
 		const uint64_t numbers[2], struct backups **ret,
 		struct cvx_err *err);
 

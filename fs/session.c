@@ -28,8 +28,8 @@ static int make_backups(struct session *s, struct cvx_err *err)
 	const uint64_t numbers[2] = {nodes_number(s->nodes),
 				     nodes_number(s->nodes)};
 
-	return backups_new(s->settings.deployment, s->settings.spool_dir_fd,
-			   numbers, &s->backups, err);
+	return backups_new(s->settings.deployment, s->settings.component,
+			   s->settings.spool_dir_fd, numbers, &s->backups, err);
 }
 
 static int make_parts(struct session *s, struct cvx_err *err)

@@ -51,6 +51,7 @@ struct export
 	size_t component_count, table_count, file_count;
 	size_t *by_size; /* tables, the smallest first */
 	char *file_name;
+	char *component; /* whose tree is the archive's root */
 
 	struct archive_writer *writer;
 	struct entry *entries;
@@ -82,6 +83,7 @@ void export_free(struct export *e)
 	free(e->entries);
 	free(e->by_size);
 	free(e->file_name);
+	free(e->component);
 	free(e);
 }
 
@@ -93,9 +95,11 @@ static int fail_append(int r, struct cvx_err *err)
 
 static int print_readme(const struct export *e, struct cvx_buf *out)
 {
+	bool is_part = e->component[0] != '\0';
+
 	return cvx_buf_printf(
 		out,
-		"# Backup of the Convex deployment %s\n\n"
+		"# Backup of %s%s%sthe Convex deployment %s\n\n"
 		"Each table is a folder: documents.jsonl holds its documents, "
 		"one a line, and\n"
 		"generated_schema.jsonl tells how they are encoded. _tables "
@@ -106,7 +110,8 @@ static int print_readme(const struct export *e, struct cvx_buf *out)
 		"To bring it back: npx convex import --replace-all FILE.zip, "
 		"or copy the archive\n"
 		"into a deployment that convexfs has mounted.\n",
-		deployment_name(e->d));
+		is_part ? "component " : "", e->component,
+		is_part ? " of " : "", deployment_name(e->d));
 }
 
 /* import.md 13.3 */
@@ -166,11 +171,15 @@ static int print_entry(const struct export *e, const struct entry *entry,
 	return r < 0 ? fail_append(r, err) : 0;
 }
 
-/* "a/b" becomes "_components/a/_components/b/" (import.md 1.3). */
-static int print_component(const char *path, struct cvx_buf *out)
+/* "a/b" becomes "_components/a/_components/b/" (import.md 1.3), and the
+ * archive's own component nothing. */
+static int print_component(const struct export *e, const char *path,
+			   struct cvx_buf *out)
 {
-	size_t size;
+	size_t size = strlen(e->component);
 	int r = 0;
+
+	path += size + (size > 0 && path[size] == '/');
 
 	while (r == 0 && *path) {
 		size = strcspn(path, "/");
@@ -188,7 +197,7 @@ static int add_entry(struct export *e, enum entry_kind kind, size_t index,
 	CVX_AUTO(cvx_buf_fini)
 	struct cvx_buf name = CVX_BUF_INIT(ENTRY_NAME_MAX);
 	struct entry *more;
-	int r = print_component(component, &name);
+	int r = print_component(e, component, &name);
 
 	if (r == 0)
 		r = cvx_buf_printf(&name, "%s%s", folder, file);
@@ -281,7 +290,8 @@ static int add_storage(struct export *e, size_t component, struct cvx_err *err)
 static int add_entries(struct export *e, bool with_storage, struct cvx_err *err)
 {
 	size_t i;
-	int r = add_text(e, ENTRY_README, 0, "", "", "README.md", err);
+	int r = add_text(e, ENTRY_README, 0, e->component, "", "README.md",
+			 err);
 
 	for (i = 0; r == 0 && i < e->component_count; i++)
 		r = add_text(e, ENTRY_REGISTRY, i, e->components[i].path,
@@ -311,7 +321,11 @@ int export_new(struct deployment *d, const struct export_settings *settings,
 	e->d = d;
 	e->file_fd = -1;
 	cvx_buf_init(&e->text, TEXT_MAX);
-	r = snapshot_new(d, settings->include_storage, &e->snapshot, err);
+	e->component = strdup(settings->component ? settings->component : "");
+	if (!e->component)
+		return cvx_fail_memory(err);
+	r = snapshot_new(d, e->component, settings->include_storage,
+			 &e->snapshot, err);
 	if (r < 0)
 		return r;
 	e->components = snapshot_components(e->snapshot, &e->component_count);

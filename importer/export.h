@@ -33,9 +33,12 @@ struct export;
 
 struct export_settings {
 	bool include_storage;
+	/* Its tree becomes the root of the archive; NULL or "": all there is.
+	 */
+	const char *component;
 };
 
-/* The deployment must outlive it. */
+/* The deployment must outlive it. -ENOENT if there is no such component. */
 int export_new(struct deployment *d, const struct export_settings *settings,
 	       struct export **ret, struct cvx_err *err);
 

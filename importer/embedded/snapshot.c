@@ -32,6 +32,7 @@ void snapshot_free(struct snapshot *s)
 	if (!s)
 		return;
 	snapshot_clear(s);
+	free(s->component);
 	free(s->components);
 	free(s->tables);
 	free(s->segments);
@@ -148,17 +149,21 @@ static int take(struct snapshot *s, struct cvx_err *err)
 	return r;
 }
 
-int snapshot_new(struct deployment *d, bool with_files, struct snapshot **ret,
-		 struct cvx_err *err)
+int snapshot_new(struct deployment *d, const char *component, bool with_files,
+		 struct snapshot **ret, struct cvx_err *err)
 {
 	CVX_AUTO(snapshot_freep) struct snapshot *s = calloc(1, sizeof(*s));
-	int r = 0;
+	int r;
 
 	if (!s)
 		return cvx_fail_memory(err);
 	s->d = d;
 	s->with_files = with_files;
-	if (!d->read_only)
+	s->component = strdup(component);
+	if (!s->component)
+		return cvx_fail_memory(err);
+	r = deployment_find_component(d, component, err);
+	if (r == 0 && !d->read_only)
 		r = stage_folder_new(d->stage_fd, &s->links, err);
 	if (r == 0)
 		r = take(s, err);

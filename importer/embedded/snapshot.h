@@ -27,9 +27,13 @@ struct deployment;
 struct rows_by_id;
 struct snapshot;
 
-/* The deployment must outlive it, and its readers must be gone first. */
-int snapshot_new(struct deployment *d, bool with_files, struct snapshot **ret,
-		 struct cvx_err *err);
+/*
+ * Of the component and all below it; "" is the root, so all there is. -ENOENT
+ * if there is no such component. The deployment must outlive it, and its
+ * readers must be gone first.
+ */
+int snapshot_new(struct deployment *d, const char *component, bool with_files,
+		 struct snapshot **ret, struct cvx_err *err);
 void snapshot_free(struct snapshot *s); /* NULL is allowed */
 
 /* Unix time, not before any commit that it shows. */
@@ -38,7 +42,7 @@ int64_t snapshot_ns(const struct snapshot *s);
 /* The newest of the commits that it shows; 0 without any. */
 int64_t snapshot_committed_ns(const struct snapshot *s);
 
-/* Components in the order of their making, the root first. */
+/* Components in the order of their making, so each behind those above it. */
 struct snapshot_component {
 	char *path;
 	int64_t id;

@@ -24,6 +24,7 @@ struct kept_segment {
 
 struct snapshot {
 	struct deployment *d;
+	char *component;
 	bool with_files;
 	int64_t taken_ns, committed_ns;
 	struct stage_folder *links; /* NULL: descriptors are kept */

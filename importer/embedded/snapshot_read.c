@@ -62,6 +62,8 @@ static int read_components(struct snapshot *s, struct catalog *c,
 	size_t size;
 	int r = catalog_query(c, SQL_SNAPSHOT_COMPONENTS, &q, err);
 
+	if (r == 0)
+		catalog_bind_text(q, 1, s->component);
 	while (r == 0 && (r = catalog_next(q, err)) == 1) {
 		r = reserve((void **)&s->components, s->component_count,
 			    &s->component_capacity, sizeof(*s->components),
@@ -78,6 +80,9 @@ static int read_components(struct snapshot *s, struct catalog *c,
 			return cvx_fail_memory(err);
 		s->component_count++;
 	}
+	if (r == 0 && s->component_count == 0)
+		return cvx_fail(err, -EIO, "component %s was just removed",
+				s->component);
 	return r;
 }
 
@@ -144,6 +149,8 @@ static int read_tables(struct snapshot *s, struct catalog *c,
 	size_t component = 0;
 	int r = catalog_query(c, SQL_SNAPSHOT_TABLES, &q, err);
 
+	if (r == 0)
+		catalog_bind_text(q, 1, s->component);
 	while (r == 0 && (r = catalog_next(q, err)) == 1) {
 		while (component < s->component_count &&
 		       s->components[component].id != catalog_int(q, 0)) {

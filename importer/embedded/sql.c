@@ -100,12 +100,17 @@
 	"number, id, created_ms, component, has_storage, state, progress,"     \
 	"  start_ns, finished_ns, expiration_ns, size"
 
+/* Whether component c is the one of path ?1, or below it; '' is the root. */
+#define AT_OR_BELOW                                                            \
+	"(?1 = '' OR c.path = ?1"                                              \
+	" OR substr(c.path, 1, length(?1) + 1) = ?1 || '/')"
+
 const char *const sql_migrations[SQL_VERSION] = {
 	/*
 	 * Numbers below 10001 that tables of a system would have are reserved
-	 * in plan.c and stand in no row. free_number: no user number below it
-	 * is free. A stamp is the last one that generated ids and times have
-	 * used (import.md 2 and 3): of the table, and of all tables.
+	 * in table_numbers.c and stand in no row. free_number: no user number
+	 * below it is free. A stamp is the last one that generated ids and
+	 * times have used (import.md 2 and 3): of the table, and of all tables.
 	 */
 	"CREATE TABLE meta("
 	"  key TEXT PRIMARY KEY NOT NULL,"
@@ -252,14 +257,18 @@ const char *const sql_statements[SQL_COUNT] = {
 	/* id of a table, which gets a number that no table can have */
 	[SQL_SET_ASIDE] = "UPDATE tables SET number = -id WHERE id = ?1",
 
-	/* -> id, path; in the order of their making */
-	[SQL_SNAPSHOT_COMPONENTS] = "SELECT id, path FROM components"
-				    "  ORDER BY id",
+	/* component path -> id, path; in the order of their making */
+	[SQL_SNAPSHOT_COMPONENTS] = "SELECT c.id, c.path FROM components c"
+				    "  WHERE " AT_OR_BELOW " ORDER BY c.id",
 
-	/* -> component id, id, name, number, revision, committed, rows, size */
+	/* component path -> component id, id, name, number, revision,
+	 * committed, rows, size; a table of no component, too */
 	[SQL_SNAPSHOT_TABLES] =
-		"SELECT component, id, name, number, revision, committed_ns,"
-		"  row_count, size FROM tables ORDER BY component, number",
+		"SELECT t.component, t.id, t.name, t.number, t.revision,"
+		"  t.committed_ns, t.row_count, t.size FROM tables t"
+		"  LEFT JOIN components c ON c.id = t.component"
+		"  WHERE c.id IS NULL OR " AT_OR_BELOW
+		"  ORDER BY t.component, t.number",
 
 	/* component path, name -> number, revision, committed, rows, size;
 	 * segment id, size (NULL: the table has none) */

@@ -119,7 +119,7 @@ static int take_snapshot(struct streams *s, int64_t ns, struct stream **ret,
 	if (!st)
 		return cvx_fail_memory(err);
 	cvx_buf_init(&st->text, LINE_MAX_SIZE);
-	r = snapshot_new(s->d, false, &st->snapshot, err);
+	r = snapshot_new(s->d, "", false, &st->snapshot, err);
 	if (r == 0 && ns != 0 && snapshot_committed_ns(st->snapshot) > ns)
 		r = cvx_fail_named(err, -EINVAL, "SnapshotTooOld",
 				   "the snapshot is not kept any more, and "

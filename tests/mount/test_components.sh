@@ -207,6 +207,32 @@ case_C4_a_component_can_be_mounted() {
 		"$DIR/nope"
 }
 
+case_T1_backup_of_a_mounted_component_is_of_its_tree() {
+	local name
+
+	need unzip
+	start_mount
+	fill
+	start_mount_at "$STATE" "$DIR/mail" -o component=mail
+	# An archive has the list of stored files of every component.
+	echo hello >"$DIR/mail/_storage/hello.txt"
+	echo deep >"$DIR/mail/_components/log/_storage/deep.txt"
+	for name in snapshot snapshot-with-storage; do
+		cp "$DIR/mail/.convex/$name.zip" .
+		rm -rf unzipped
+		unzip -q $name.zip -d unzipped
+		find "$DIR/mail" -printf '%P\n' | sort >shown
+		test $name = snapshot-with-storage ||
+			sed -i '/_storage/d' shown
+		(cd unzipped && find . -printf '%P\n' | sort) |
+			diff shown -
+		diff -r -x README.md -x _storage unzipped "$DIR/mail"
+	done
+	cp snapshot.zip "$DIR/mail/again.replace.zip"
+	expect_text "components" "$(find "$MNT" -name _components | wc -l)" 2
+	expect_filled "$MNT"
+}
+
 case_T6_attributes_of_tables_in_components() {
 	need getfattr
 	start_mount

@@ -79,7 +79,7 @@ static void finish_export(struct export *e, struct written *w)
 
 static struct export *begin_with(struct deployment *d, bool with_files)
 {
-	const struct export_settings settings = {with_files};
+	const struct export_settings settings = {.include_storage = with_files};
 	struct cvx_err err = CVX_ERR_INIT;
 	struct export *e = NULL;
 
@@ -275,6 +275,93 @@ TEST(export_of_nothing_has_readme_and_registry)
 	finish_export(e, &w);
 	expect_entry(w.archive, "_tables/documents.jsonl", "");
 	close_written(&w);
+	store_close(d);
+}
+
+static struct export *begin_component(struct deployment *d,
+				      const char *component)
+{
+	const struct export_settings settings = {.include_storage = true,
+						 .component = component};
+	struct cvx_err err = CVX_ERR_INIT;
+	struct export *e = NULL;
+
+	EXPECT_OK(export_new(d, &settings, &e, &err), &err);
+	return e;
+}
+
+static void expect_names(const struct written *w, const char *want)
+{
+	char text[1000] = "";
+	struct cvx_err err = CVX_ERR_INIT;
+	struct archive_entry entry;
+	size_t n = 0;
+	uint64_t i;
+
+	for (i = 0; i < archive_entry_count(w->archive); i++) {
+		EXPECT_OK(archive_entry(w->archive, i, &entry, &err), &err);
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s\n",
+				      entry.name);
+		EXPECT_INT(n < sizeof(text), true);
+	}
+	EXPECT_TEXT(text, n, want);
+}
+
+/* T-1: a component that is mounted looks like its own unzipped backup. */
+TEST(export_of_a_component_has_its_tree_as_root)
+{
+	struct deployment *d = store_open(store_new_dir());
+	struct cvx_err err = CVX_ERR_INIT;
+	struct export_counts counts;
+	struct zip_maker z;
+	struct export *e;
+	struct written w;
+
+	zip_maker_init(&z);
+	zip_add_text(&z, "t/documents.jsonl", "{\"n\":1.0}\n");
+	zip_add_text(&z, "_components/mail_x/t/documents.jsonl",
+		     "{\"n\":2.0}\n");
+	zip_add_text(&z,
+		     "_components/mail/_components/log/deep/documents.jsonl",
+		     "{\"n\":3.0}\n");
+	zip_add_text(&z, "_components/mail/post/documents.jsonl",
+		     "{\"n\":40.0}\n{\"n\":41.0}\n");
+	zip_add_text(&z, "_components/mail/_storage/documents.jsonl", "");
+	restore_maker(d, &z);
+
+	e = begin_component(d, "mail");
+	export_count(e, &counts);
+	EXPECT_INT(counts.component_count, 2);
+	EXPECT_INT(counts.document_count, 3);
+	finish_export(e, &w);
+	expect_names(&w, "README.md\n"
+			 "_tables/documents.jsonl\n"
+			 "_components/log/_tables/documents.jsonl\n"
+			 "_components/log/deep/documents.jsonl\n"
+			 "_components/log/deep/generated_schema.jsonl\n"
+			 "post/documents.jsonl\n"
+			 "post/generated_schema.jsonl\n"
+			 "_storage/documents.jsonl\n"
+			 "_components/log/_storage/documents.jsonl\n");
+	expect_entry(w.archive, "_tables/documents.jsonl",
+		     "{\"name\":\"post\",\"id\":10001}\n");
+	close_written(&w);
+
+	finish_export(begin_component(d, "mail/log"), &w);
+	expect_names(&w, "README.md\n"
+			 "_tables/documents.jsonl\n"
+			 "deep/documents.jsonl\n"
+			 "deep/generated_schema.jsonl\n"
+			 "_storage/documents.jsonl\n");
+	close_written(&w);
+	finish_export(begin_component(d, ""), &w);
+	EXPECT_INT(archive_entry_count(w.archive), 1 + 4 + 2 * 4 + 4);
+	close_written(&w);
+	EXPECT_INT(export_new(d, &(struct export_settings){.component = "mai"},
+			      &e, &err),
+		   -ENOENT);
+	EXPECT_TEXT(err.msg, strlen(err.msg), "there is no component mai");
+	EXPECT_INT(store_count_files(d, "stage"), 0);
 	store_close(d);
 }
 
@@ -748,7 +835,7 @@ static void segment_path(struct deployment *d, char *path, size_t size)
 
 TEST(export_of_a_missing_file_fails)
 {
-	const struct export_settings settings = {true};
+	const struct export_settings settings = {.include_storage = true};
 	struct deployment *d = store_open(store_new_dir());
 	struct cvx_err err = CVX_ERR_INIT;
 	struct export *e = NULL;
@@ -1011,6 +1098,7 @@ TEST(an_entry_of_another_size_than_promised_is_refused)
 UNIT_MAIN(UNIT_CASE(export_has_the_entries_of_the_example_in_their_order),
 	  UNIT_CASE(export_has_the_stored_files_of_the_example),
 	  UNIT_CASE(export_of_nothing_has_readme_and_registry),
+	  UNIT_CASE(export_of_a_component_has_its_tree_as_root),
 	  UNIT_CASE(export_of_what_has_not_changed_is_the_same),
 	  UNIT_CASE(export_holds_stored_files_until_the_end),
 	  UNIT_CASE(export_and_restore_keep_every_value),
