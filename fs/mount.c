@@ -147,9 +147,9 @@ static int resolve_folders(struct mount *m, struct cvx_err *err)
 	if (r == 0)
 		r = resolve_log(m, err);
 	if (r == 0)
-		r = check_outside(m, m->state_dir, "the deployment", err);
-	if (r == 0)
 		r = check_outside(m, m->options.cache_dir, "cache_dir", err);
+	if (r == 0)
+		r = check_outside(m, m->state_dir, "the deployment", err);
 	if (r == 0)
 		r = check_outside(m, m->log, "log", err);
 	return r;

@@ -16,31 +16,13 @@ SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 export CI=1 NO_COLOR=1
 
-declare -A servers=() # process id -> its log
-
 start_server() {
 	start_server_at 127.0.0.1:0
 }
 
 # start_server_at ADDR:PORT [OPTION...]: port 0 is any that is free.
 start_server_at() {
-	local listen=$1 log
-	shift
-	log=$DIR/.log.server$((${#servers[@]} + $(find "$DIR" -name '.log.server*' | wc -l)))
-	"$CVX_BIN" serve --listen "$listen" "$@" "local:$STATE" \
-		>"$log" 2>&1 </dev/null &
-	SERVER=$!
-	until grep -q '^serving ' "$log"; do
-		kill -0 "$SERVER" 2>/dev/null || {
-			cat "$log"
-			fail "the server did not start"
-		}
-		sleep 0.01
-	done
-	servers[$SERVER]=$log
-	URL=$(sed -n 's/^serving .* at //p' "$log")
-	KEY=$("$CVX_BIN" status --show-key "local:$STATE")
-	export URL KEY
+	launch_server "$STATE" "$@"
 }
 
 # It must end with status 0.
@@ -48,14 +30,12 @@ stop_server() {
 	local status=0
 	kill -TERM "$SERVER"
 	wait "$SERVER" || status=$?
-	unset "servers[$SERVER]"
 	[ $status -eq 0 ] || fail "the server ended with status $status"
 }
 
 kill_server() {
 	kill -KILL "$SERVER"
 	wait "$SERVER" 2>/dev/null || :
-	unset "servers[$SERVER]"
 }
 
 # The client itself. It wants to be called in a project that depends on it.

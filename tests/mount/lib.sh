@@ -15,6 +15,7 @@
 # Cases see:  $DIR (their folder, also the current one), $MNT, $STATE.
 # Environment:
 #   CVX_BIN            the convexfs to test
+#   CVX_KIND           of the deployments: embedded (as if not set), or remote
 #   CVX_TMP            where temporary folders go (/dev/shm, else /tmp)
 #   CVX_LOOPS          how often the loops go round (200)
 #   CVX_CASE_SECONDS   how long a case may take (60)
@@ -61,17 +62,17 @@ is_mounted() {
 }
 
 # start_mount_at STATE MOUNTPOINT [OPTION...]: in the foreground, as a session
-# of its own, so that its status and its log can be looked at. STATE may be a
-# URL.
+# of its own, so that its status and its log can be looked at. STATE is a folder
+# (kind.sh), or a URL. Sets DAEMON and DAEMON_LOG.
 start_mount_at() {
-	local source=local:$1 mnt=$2 log pid
-	[[ $1 != *://* ]] || source=$1
+	local state=$1 mnt=$2 log pid
 	shift 2
 	need fusermount3 /dev/fuse
+	select_deployment "$state"
 	mkdir -p "$mnt"
 	touch "$DIR/.daemons"
 	log=$DIR/.log.$(($(wc -l <"$DIR/.daemons") + 1))
-	setsid "$CVX_BIN" mount -f "$@" "$source" "$mnt" \
+	setsid "$CVX_BIN" mount -f "$@" "${DEPLOYMENT[@]}" "$mnt" \
 		>"$log" 2>&1 </dev/null &
 	pid=$!
 	echo "$pid" >>"$DIR/.daemons"
@@ -85,7 +86,7 @@ start_mount_at() {
 	done
 	daemons[$pid]=$mnt
 	stat "$mnt" >/dev/null
-	DAEMON=$pid
+	DAEMON=$pid DAEMON_LOG=$log
 }
 
 # shellcheck disable=SC2120 # the test files give options
@@ -114,14 +115,16 @@ stop_mount() {
 	stop_mount_at "$MNT"
 }
 
+# All that this case has started.
 stop_mounts() {
 	local pid
 	for pid in "${!daemons[@]}"; do
 		stop_mount_at "${daemons[$pid]}"
 	done
+	release_all
 }
 
-# As a crash would: nothing is told to the daemon.
+# As a crash would: nothing is told to the daemon. A server stays.
 kill_mount() {
 	kill -KILL "$DAEMON"
 	wait "$DAEMON" 2>/dev/null || :
@@ -135,6 +138,7 @@ expect_alive() {
 		kill -0 "$pid" 2>/dev/null || fail "the daemon is gone"
 		stat "${daemons[$pid]}" >/dev/null
 	done
+	expect_held
 }
 
 is_sanitized() {
@@ -366,5 +370,7 @@ prove_dropped() {
 		"documents.jsonl generated_schema.jsonl "
 }
 
+# shellcheck source=tests/mount/kind.sh
+. "$TESTS/kind.sh"
 # shellcheck source=tests/mount/run.sh
 . "$TESTS/run.sh"

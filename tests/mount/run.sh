@@ -6,6 +6,7 @@
 declare -a case_names=() case_commands=()
 
 add_case() {
+	is_for_kind "$2" || return 0
 	case_names+=("$1")
 	shift
 	case_commands+=("$(printf '%q ' "$@")")
@@ -15,6 +16,7 @@ add_case() {
 find_cases() {
 	local name
 	while read -r name; do
+		is_for_kind "$name" || continue
 		case_names+=("${name#case_}")
 		case_commands+=("$name")
 	done < <(sed -n 's/^\(case_[A-Za-z0-9_]*\)().*/\1/p' "$0")

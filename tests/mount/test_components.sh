@@ -203,7 +203,7 @@ case_C4_a_component_can_be_mounted() {
 	start_mount_at "$STATE" "$DIR/log" -o component=mail/log
 	expect_file "$DIR/log/t/documents.jsonl" \
 		"$MNT/_components/mail/_components/log/t/documents.jsonl"
-	expect_status 1 "$CVX_BIN" mount -o component=nope "local:$STATE" \
+	expect_status 1 "$CVX_BIN" mount -o component=nope "${DEPLOYMENT[@]}" \
 		"$DIR/nope"
 }
 

@@ -424,7 +424,7 @@ for _ in range(400):
 	expect_refused 'No space left' cp "$SNAPSHOT" out.zip
 	expect_refused 'No space left' cat "$SNAPSHOT"
 	expect_text "stage" "$(ls "$STATE/stage")" ""
-	grep -q 'error: .*snapshot.zip: cannot write' .log.1
+	grep -q 'error: .*snapshot.zip: cannot write' "$DAEMON_LOG"
 	expect_alive
 	seed t 1
 	cp "$SNAPSHOT" out.zip

@@ -17,10 +17,19 @@ list_daemons() {
 	for comm in /proc/[0-9]*/comm; do
 		pid=${comm//[!0-9]/}
 		[ "$(cat "$comm" 2>/dev/null)" = convexfs ] || continue
+		! is_server "$pid" || continue
 		# One that ends meanwhile is none.
 		find "/proc/$pid/fd" -lname "$DIR/*" -printf "$pid\n" -quit \
 			2>/dev/null || true
 	done
+}
+
+is_server() {
+	local pid
+	for pid in "${held[@]}"; do
+		[ "$pid" != "$1" ] || return 0
+	done
+	return 1
 }
 
 # mount_detached [WORD...]: as a user does it.
@@ -28,6 +37,17 @@ mount_detached() {
 	mkdir -p "$MNT"
 	"$CVX_BIN" mount "$@" "$MNT"
 	list_daemons >>"$DIR/.daemons"
+}
+
+# mount_state [OPTION...]
+mount_state() {
+	select_deployment "$STATE"
+	mount_detached "$@" "${DEPLOYMENT[@]}"
+}
+
+# A call that was wrong has made nothing. The folder of a server is there.
+expect_no_state() {
+	[ "$KIND" = remote ] || test ! -e "$STATE"
 }
 
 no_daemons() {
@@ -53,23 +73,24 @@ expect_no_mount() {
 # --- C-3: going to the background ------------------------------------------
 
 case_C3_mount_returns_when_it_answers() {
-	mount_detached "local:$STATE"
+	mount_state
 	expect_text "listing" "$(listing .)" "README.md _tables "
 	seed t 1
 	expect_rows t 1
 	unmount_detached
-	mount_detached "local:$STATE"
+	mount_state
 	expect_rows t 1
 	unmount_detached
 }
 
 case_C3_daemon_does_not_hold_the_callers_streams() {
 	local said
+	select_deployment "$STATE"
 	mkdir "$MNT"
 	mkfifo pipe
 	# Both wait for the end of what the daemon would have open.
 	timeout 20 cat <pipe &
-	said=$("$CVX_BIN" mount "local:$STATE" "$MNT" 2>&1 7>pipe)
+	said=$("$CVX_BIN" mount "${DEPLOYMENT[@]}" "$MNT" 2>&1 7>pipe)
 	list_daemons >>"$DIR/.daemons"
 	wait $!
 	expect_text "what mount said" "$said" ""
@@ -77,6 +98,7 @@ case_C3_daemon_does_not_hold_the_callers_streams() {
 }
 
 case_C3_daemon_keeps_no_folder_busy() {
+	embedded_only "a folder is named from where one is"
 	mkdir from
 	(cd from && mount_detached "local:../state")
 	expect_text "state folder" "$(ls -d "$STATE")" "$STATE"
@@ -103,7 +125,7 @@ case_C3_foreground_ends_by_unmounting() {
 }
 
 case_C3_background_ends_by_SIGTERM() {
-	mount_detached "local:$STATE"
+	mount_state
 	kill -TERM "$(list_daemons)"
 	await 20 no_daemons
 	! is_mounted "$MNT" || fail "still mounted"
@@ -112,7 +134,7 @@ case_C3_background_ends_by_SIGTERM() {
 case_C3_mounts_and_unmounts_many_times() {
 	local i
 	for ((i = 0; i < 20; i++)); do
-		mount_detached "local:$STATE"
+		mount_state
 		test -e "$MNT/README.md"
 		fusermount3 -u "$MNT"
 	done
@@ -122,31 +144,34 @@ case_C3_mounts_and_unmounts_many_times() {
 # --- C-3: the mount helper -------------------------------------------------
 
 case_C3_mount_helper_reads_what_mount_gives_it() {
+	select_deployment "$STATE"
 	mkdir "$MNT"
 	ln -s "$CVX_BIN" mount.convexfs
-	./mount.convexfs "local:$STATE" "$MNT" -n -o \
+	./mount.convexfs "$SHOWN" "$MNT" -n -o \
 		rw,noexec,nosuid,_netdev,nofail,user,x-systemd.automount,mode=append
 	list_daemons >>"$DIR/.daemons"
 	seed t 1
 	echo '{"n":2}' >"$MNT/t/more.jsonl"
 	expect_numbers t 1 2
 	expect_match mountinfo "$(grep -F " $MNT " /proc/self/mountinfo)" \
-		" fuse\.convexfs local:$STATE "
+		" fuse\.convexfs $SHOWN "
 	unmount_detached
 }
 
 case_C3_mount_helper_only_checks_with_fake() {
+	select_deployment "$STATE"
 	mkdir "$MNT"
 	ln -s "$CVX_BIN" mount.convexfs
-	./mount.convexfs "local:$STATE" "$MNT" -f
+	./mount.convexfs "$SHOWN" "$MNT" -f
 	! is_mounted "$MNT" || fail "mounted"
-	expect_status 1 ./mount.convexfs "local:$STATE" "$MNT" -f -o nonsense
+	expect_status 1 ./mount.convexfs "$SHOWN" "$MNT" -f -o nonsense
 	expect_said "unknown option 'nonsense'"
 }
 
 # --- C-1: which deployment -------------------------------------------------
 
 case_C1_without_source_is_the_local_one() {
+	embedded_only "nothing selects a deployment elsewhere"
 	mount_detached
 	seed t 1
 	unmount_detached
@@ -158,6 +183,7 @@ case_C1_without_source_is_the_local_one() {
 
 # What is selected and cannot be reached is an error, whatever says it.
 case_C1_another_deployment_is_never_replaced() {
+	embedded_only "deployments elsewhere that cannot be reached"
 	mkdir "$MNT"
 	export CONVEX_PROVISION_HOST=nowhere
 	expect_no_mount 1 'no key for this URL' \
@@ -179,16 +205,17 @@ case_C1_another_deployment_is_never_replaced() {
 # --- mount points ----------------------------------------------------------
 
 case_C3_mount_point_must_be_a_folder() {
+	select_deployment "$STATE"
 	touch file
-	expect_no_mount 1 "mkdir $DIR/absent" "local:$STATE" "$DIR/absent"
-	expect_no_mount 1 'not a folder' "local:$STATE" "$DIR/file"
-	test ! -e "$STATE"
+	expect_no_mount 1 "mkdir $DIR/absent" "${DEPLOYMENT[@]}" "$DIR/absent"
+	expect_no_mount 1 'not a folder' "${DEPLOYMENT[@]}" "$DIR/file"
+	expect_no_state
 }
 
 case_C3_folder_need_not_be_empty() {
 	mkdir "$MNT"
 	echo mine >"$MNT/file"
-	mount_detached "local:$STATE"
+	mount_state
 	test ! -e "$MNT/file"
 	unmount_detached
 	expect_text "the folder's file" "$(cat "$MNT/file")" mine
@@ -197,32 +224,38 @@ case_C3_folder_need_not_be_empty() {
 case_C3_second_mount_on_the_same_folder_is_refused() {
 	local odd="$DIR/a b\\c"
 	start_mount
-	expect_status 1 "$CVX_BIN" mount "local:$STATE" "$MNT"
-	expect_said "mounted already \(local:$STATE\).*fusermount3 -u $MNT"
+	expect_status 1 "$CVX_BIN" mount "${DEPLOYMENT[@]}" "$MNT"
+	expect_said "mounted already \($SHOWN\).*fusermount3 -u $MNT"
 	ln -s "$MNT" link
-	expect_status 1 "$CVX_BIN" mount "local:$STATE" link
+	expect_status 1 "$CVX_BIN" mount "${DEPLOYMENT[@]}" link
 	expect_said "mounted already"
 	expect_alive
 	start_mount_odd "$odd"
-	expect_status 1 "$CVX_BIN" mount "local:$STATE" "$odd"
+	expect_status 1 "$CVX_BIN" mount "${DEPLOYMENT[@]}" "$odd"
 	expect_said "mounted already"
 	fusermount3 -u "$odd"
 }
 # A name that /proc escapes, which the library does not look for.
 start_mount_odd() {
 	mkdir "$1"
-	"$CVX_BIN" mount "local:$STATE" "$1"
+	"$CVX_BIN" mount "${DEPLOYMENT[@]}" "$1"
 	test -e "$1/README.md"
+}
+
+case_C3_a_deployment_that_the_mount_would_hide_is_refused() {
+	embedded_only "deployments elsewhere have no folder here"
+	mkdir "$MNT"
+	expect_no_mount 1 'lies in the mount point' "local:$MNT" "$MNT"
+	expect_no_mount 1 'lies in the mount point' "local:$MNT/a/b" "$MNT"
 }
 
 case_C3_what_the_mount_would_hide_is_refused() {
 	mkdir "$MNT"
-	expect_no_mount 1 'lies in the mount point' "local:$MNT" "$MNT"
-	expect_no_mount 1 'lies in the mount point' "local:$MNT/a/b" "$MNT"
+	select_deployment "$STATE"
 	expect_no_mount 1 'cache_dir .* lies in the mount point' \
-		-o "cache_dir=$MNT/c" "local:$STATE" "$MNT"
+		-o "cache_dir=$MNT/c" "${DEPLOYMENT[@]}" "$MNT"
 	expect_no_mount 1 'log .* lies in the mount point' \
-		-o "log=$MNT/log" "local:$STATE" "$MNT"
+		-o "log=$MNT/log" "${DEPLOYMENT[@]}" "$MNT"
 }
 
 case_C8_dead_mount_is_named_with_the_command_that_clears_it() {
@@ -231,7 +264,7 @@ case_C8_dead_mount_is_named_with_the_command_that_clears_it() {
 	kill -KILL "$DAEMON"
 	wait "$DAEMON" 2>/dev/null || :
 	unset "daemons[$DAEMON]"
-	expect_status 6 "$CVX_BIN" mount "local:$STATE" "$MNT"
+	expect_status 6 "$CVX_BIN" mount "${DEPLOYMENT[@]}" "$MNT"
 	expect_said "^convexfs: $MNT .*: fusermount3 -u $MNT\$"
 	eval "$(sed 's/.*: //' said)"
 	start_mount
@@ -241,10 +274,11 @@ case_C8_dead_mount_is_named_with_the_command_that_clears_it() {
 # --- C-4 to C-7: options ---------------------------------------------------
 
 case_C4_unknown_option_names_the_closest() {
+	select_deployment "$STATE"
 	mkdir "$MNT"
 	expect_no_mount 1 "did you mean 'allow_delete'" -o alow_delete \
-		"local:$STATE" "$MNT"
-	test ! -e "$STATE"
+		"${DEPLOYMENT[@]}" "$MNT"
+	expect_no_state
 }
 
 case_C4_read_only() {
@@ -278,34 +312,37 @@ case_C4_mode_of_drops() {
 }
 
 case_C4_component_that_is_not_there() {
+	select_deployment "$STATE"
 	mkdir "$MNT"
-	expect_no_mount 1 waitlist -o component=waitlist "local:$STATE" "$MNT"
+	expect_no_mount 1 waitlist -o component=waitlist "${DEPLOYMENT[@]}" "$MNT"
 }
 
 case_C4_log_goes_to_the_file() {
-	mount_detached -o "log=$DIR/log" "local:$STATE"
+	mount_state -o "log=$DIR/log"
 	unmount_detached
-	expect_match log "$(cat log)" "info: .*$STATE: mounted at $MNT" \
-		"info: .*$STATE: the mount at $MNT ends"
+	expect_match log "$(cat log)" \
+		"info: .*${SHOWN#local:}: mounted at $MNT" \
+		"info: .*${SHOWN#local:}: the mount at $MNT ends"
 	expect_text "its mode" "$(stat -c %a log)" 600
 	expect_no_mount 6 'absent/log' -o "log=$DIR/absent/log" \
-		"local:$STATE" "$MNT"
+		"${DEPLOYMENT[@]}" "$MNT"
 }
 
 case_C4_cache_folder_is_private() {
 	mkdir -m 777 shared
-	mount_detached -o "cache_dir=$DIR/shared" "local:$STATE"
+	mount_state -o "cache_dir=$DIR/shared"
 	expect_text "modes" \
 		"$(find shared -mindepth 1 -type d -printf '%m\n' | sort -u)" 700
 	unmount_detached
 }
 
 case_C5_secrets_are_refused_and_not_repeated() {
+	select_deployment "$STATE"
 	mkdir "$MNT"
-	expect_no_mount 1 'command line' -o admin_key=SECRET "local:$STATE" \
+	expect_no_mount 1 'command line' -o admin_key=SECRET "${DEPLOYMENT[@]}" \
 		"$MNT"
 	! grep -q SECRET said || fail "the key was repeated"
-	expect_no_mount 1 'command line' --admin-key SECRET "local:$STATE" "$MNT"
+	expect_no_mount 1 'command line' --admin-key SECRET "${DEPLOYMENT[@]}" "$MNT"
 	! grep -q SECRET said || fail "the key was repeated"
 }
 
@@ -335,6 +372,7 @@ case_C7_others_enter_with_allow_other() {
 # --- C-9: trouble ----------------------------------------------------------
 
 case_C9_statuses_of_wrong_calls() {
+	embedded_only "there is no deployment in it"
 	expect_status 1 "$CVX_BIN"
 	expect_status 1 "$CVX_BIN" mont
 	expect_said "did you mean 'mount'"
@@ -349,12 +387,14 @@ case_C9_statuses_of_wrong_calls() {
 }
 
 case_C9_deployment_in_a_file() {
+	embedded_only "deployments elsewhere have no folder here"
 	mkdir "$MNT"
 	touch file
 	expect_no_mount 6 "$DIR/file" "local:$DIR/file" "$MNT"
 }
 
 case_C9_deployment_folder_that_cannot_be_written() {
+	embedded_only "deployments elsewhere have no folder here"
 	need_root
 	mkdir "$MNT" "$STATE"
 	start_mount
@@ -362,17 +402,18 @@ case_C9_deployment_folder_that_cannot_be_written() {
 	stop_mount
 	mount --bind "$STATE" "$STATE"
 	mount -o remount,ro,bind "$STATE"
-	expect_no_mount 6 '-o ro' "local:$STATE" "$MNT"
+	expect_no_mount 6 '-o ro' "${DEPLOYMENT[@]}" "$MNT"
 	umount "$STATE"
-	mount_detached "local:$STATE"
+	mount_state
 	expect_rows t 1
 	unmount_detached
 }
 
 case_C9_cache_folder_that_cannot_be_made() {
+	select_deployment "$STATE"
 	mkdir "$MNT"
 	touch file
-	expect_no_mount 6 "$DIR/file" -o "cache_dir=$DIR/file" "local:$STATE" \
+	expect_no_mount 6 "$DIR/file" -o "cache_dir=$DIR/file" "${DEPLOYMENT[@]}" \
 		"$MNT"
 }
 

@@ -144,7 +144,9 @@ case_M4_option_require_empty() {
 
 case_M4_an_unknown_mode_is_refused() {
 	mkdir "$MNT"
-	expect_status 1 "$CVX_BIN" mount -f -o mode=merge "local:$STATE" "$MNT"
+	select_deployment "$STATE"
+	expect_status 1 "$CVX_BIN" mount -f -o mode=merge "${DEPLOYMENT[@]}" \
+		"$MNT"
 	expect_said 'merge'
 }
 
@@ -235,6 +237,7 @@ make_backup() {
 		-e '3s/"n":3\.0/"n":3.0,"x":{"$float":"AAAAAAAA+H8="}/' \
 		>backup/t/documents.jsonl
 	stop_mount
+	release "$STATE"
 	rm -rf "$STATE"
 }
 
