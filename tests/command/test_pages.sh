@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What is made of the tables of options: --help, manual pages, completions; and
-# the unit for systemd. Environment: CVX_PAGES, the folder of what was made.
+# the unit for systemd. Environment: CVX_PAGES, the folder of what was made;
+# CVX_ZSH_DIR, where zsh's is installed.
 # shellcheck source=tests/mount/lib.sh disable=SC2119,SC2317,SC2031
 . "$(dirname "$0")/../mount/lib.sh"
 
@@ -117,30 +118,139 @@ case_fish_completes_every_option() {
 	expect_text "commands" "$(complete_fish ex)" export
 }
 
-# There is no way to ask zsh without a terminal; its function is read, and
-# each option must stand in it.
-case_zsh_knows_every_option() {
+complete_zsh() {
+	zsh -f "$TESTS/../command/complete_zsh" "$CVX_PAGES" "convexfs $1"
+}
+
+case_zsh_completes_every_option() {
 	need zsh
 	local command name word
-	zsh -n "$CVX_PAGES/_convexfs"
+	for command in mount import export status serve; do
+		complete_zsh "$command --" >"$command.offered"
+	done
+	complete_zsh 'mount -o ro,' >words.offered
 	while read -r command name word; do
 		if [ "$name" = -o ]; then
-			grep -q "^		'$word\[" "$CVX_PAGES/_convexfs"
+			[ "$word" = ro ] || grep -qx "$word" words.offered
 		else
-			sed -n "/^	$command)$/,/;;/p" "$CVX_PAGES/_convexfs" |
-				grep -qE -- "(^|\\{-.,|')$name(=|\\[|\\})"
-		fi || fail "zsh does not know: $command $name $word"
+			grep -qx -- "$name" "$command.offered"
+		fi || fail "not offered: $command $name $word"
 	done < <(list)
+	! grep -q admin mount.offered || fail "a hidden option is offered"
+	expect_text "commands" "$(complete_zsh ex)" export
+	expect_text "formats" "$(complete_zsh 'import --format jsonL')" jsonLines
+	expect_text "formats" "$(complete_zsh 'import --format=jsonL')" jsonLines
+	expect_text "modes" "$(complete_zsh 'mount -o ro,mode=app')" append
+}
+
+# Where each shell looks: where what is installed with the usual prefixes lies.
+case_zsh_looks_where_it_is_installed() {
+	need zsh
+	case $CVX_ZSH_DIR in
+	/usr/local/share/* | /usr/share/*) ;;
+	*) return 0 ;; # then its owner tells zsh
+	esac
+	# shellcheck disable=SC2016 # of zsh
+	zsh -fc 'print -l $fpath' >looked
+	grep -qx "$CVX_ZSH_DIR" looked ||
+		fail "zsh does not look into $CVX_ZSH_DIR: $(cat looked)"
+}
+
+# write_unit FOLDER: the unit, of the program that is tested.
+write_unit() {
+	mkdir -p "$1"
+	sed "s|ExecStart=[^ ]*|ExecStart=$CVX_BIN|" \
+		"$CVX_PAGES/convexfs@.service" >"$1/convexfs@.service"
 }
 
 case_unit_of_systemd_is_well_formed() {
 	# It comes with the system, or not.
 	command -v systemd-analyze >/dev/null || return 0
-	sed "s|ExecStart=[^ ]*|ExecStart=$CVX_BIN|" \
-		"$CVX_PAGES/convexfs@.service" >'convexfs@tmp.service'
+	write_unit .
+	cp 'convexfs@.service' 'convexfs@tmp.service'
 	XDG_RUNTIME_DIR=$DIR expect_status 0 systemd-analyze verify --user \
 		--man=no "$DIR/convexfs@tmp.service"
 	expect_text "what it says" "$(cat said)" ""
+}
+
+# Whether systemd can manage services of a user here, where it has not started
+# the machine: as root, in namespaces of its own.
+has_manager() {
+	[ "$(id -u)" = 0 ] && [ ! -e /run/systemd/system ] &&
+		[ -w /sys/fs/cgroup/systemd ] && [ -x /lib/systemd/systemd ] &&
+		unshare --mount --pid --fork --mount-proc true
+}
+
+# enter_group NAME, leave_group NAME: a control group for this shell in each
+# hierarchy that lets it, for the manager makes more below; and its removal.
+enter_group() {
+	local hierarchy
+	for hierarchy in /sys/fs/cgroup/*/; do
+		mkdir "$hierarchy$1" 2>/dev/null || continue
+		{ echo "$BASHPID" >"$hierarchy$1/cgroup.procs"; } 2>/dev/null ||
+			: # one of processors has to be given some first
+	done
+}
+
+leave_group() {
+	find /sys/fs/cgroup/*/"$1" -depth -type d -exec rmdir {} +
+}
+
+# In the namespaces: starts the unit for $MNT, writes a file there, stops it.
+manage() {
+	mount -t tmpfs tmpfs /run
+	mkdir -p /run/systemd/system /run/user
+	chmod 700 /run/user
+	export XDG_RUNTIME_DIR=/run/user HOME=$DIR XDG_CONFIG_HOME=$DIR/.config
+	timeout 50 /lib/systemd/systemd --user --unit=basic.target \
+		>manager.log 2>&1 &
+	await 20 test -S /run/user/systemd/private
+	unit=convexfs@$(systemd-escape -p "$MNT").service
+	systemctl --user start "$unit"
+	use_mount
+	systemctl --user stop "$unit"
+	expect_text 'the unit' "$(systemctl --user is-active "$unit")" inactive
+	systemctl --user exit
+	wait
+}
+
+# By hand: the lines that systemd would run.
+run_lines() {
+	local line
+	for line in ExecStartPre ExecStart ExecStop; do
+		[ $line != ExecStop ] || use_mount
+		sed -n "s|%f|$MNT|; s|^$line=||p" \
+			'.config/systemd/user/convexfs@.service' >lines
+		# shellcheck disable=SC2034 # named in the lines
+		SOURCE=local OPTIONS=rw bash -ec '. ./lines'
+	done
+}
+
+use_mount() {
+	echo '{"n":1}' >"$MNT/t.jsonl"
+	expect_text rows "$(wc -l <"$MNT/t/documents.jsonl")" 1
+}
+
+case_systemd_mounts_by_the_unit() {
+	local status=0
+	need fusermount3 /dev/fuse
+	write_unit .config/systemd/user
+	if has_manager; then
+		export -f manage use_mount await expect_text fail
+		(
+			enter_group "convexfs-test-$$"
+			unshare --mount --pid --fork --mount-proc bash -ec manage
+		) || status=$?
+		leave_group "convexfs-test-$$"
+		[ $status -eq 0 ] || fail "$(tail -n 20 manager.log)"
+	else
+		run_lines
+	fi
+	if is_mounted "$MNT"; then
+		fail "still mounted"
+	fi
+	expect_text 'the deployment' "$(find . -name catalog.sqlite3)" \
+		./share/convexfs/local/catalog.sqlite3
 }
 
 run_cases "$@"
