@@ -92,9 +92,9 @@ static void print_sources(FILE *out)
 		      "a deployment elsewhere, as in CONVEX_DEPLOYMENT");
 	fputs("and if nothing is said what the environment, .env.local or .env "
 	      "select, else local.\n"
-	      "A deployment elsewhere can be imported into, and mounted to "
-	      "read "
-	      "from, as it was then.\n",
+	      "A deployment elsewhere can be imported into, exported, and "
+	      "mounted: what is shown is a\ncopy, and rows and archives that "
+	      "are written there are imported.\n",
 	      out);
 }
 
