@@ -287,6 +287,17 @@ static void *accept_all(void *ctx)
 	return NULL;
 }
 
+char *loopback_format(const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	assert_true(vasprintf(&text, fmt, ap) >= 0);
+	va_end(ap);
+	return text;
+}
+
 struct loopback *loopback_start(loopback_handler *handler, void *ctx)
 {
 	struct sockaddr_in address = {

@@ -44,6 +44,10 @@ struct loopback_answer {
 typedef void loopback_handler(void *ctx, const struct loopback_request *q,
 			      struct loopback_answer *a);
 
+/* A body; the caller, or the server, frees it. */
+char *loopback_format(const char *fmt, ...)
+	__attribute__((format(printf, 1, 2)));
+
 struct loopback *loopback_start(loopback_handler *handler, void *ctx);
 void loopback_stop(struct loopback *l);
 

@@ -38,20 +38,6 @@ struct model {
 	char paths[16][512]; /* what was asked */
 };
 
-static char *format_text(const char *fmt, ...)
-	__attribute__((format(printf, 1, 2)));
-
-static char *format_text(const char *fmt, ...)
-{
-	char *text = NULL;
-	va_list ap;
-
-	va_start(ap, fmt);
-	assert_true(vasprintf(&text, fmt, ap) >= 0);
-	va_end(ap);
-	return text;
-}
-
 static void make_ids(struct model *m)
 {
 	struct id_stamp stamp = {.ms = 1700000000000, .day = 19675};
@@ -69,7 +55,7 @@ static void make_ids(struct model *m)
 /* Document i as list_snapshot gives it, members in any order. */
 static char *print_snapshot_document(const struct model *m, unsigned i)
 {
-	return format_text(
+	return loopback_format(
 		" {\"n\": %u , \"_table\":\"t\",\"_ts\":1795334642068000001,"
 		"\"f\":%u.0,\"_component\":\"\",\"_id\":\"%s\","
 		"\"s\":{\"$float\":\"AAAAAAAA8H8=\"},"
@@ -84,7 +70,7 @@ static char *print_encoded_document(const struct model *m, unsigned i)
 		"AAAAAAAAAAA=", "AQAAAAAAAAA=", "AgAAAAAAAAA=", "AwAAAAAAAAA=",
 		"BAAAAAAAAAA="};
 
-	return format_text(
+	return loopback_format(
 		"{\"_creationTime\":17000000000%02u.5,\"_id\":\"%s\",\"f\":%u,"
 		"\"n\":{\"$integer\":\"%s\"},"
 		"\"s\":{\"$float\":\"AAAAAAAA8H8=\"}}",
@@ -95,12 +81,13 @@ static char *print_encoded_document(const struct model *m, unsigned i)
 static char *print_page(const struct model *m, unsigned first, unsigned last,
 			char *(*print)(const struct model *, unsigned))
 {
-	char *page = format_text("%s", ""), *more, *one;
+	char *page = loopback_format("%s", ""), *more, *one;
 	unsigned i;
 
 	for (i = first; i < last; i++) {
 		one = print(m, m->descends ? DOCUMENT_COUNT - 1 - i : i);
-		more = format_text("%s%s%s", page, i > first ? "," : "", one);
+		more = loopback_format("%s%s%s", page, i > first ? "," : "",
+				       one);
 		free(page);
 		free(one);
 		page = more;
@@ -115,11 +102,11 @@ static char *list_snapshot(const struct model *m,
 	unsigned first = is_second ? (m->doubles ? 2 : 3) : 0;
 	char *page = print_page(m, first, is_second ? DOCUMENT_COUNT : 3,
 				print_snapshot_document);
-	char *text = format_text("{\"values\":[%s],\"hasMore\":%s,"
-				 "\"snapshot\":1795334642068000001,"
-				 "\"cursor\":%s}",
-				 page, is_second ? "false" : "true",
-				 is_second ? "null" : "\"c\\\"1\"");
+	char *text = loopback_format("{\"values\":[%s],\"hasMore\":%s,"
+				     "\"snapshot\":1795334642068000001,"
+				     "\"cursor\":%s}",
+				     page, is_second ? "false" : "true",
+				     is_second ? "null" : "\"c\\\"1\"");
 
 	if (is_second)
 		assert_non_null(
@@ -134,7 +121,7 @@ static char *query_page(const struct model *m, const struct loopback_request *q)
 	unsigned first = is_second ? (m->doubles ? 2 : 3) : 0;
 	char *page = print_page(m, first, is_second ? DOCUMENT_COUNT : 3,
 				print_encoded_document);
-	char *text = format_text(
+	char *text = loopback_format(
 		"{\"status\":\"success\",\"value\":{\"page\":"
 		"[%s],\"isDone\":%s,\"continueCursor\":\"%s\"}}",
 		page, is_second ? "true" : "false", is_second ? "end" : "c");
@@ -150,10 +137,11 @@ static char *act(struct model *m, const struct loopback_request *q,
 		if (m->offer == OFFER_SNAPSHOT)
 			return list_snapshot(m, q);
 		a->status = m->offer == OFFER_NO_PLAN ? 403 : 404;
-		return format_text("{\"code\":\"StreamingExportNotEnabled\"}");
+		return loopback_format(
+			"{\"code\":\"StreamingExportNotEnabled\"}");
 	}
 	if (strcmp(q->path, "/api/query_ts") == 0 && m->offer != OFFER_PAGES)
-		return format_text("{\"ts\":\"AAAA\"}");
+		return loopback_format("{\"ts\":\"AAAA\"}");
 	if (strcmp(q->path, "/api/query_at_ts") == 0)
 		assert_non_null(strstr(q->body, "\"ts\":\"AAAA\""));
 	if (strncmp(q->path, "/api/query", 10) == 0 &&
@@ -501,9 +489,10 @@ static void play_files(void *ctx, const struct loopback_request *q,
 		return;
 	}
 	if (strstr(q->body, "\"cursor\":\"2\""))
-		a->body = format_text(VALUE("{\"page\":[],\"isDone\":true}"));
+		a->body =
+			loopback_format(VALUE("{\"page\":[],\"isDone\":true}"));
 	else
-		a->body = format_text(
+		a->body = loopback_format(
 			VALUE("{\"page\":[{\"_id\":\"%s\",\"_creationTime\":1."
 			      "5,"
 			      "\"sha256\":\"" SHA "\",\"size\":10,"

@@ -1,4 +1,4 @@
-/* importer/import: import.md 7, filesystem.md W, M-7, F, T-3, T-5. */
+/* importer/import: import.md 7, filesystem.md W, F, T-3. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -10,11 +10,6 @@
 #include "cache/base/buf.h"
 #include "tests/unit/store.h"
 #include "tests/unit/unit.h"
-#include "tests/unit/vector_files.h"
-
-#define ID_A "j5702081040g2081040g2081056hakwm"
-#define ID_B "j57060r30c1g60r30c1g60r30d6hatwy"
-#define ID_OTHER_NUMBER "j97081040g2081040g2081040h6hayhn"
 
 #define MIB ((size_t)1 << 20)
 
@@ -495,137 +490,6 @@ TEST(import_leaves_open_readers_what_they_opened)
 	store_close(d);
 }
 
-/* M-7 */
-
-TEST(import_reads_its_own_lines_with_their_types)
-{
-	static const char line[] = "{\"_creationTime\":1700000000000.5,\"_id\":"
-				   "\"" ID_A "\",\"big\":5,\"f\":5.0}\n";
-	struct deployment *d = store_open(store_new_dir());
-	struct import_target target = store_target("t", IMPORT_REPLACE);
-	size_t size = sizeof(line) - 1;
-	struct cvx_err err = CVX_ERR_INIT;
-	char *text;
-
-	/* (a) and (b): the table is new, then it holds an int64. */
-	target.canonical = true;
-	EXPECT_OK(store_import_target(d, &target, line, size, NULL, &err),
-		  &err);
-	text = store_cat(d, "t");
-	assert_string_equal(text, line);
-	free(text);
-	EXPECT_OK(store_import_target(d, &target, line, size, NULL, &err),
-		  &err);
-	text = store_cat(d, "t");
-	assert_string_equal(text, line);
-	free(text);
-	/* A drop is plain, whatever it holds. */
-	target.canonical = false;
-	EXPECT_OK(store_import_target(d, &target, line, size, NULL, &err),
-		  &err);
-	text = store_cat(d, "t");
-	assert_non_null(strstr(text, "\"big\":5.0"));
-	free(text);
-	/* Not (b): the table holds only what plain can express. */
-	target.canonical = true;
-	EXPECT_OK(store_import_target(d, &target, line, size, NULL, &err),
-		  &err);
-	text = store_cat(d, "t");
-	assert_non_null(strstr(text, "\"big\":5.0"));
-	free(text);
-	store_close(d);
-}
-
-TEST(import_is_plain_when_the_first_line_is_no_export_line)
-{
-	static const char line[] = "{\"_id\":\"" ID_A "\",\"big\":5}\n";
-	struct deployment *d = store_open(store_new_dir());
-	struct import_target target = store_target("t", IMPORT_REPLACE);
-	struct cvx_err err = CVX_ERR_INIT;
-	char *text;
-
-	target.canonical = true;
-	EXPECT_OK(store_import_target(d, &target, line, sizeof(line) - 1, NULL,
-				      &err),
-		  &err);
-	text = store_cat(d, "t");
-	assert_non_null(strstr(text, "\"big\":5.0"));
-	free(text);
-	store_close(d);
-}
-
-/* M-5, T-1: mkdir has given the number of the rows to another table. */
-
-static const char exported[] =
-	"{\"_creationTime\":1.0,\"_id\":\"" ID_A "\",\"n\":5}\n";
-
-static int import_exported(struct deployment *d, const char *table,
-			   struct cvx_err *err)
-{
-	struct import_target target = store_target(table, IMPORT_REPLACE);
-
-	target.canonical = true;
-	return store_import_target(d, &target, exported, sizeof(exported) - 1,
-				   NULL, err);
-}
-
-TEST(import_of_exported_rows_takes_the_number_of_an_empty_table)
-{
-	struct deployment *d = store_open(store_new_dir());
-	struct cvx_err err = CVX_ERR_INIT;
-	uint64_t revision;
-
-	EXPECT_OK(deployment_create_table(d, "", "early", &err), &err);
-	EXPECT_OK(deployment_create_table(d, "", "late", &err), &err);
-	EXPECT_OK(deployment_create_table(d, "", "other", &err), &err);
-	revision = store_stat(d, "early").revision;
-	EXPECT_OK(import_exported(d, "late", &err), &err);
-	EXPECT_INT(store_stat(d, "late").number, 10001);
-	EXPECT_INT(store_stat(d, "early").number, 10004);
-	EXPECT_INT(store_stat(d, "other").number, 10003);
-	assert_true(store_stat(d, "early").revision > revision);
-	store_expect_cat(d, "late", exported);
-	/* Nor is the number that was left lost. */
-	EXPECT_OK(deployment_create_table(d, "", "more", &err), &err);
-	EXPECT_INT(store_stat(d, "more").number, 10002);
-	/* A table with documents keeps its number. */
-	EXPECT_FAIL(import_exported(d, "other", &err), &err, -EINVAL,
-		    "belongs to table late");
-	EXPECT_INT(store_stat(d, "late").number, 10001);
-	store_close(d);
-}
-
-TEST(import_takes_no_number_that_ids_are_of)
-{
-	static const char schema[] =
-		"{\"schemaValidation\":true,\"tables\":[{\"tableName\":"
-		"\"refs\","
-		"\"indexes\":[],\"documentType\":{\"type\":\"object\","
-		"\"value\":{\"to\":{\"fieldType\":{\"type\":\"id\","
-		"\"tableName\":\"early\"},\"optional\":false}}}}]}";
-	struct deployment *d = store_open(store_new_dir());
-	struct cvx_err err = CVX_ERR_INIT;
-
-	EXPECT_OK(deployment_create_table(d, "", "early", &err), &err);
-	store_set_schema(d, schema);
-	/* Nothing has ids yet. */
-	EXPECT_OK(import_exported(d, "late", &err), &err);
-	EXPECT_FAIL(store_import(d, "refs", IMPORT_APPEND,
-				 "{\"to\":\"" ID_A "\"}\n", &err),
-		    &err, -EINVAL, "field to");
-	EXPECT_OK(store_import(d, "late", IMPORT_REPLACE, "", &err), &err);
-	EXPECT_OK(deployment_delete_table(d, "", "late", &err), &err);
-	EXPECT_OK(import_exported(d, "early", &err), &err);
-	EXPECT_OK(store_import(d, "refs", IMPORT_APPEND,
-			       "{\"to\":\"" ID_A "\"}\n", &err),
-		  &err);
-	EXPECT_OK(store_import(d, "early", IMPORT_REPLACE, "", &err), &err);
-	EXPECT_INT(import_exported(d, "late", &err), -EINVAL);
-	assert_string_equal(err.name, "ImportForeignKey");
-	EXPECT_INT(store_stat(d, "early").number, 10001);
-	store_close(d);
-}
-
 /* Ending early. */
 
 TEST(import_that_is_canceled_leaves_nothing)
@@ -796,111 +660,6 @@ TEST(import_appends_of_many_all_arrive)
 	store_close(handles[1]);
 }
 
-/* T-5 */
-
-/* The fields of T-5, all of them in every line. */
-static void expect_fields(const cJSON *line)
-{
-	static const char *const fields[] = {
-		"id",	 "target",  "format",	"mode",	    "state", "rows",
-		"bytes", "started", "finished", "progress", "error",
-	};
-	size_t i;
-
-	EXPECT_INT(cJSON_GetArraySize(line), sizeof(fields) / sizeof(*fields));
-	for (i = 0; i < sizeof(fields) / sizeof(*fields); i++)
-		assert_string_equal(cJSON_GetArrayItem(line, (int)i)->string,
-				    fields[i]);
-}
-
-TEST(import_is_listed_while_it_runs_and_after)
-{
-	struct deployment *d = store_open(store_new_dir());
-	struct store_text bytes = {"{\"n\":0}\n", 8};
-	struct import *imp = store_start_import(d, "t", IMPORT_REPLACE, &bytes);
-	struct cvx_buf out = CVX_BUF_INIT(MIB);
-	struct cvx_err err = CVX_ERR_INIT;
-	const cJSON *progress;
-	cJSON *line;
-
-	EXPECT_OK(deployment_print_imports(d, &out, &err), &err);
-	line = cJSON_ParseWithLength(out.data, out.size);
-	assert_string_equal(vector_string(line, "state"), "in_progress");
-	assert_string_equal(vector_string(line, "target"), "users/data.jsonl");
-	assert_string_equal(vector_string(line, "mode"), "replace");
-	progress = cJSON_GetObjectItem(line, "progress");
-	assert_true(cJSON_IsNumber(progress) && progress->valuedouble == 1);
-	expect_fields(line);
-	cJSON_Delete(line);
-
-	store_finish_import(imp, &bytes);
-	cvx_buf_clear(&out);
-	EXPECT_OK(deployment_print_imports(d, &out, &err), &err);
-	line = cJSON_ParseWithLength(out.data, out.size);
-	assert_string_equal(vector_string(line, "state"), "completed");
-	EXPECT_INT(cJSON_GetObjectItem(line, "rows")->valueint, 1);
-	EXPECT_INT(cJSON_GetObjectItem(line, "bytes")->valueint, 8);
-	assert_true(cJSON_IsNull(cJSON_GetObjectItem(line, "error")));
-	expect_fields(line);
-	EXPECT_INT(strlen(vector_string(line, "finished")), 24);
-	cJSON_Delete(line);
-	cvx_buf_fini(&out);
-	store_close(d);
-}
-
-TEST(import_that_failed_is_recorded_with_its_text)
-{
-	struct deployment *d = store_open(store_new_dir());
-	struct cvx_buf out = CVX_BUF_INIT(MIB);
-	struct cvx_err err = CVX_ERR_INIT;
-	const cJSON *error;
-	cJSON *line;
-
-	EXPECT_INT(store_import(d, "t", IMPORT_REPLACE, "!\n{}\n?\n", &err),
-		   -EINVAL);
-	EXPECT_OK(deployment_print_last_error(d, "", NULL, &out, &err), &err);
-	assert_true(out.size > 0 && strncmp(out.data, "row 1: ", 7) == 0);
-	assert_non_null(memmem(out.data, out.size, "\nrow 3: ", 8));
-	cvx_buf_clear(&out);
-	EXPECT_OK(deployment_print_last_error(d, "", "t", &out, &err), &err);
-	assert_true(out.size > 0);
-
-	cvx_buf_clear(&out);
-	EXPECT_OK(deployment_print_imports(d, &out, &err), &err);
-	line = cJSON_ParseWithLength(out.data, out.size);
-	assert_string_equal(vector_string(line, "state"), "failed");
-	expect_fields(line);
-	error = cJSON_GetObjectItem(line, "error");
-	assert_string_equal(vector_string(error, "code"), "JsonInvalidRow");
-	assert_non_null(strstr(vector_string(error, "message"), "row 3: "));
-	cJSON_Delete(line);
-
-	/* The table's own error goes with its next success. */
-	EXPECT_OK(store_import(d, "t", IMPORT_REPLACE, "{}\n", &err), &err);
-	cvx_buf_clear(&out);
-	EXPECT_OK(deployment_print_last_error(d, "", "t", &out, &err), &err);
-	EXPECT_INT(out.size, 0);
-	EXPECT_OK(deployment_print_last_error(d, "", NULL, &out, &err), &err);
-	assert_true(out.size > 0);
-	cvx_buf_fini(&out);
-	store_close(d);
-}
-
-TEST(import_that_could_not_start_is_recorded)
-{
-	struct deployment *d = store_open(store_new_dir());
-	struct import_target target = store_target("t", IMPORT_REPLACE);
-	struct cvx_err cause = CVX_ERR_INIT, err = CVX_ERR_INIT;
-	struct cvx_buf out = CVX_BUF_INIT(MIB);
-
-	(void)cvx_fail(&cause, -ENOSPC, "no room for the spool");
-	EXPECT_INT(import_record_failure(d, &target, &cause), 0);
-	EXPECT_OK(deployment_print_imports(d, &out, &err), &err);
-	assert_non_null(memmem(out.data, out.size, "\"code\":\"ENOSPC\"", 15));
-	cvx_buf_fini(&out);
-	store_close(d);
-}
-
 UNIT_MAIN(
 	UNIT_CASE(import_appends_in_order_and_ids_ascend),
 	UNIT_CASE(import_of_a_large_file_keeps_the_order),
@@ -919,15 +678,8 @@ UNIT_MAIN(
 	UNIT_CASE(import_lists_the_first_ten_refused_rows_whatever_the_threads),
 	UNIT_CASE(import_check_tells_a_fault_before_the_end),
 	UNIT_CASE(import_leaves_open_readers_what_they_opened),
-	UNIT_CASE(import_reads_its_own_lines_with_their_types),
-	UNIT_CASE(import_is_plain_when_the_first_line_is_no_export_line),
-	UNIT_CASE(import_of_exported_rows_takes_the_number_of_an_empty_table),
-	UNIT_CASE(import_takes_no_number_that_ids_are_of),
 	UNIT_CASE(import_that_is_canceled_leaves_nothing),
 	UNIT_CASE(import_may_be_canceled_from_another_thread),
 	UNIT_CASE(import_that_is_freed_early_leaves_nothing),
 	UNIT_CASE(import_into_a_read_only_deployment_is_refused),
-	UNIT_CASE(import_appends_of_many_all_arrive),
-	UNIT_CASE(import_is_listed_while_it_runs_and_after),
-	UNIT_CASE(import_that_failed_is_recorded_with_its_text),
-	UNIT_CASE(import_that_could_not_start_is_recorded))
+	UNIT_CASE(import_appends_of_many_all_arrive))
