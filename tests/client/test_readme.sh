@@ -26,6 +26,7 @@ install() {
 start() {
 	"$CVX_BIN" serve --listen 127.0.0.1:0 >served 2>&1 &
 	await 20 grep -q '^serving ' served
+	# shellcheck disable=SC2034 # the example has it
 	PORT=$(sed -n 's/^serving .*://p' served)
 }
 
