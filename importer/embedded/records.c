@@ -79,13 +79,28 @@ static int prune(struct catalog *c, int64_t newest, struct cvx_err *err)
 	return catalog_run(q, err);
 }
 
+/* Of a text of lines, without the end of the last one. */
+static size_t text_size(const char *text)
+{
+	size_t size = strlen(text);
+
+	while (size > 0 && text[size - 1] == '\n')
+		size--;
+	return size;
+}
+
 int record_insert(struct catalog *c, const struct import_record *record,
 		  struct cvx_err *err)
 {
 	const struct import_subject *subject = &record->subject;
+	CVX_AUTO(cvx_freep)
+	char *text = strndup(record->error_text, text_size(record->error_text));
 	struct catalog_query *q;
-	int r = catalog_query(c, SQL_INSERT_IMPORT, &q, err);
+	int r;
 
+	if (!text)
+		return cvx_fail_memory(err);
+	r = catalog_query(c, SQL_INSERT_IMPORT, &q, err);
 	if (r < 0)
 		return r;
 	catalog_bind_text(q, 1, subject->component);
@@ -98,7 +113,7 @@ int record_insert(struct catalog *c, const struct import_record *record,
 	catalog_bind_int(q, 8, record->started_ns);
 	catalog_bind_int(q, 9, embedded_now_ns());
 	catalog_bind_text(q, 10, record->error_code);
-	catalog_bind_text(q, 11, record->error_text);
+	catalog_bind_text(q, 11, text);
 	r = catalog_run(q, err);
 	if (r == 0)
 		r = prune(c, catalog_last_id(c), err);

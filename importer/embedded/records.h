@@ -36,8 +36,8 @@ struct import_record {
 	uint64_t size; /* bytes of the file */
 	int64_t started_ns;
 	const char *error_code; /* "": it was completed */
-	const char *error_text;
-	int64_t job; /* if not 0: it is completed as well (jobs.h) */
+	const char *error_text; /* a line, or more; what ends the last is cut */
+	int64_t job;		/* if not 0: it is completed as well (jobs.h) */
 };
 
 /* -ECANCELED if the record's job was canceled. */

@@ -66,6 +66,7 @@ TEST(import_that_failed_is_recorded_with_its_text)
 	struct cvx_buf out = CVX_BUF_INIT(MIB);
 	struct cvx_err err = CVX_ERR_INIT;
 	const cJSON *error;
+	const char *text;
 	cJSON *line;
 
 	EXPECT_INT(store_import(d, "t", IMPORT_REPLACE, "!\n{}\n?\n", &err),
@@ -84,7 +85,9 @@ TEST(import_that_failed_is_recorded_with_its_text)
 	expect_fields(line);
 	error = cJSON_GetObjectItem(line, "error");
 	assert_string_equal(vector_string(error, "code"), "JsonInvalidRow");
-	assert_non_null(strstr(vector_string(error, "message"), "row 3: "));
+	text = vector_string(error, "message");
+	assert_non_null(strstr(text, "row 3: "));
+	EXPECT_INT(text[strlen(text) - 1] == '\n', false);
 	cJSON_Delete(line);
 
 	/* The table's own error goes with its next success. */

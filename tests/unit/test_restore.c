@@ -627,6 +627,7 @@ TEST(restore_is_recorded_with_its_outcome)
 					 "\"zip\",\"mode\":\"replace-all\","
 					 "\"state\":\"completed\",\"rows\":1"));
 	assert_non_null(strstr(out.data, "\"code\":\"JsonInvalidRow\""));
+	assert_null(strstr(out.data, "\\n\"")); /* its lines have no last end */
 	cvx_buf_clear(&out);
 	EXPECT_OK(deployment_print_last_error(d, "", NULL, &out, &err), &err);
 	EXPECT_INT(cvx_buf_append(&out, "", 1), 0);
