@@ -354,6 +354,16 @@ static int guess(struct stage *stage, const struct tree_place *dir,
 	return stage_set_guess(stage, &place, target, err);
 }
 
+/*
+ * Whether the file is made by who has all its bytes, even if they are none: cp,
+ * mv, tar and install make what is not there so. touch opens without O_EXCL,
+ * and mktemp for reading too (fuse-facts.md a); both only want the name.
+ */
+static bool is_copy(int flags)
+{
+	return (flags & O_EXCL) && (flags & O_ACCMODE) == O_WRONLY;
+}
+
 /* The stage of a file that is made, and its name. */
 static int make_file(struct session *s, const struct node *dir,
 		     const char *name, const char *path, int flags, pid_t tid,
@@ -391,6 +401,7 @@ static int make_file(struct session *s, const struct node *dir,
 	/* What was unlinked and made again is replaced, even by nothing. A file
 	 * of a backup is stored even if it is empty. */
 	if ((flags & O_TRUNC) || place.kind == TREE_FILE ||
+	    (place.kind == TREE_UPLOAD && is_copy(flags)) ||
 	    (!named && hidden_from(s->hidden, path, tid)))
 		stage_set_truncated(stage);
 	if (r == 0 && named)

@@ -122,6 +122,42 @@ shutil.copy2("photo.png", sys.argv[1])' "$MNT/_storage/d.png"
 	expect_text "files" "$(wc -l <"$MNT/_storage/documents.jsonl")" 6
 }
 
+case_W4_an_empty_file_is_stored_when_it_is_copied() {
+	local name
+
+	need getfattr unzip zip
+	start_mount
+	: >empty.txt
+	touch moved.txt
+	cp empty.txt "$MNT/_storage/copied.txt"
+	mv moved.txt "$MNT/_storage/moved.txt"
+	tar -c empty.txt | tar -x -C "$MNT/_storage"
+	for name in copied moved empty; do
+		expect_file /dev/null "$MNT/_storage/$(stored $name.txt).txt"
+	done
+	expect_text "files" "$(wc -l <"$MNT/_storage/documents.jsonl")" 3
+	(cd "$MNT" && zip -q -r "$DIR/all.zip" .)
+	start_mount_at "$DIR/state2" "$DIR/mnt2"
+	cp all.zip "$DIR/mnt2/"
+	diff -r "$MNT/_storage" "$DIR/mnt2/_storage"
+}
+
+case_W4_a_name_that_is_made_first_and_written_later_is_one_file() {
+	local name
+
+	start_mount
+	make_files
+	touch "$MNT/_storage/note.txt"
+	name=$(mktemp -p "$MNT/_storage" note-XXXXXX.txt)
+	expect_text "list" "$(cat "$MNT/_storage/documents.jsonl")" ""
+	cat note.txt >"$MNT/_storage/note.txt"
+	cat note.txt >"$name"
+	expect_text "files" "$(wc -l <"$MNT/_storage/documents.jsonl")" 2
+	cp note.txt "$MNT/_storage/other.txt"
+	expect_text "files" "$(wc -l <"$MNT/_storage/documents.jsonl")" 3
+	expect_text "names" "$(stored_names | wc -w)" 3
+}
+
 case_W6_a_renamed_scratch_file_is_stored() {
 	need getfattr rsync
 	start_mount
