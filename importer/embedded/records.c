@@ -17,6 +17,9 @@
 #include "importer/embedded/sql.h"
 #include "importer/import.h"
 
+/* Of a quarter of a second each, for the record of what was canceled. */
+#define RECORD_TRIES 12
+
 const char *import_mode_name(enum import_mode mode)
 {
 	switch (mode) {
@@ -126,8 +129,12 @@ int record_commit(struct deployment *d, const struct import_record *record,
 		  struct cvx_err *err)
 {
 	bool in_doubt;
-	int r = embedded_begin(d, err);
+	int r = embedded_begin(d, err), tries;
 
+	/* Whoever was canceled waits a quarter of a second at a time, which
+	 * another's commit may well take. */
+	for (tries = 1; r == -ECANCELED && tries < RECORD_TRIES; tries++)
+		r = embedded_begin(d, err);
 	if (r < 0)
 		return r;
 	r = record_insert(d->writes, record, err);

@@ -44,7 +44,8 @@ struct import_record {
 int record_insert(struct catalog *c, const struct import_record *record,
 		  struct cvx_err *err);
 
-/* record_insert() in a transaction of its own. */
+/* record_insert() in a transaction of its own, for which three seconds are
+ * waited even after a cancel (base/cancel.h), so that it is on record. */
 int record_commit(struct deployment *d, const struct import_record *record,
 		  struct cvx_err *err);
 

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "cache/base/buf.h"
 #include "cache/base/cancel.h"
 #include "importer/deployment_schema.h"
 #include "importer/embedded/embedded.h"
@@ -109,6 +110,45 @@ TEST(cancel_ends_an_import_that_waits_for_a_thread)
 	check_import(true);
 }
 
+/* Runs the import, which is to be canceled. */
+static void *commit_canceled(void *arg)
+{
+	struct import_result result;
+
+	return import_commit(arg, 8, &result, NULL) == -ECANCELED ? arg : NULL;
+}
+
+/* The lock is free again only after the quarter of a second that a canceled
+ * one waits for it. */
+TEST(cancel_is_recorded_when_the_lock_stays_taken)
+{
+	struct store_text text = {"{\"n\":0}\n", 8};
+	const struct import_source source = store_source(&text);
+	const struct import_target target = store_target("t", IMPORT_REPLACE);
+	struct pair p = begin_pair(false);
+	struct cvx_buf out = CVX_BUF_INIT(1 << 20);
+	struct cvx_err err = CVX_ERR_INIT;
+	struct import *imp = NULL;
+	pthread_t thread;
+	void *was_canceled;
+
+	EXPECT_OK(import_new(p.waiter, &target, &source, &imp, &err), &err);
+	EXPECT_INT(pthread_create(&thread, NULL, commit_canceled, imp), 0);
+	(void)usleep(100000);
+	import_cancel(imp);
+	(void)usleep(700000);
+	embedded_rollback(p.holder);
+	EXPECT_INT(pthread_join(thread, &was_canceled), 0);
+	assert_non_null(was_canceled);
+	import_free(imp);
+	EXPECT_OK(deployment_print_imports(p.waiter, &out, &err), &err);
+	EXPECT_INT(cvx_buf_append(&out, "", 1), 0);
+	assert_non_null(strstr(out.data, "\"code\":\"ECANCELED\""));
+	cvx_buf_fini(&out);
+	store_close(p.waiter);
+	store_close(p.holder);
+}
+
 TEST(cancel_ends_a_restore_that_waits)
 {
 	const struct restore_target target = {"", "b.zip", IMPORT_REPLACE};
@@ -201,6 +241,7 @@ TEST(cancel_ends_a_file_that_is_copied)
 
 UNIT_MAIN(UNIT_CASE(cancel_ends_an_import_that_waits_for_a_process),
 	  UNIT_CASE(cancel_ends_an_import_that_waits_for_a_thread),
+	  UNIT_CASE(cancel_is_recorded_when_the_lock_stays_taken),
 	  UNIT_CASE(cancel_ends_a_restore_that_waits),
 	  UNIT_CASE(cancel_ends_a_schema_that_waits),
 	  UNIT_CASE(cancel_ends_a_file_that_waits),
