@@ -33,6 +33,7 @@ struct import {
 	atomic_bool is_canceled;
 	bool was_previewed; /* the rows are converted, or refused for good */
 	bool was_committed; /* or tried to be */
+	bool is_listed;	    /* as running */
 	int64_t job;
 	struct commit_rows rows;
 
@@ -119,6 +120,12 @@ static int copy_target(struct import *imp, const struct import_target *target,
 	return 0;
 }
 
+static void list_running(struct import *imp)
+{
+	running_add(imp->d, &imp->running);
+	imp->is_listed = true;
+}
+
 int import_new(struct deployment *d, const struct import_target *target,
 	       const struct import_source *source, struct import **ret,
 	       struct cvx_err *err)
@@ -146,8 +153,9 @@ int import_new(struct deployment *d, const struct import_target *target,
 		return r;
 	imp->running.subject = record_subject(&imp->target);
 	imp->running.started_ns = embedded_now_ns();
-	running_add(d, &imp->running);
 	imp->d = d;
+	if (!target->is_early)
+		list_running(imp);
 	*ret = CVX_TAKE(imp);
 	return 0;
 }
@@ -158,8 +166,9 @@ static void stop_running(struct import *imp)
 {
 	plan_set_fini(&imp->set);
 	plan_set_fini(&imp->now);
-	if (imp->d)
+	if (imp->is_listed)
 		running_remove(imp->d, &imp->running);
+	imp->is_listed = false;
 	imp->d = NULL;
 }
 
@@ -210,6 +219,8 @@ void import_get_progress(struct import *imp, struct import_progress *ret)
 void import_set_job(struct import *imp, int64_t job)
 {
 	imp->job = job;
+	if (imp->d && !imp->is_listed)
+		list_running(imp);
 }
 
 int import_check(struct import *imp, uint64_t size, struct cvx_err *err)
@@ -444,8 +455,10 @@ static bool is_refused_parsing(const struct import *imp,
 static int preview(struct import *imp, uint64_t size, struct preview *ret,
 		   struct cvx_err *err)
 {
-	int r = convert(imp, size, err);
+	int r = forget_old_schema(imp, err);
 
+	if (r == 0)
+		r = convert(imp, size, err);
 	if (r == 0)
 		r = check_canceled(imp, err);
 	if (r < 0 && (!err->name || is_refused_parsing(imp, err)))

@@ -57,6 +57,9 @@ struct import_target {
 	/* The file is the table's own documents.jsonl: uniform encoding where
 	 * M-7 says so. */
 	bool canonical;
+	/* It is begun before anybody has asked for it, so nobody sees it run
+	 * before import_set_job(). */
+	bool is_early;
 	/* If not 0, the commit fails with -ESTALE unless the table is still at
 	 * this revision (W-8). */
 	uint64_t base_revision;

@@ -4,11 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache/base/buf.h"
+#include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "importer/remote/halt.h"
 #include "importer/remote/upload.h"
 
-#define POLL_MS 50
+#define POLL_MS 10
+#define HINT_MAX ((size_t)8192)
 
 static int copy_texts(struct remote_import *imp,
 		      const struct remote_import_target *target,
@@ -29,6 +32,7 @@ int remote_import_new(struct http *http,
 		      const struct remote_import_settings *settings,
 		      struct remote_import **ret, struct cvx_err *err)
 {
+	CVX_AUTO(cvx_buf_fini) struct cvx_buf hint = CVX_BUF_INIT(HINT_MAX);
 	struct remote_import *imp = calloc(1, sizeof(*imp));
 	struct upload_settings upload = {
 		.http = http,
@@ -53,6 +57,14 @@ int remote_import_new(struct http *http,
 		r = halt_new(&imp->halt, err);
 	if (r == 0) {
 		halt_follow_thread(imp->halt);
+		r = remote_import_print_hint(imp, &hint);
+		if (r < 0)
+			(void)cvx_fail(err, r,
+				       "the name of the table is too "
+				       "long");
+	}
+	if (r == 0) {
+		upload.hint = hint.data;
 		r = upload_new(&upload, &imp->upload, err);
 	}
 	if (r < 0)

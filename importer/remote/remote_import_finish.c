@@ -9,6 +9,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "cache/base/buf.h"
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "importer/remote/halt.h"
@@ -129,6 +130,25 @@ int remote_import_look_at_others(void *ctx, const struct halt *halt,
 
 /* --- finish_upload ---------------------------------------------------------
  */
+
+int remote_import_print_hint(const struct remote_import *imp,
+			     struct cvx_buf *out)
+{
+	int r;
+
+	if (imp->target.format == REMOTE_ZIP)
+		return cvx_buf_append(out, "", 1);
+	r = cvx_buf_printf(out, "?format=%s&mode=%s&tableName=",
+			   format_name(imp->target.format),
+			   mode_name(imp->target.mode, false));
+	if (r == 0)
+		r = http_escape(out, imp->table);
+	if (r == 0 && imp->component[0])
+		r = cvx_buf_puts(out, "&componentPath=");
+	if (r == 0)
+		r = http_escape(out, imp->component);
+	return r < 0 ? r : cvx_buf_append(out, "", 1);
+}
 
 static cJSON *make_tokens(const struct remote_import *imp)
 {

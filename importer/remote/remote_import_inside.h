@@ -10,6 +10,7 @@
 #include "importer/remote/remote_import.h"
 
 struct cJSON;
+struct cvx_buf;
 struct halt;
 struct http_answer;
 struct upload;
@@ -56,6 +57,12 @@ int remote_import_post(struct remote_import *imp, const char *path,
 /* Step 0 (IMP-3), as upload_settings.prepare. */
 int remote_import_look_at_others(void *ctx, const struct halt *halt,
 				 struct cvx_err *err);
+
+/* What finish_upload will say of the import, behind the path of start_upload:
+ * servers that know it read the file while it arrives. Nothing for an archive.
+ */
+int remote_import_print_hint(const struct remote_import *imp,
+			     struct cvx_buf *out);
 
 /* finish_upload; a lost answer is looked up (7.8). Sets imp->id. */
 int remote_import_finish(struct remote_import *imp, struct cvx_err *err);

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -39,6 +40,8 @@ struct part {
 
 struct upload {
 	struct upload_settings settings;
+
+	char *start_path;
 
 	pthread_mutex_t lock; /* guards all that follows */
 	pthread_cond_t changed;
@@ -176,7 +179,7 @@ static int start(struct upload *u, struct halt *halt, char **ret,
 		 struct cvx_err *err)
 {
 	const struct http_call call = {.method = "POST",
-				       .path = "/api/import/start_upload",
+				       .path = u->start_path,
 				       .content_type = "application/json",
 				       .total_ms = HTTP_TOTAL_MS,
 				       .halt = halt};
@@ -511,8 +514,15 @@ int upload_new(const struct upload_settings *settings, struct upload **ret,
 	if (u->settings.part_size == 0)
 		u->settings.part_size = UPLOAD_PART_SIZE;
 	u->size = UINT64_MAX;
+	if (asprintf(&u->start_path, "/api/import/start_upload%s",
+		     settings->hint ? settings->hint : "") < 0) {
+		free(u);
+		return cvx_fail_memory(err);
+	}
+	u->settings.hint = NULL;
 	r = halt_new(&u->halt, err);
 	if (r < 0) {
+		free(u->start_path);
 		free(u);
 		return r;
 	}
@@ -539,6 +549,7 @@ void upload_free(struct upload *u)
 	forget(u);
 	free(u->tokens);
 	halt_free(u->halt);
+	free(u->start_path);
 	(void)pthread_cond_destroy(&u->changed);
 	(void)pthread_mutex_destroy(&u->lock);
 	free(u);

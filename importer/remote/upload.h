@@ -34,6 +34,9 @@ struct upload_settings {
 	struct import_source source;
 	bool drops_bom;	    /* at the start of the file (IMP-4) */
 	uint64_t part_size; /* 0: UPLOAD_PART_SIZE */
+	/* Behind the path of start_upload: "?format=…". Copied; NULL: nothing.
+	 */
+	const char *hint;
 	/* Called once before the first request, from another thread. */
 	int (*prepare)(void *ctx, const struct halt *halt, struct cvx_err *err);
 	void *ctx;

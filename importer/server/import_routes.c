@@ -14,6 +14,7 @@
 #include "cache/spool.h"
 #include "importer/embedded/jobs.h"
 #include "importer/server/compose.h"
+#include "importer/server/early.h"
 #include "importer/server/http.h"
 #include "importer/server/imports.h"
 #include "importer/server/inside.h"
@@ -21,24 +22,6 @@
 #include "importer/server/reply.h"
 #include "importer/server/routes.h"
 #include "importer/server/uploads.h"
-
-static void start_upload(struct server *s, struct http_exchange *x)
-{
-	struct cvx_err err = CVX_ERR_INIT;
-	char token[UPLOAD_TOKEN_SIZE];
-	cJSON *object;
-
-	if (uploads_start(s->uploads, token, &err) < 0) {
-		reply_failure(x, &err);
-		return;
-	}
-	object = cJSON_CreateObject();
-	if (object && !cJSON_AddStringToObject(object, "uploadToken", token)) {
-		cJSON_Delete(object);
-		object = NULL;
-	}
-	reply_object(x, object);
-}
 
 /* --- parts --------------------------------------------------------------- */
 
@@ -124,6 +107,47 @@ static int fill_job(struct job *job, const char *format, const char *mode,
 	return r;
 }
 
+/* --- beginning ----------------------------------------------------------- */
+
+/* Clients may tell here what they tell in the end (early.h), by the words of
+ * IMP-27. What cannot be is told then. */
+static void begin_early(struct server *s, struct http_exchange *x,
+			const char *token)
+{
+	struct job job = {.number = 0};
+	struct early *early;
+
+	if (fill_job(&job, http_arg(x, "format"), http_arg(x, "mode"),
+		     http_arg(x, "tableName"), http_arg(x, "componentPath"),
+		     NULL) == 0 &&
+	    strcmp(job.format, "zip") != 0 && imports_check(&job, NULL) == 0 &&
+	    early_new(s->d, &job, &early, NULL) == 0)
+		uploads_set_early(s->uploads, token, early);
+	job_fini(&job);
+}
+
+static void start_upload(struct server *s, struct http_exchange *x)
+{
+	struct cvx_err err = CVX_ERR_INIT;
+	char token[UPLOAD_TOKEN_SIZE];
+	cJSON *object;
+
+	if (uploads_start(s->uploads, token, &err) < 0) {
+		reply_failure(x, &err);
+		return;
+	}
+	if (http_arg(x, "format"))
+		begin_early(s, x, token);
+	object = cJSON_CreateObject();
+	if (object && !cJSON_AddStringToObject(object, "uploadToken", token)) {
+		cJSON_Delete(object);
+		object = NULL;
+	}
+	reply_object(x, object);
+}
+
+/* --- finishing ----------------------------------------------------------- */
+
 static void reply_import_id(struct http_exchange *x, const char *id)
 {
 	cJSON *object = cJSON_CreateObject();
@@ -197,6 +221,7 @@ static void finish_upload(struct server *s, struct http_exchange *x)
 	CVX_AUTO(cvx_freep) const char **tokens = NULL;
 	struct job job = {.number = 0};
 	struct cvx_err err = CVX_ERR_INIT;
+	struct early *early = NULL;
 	struct spool *bytes = NULL;
 	const char *token;
 	size_t count = 0;
@@ -207,11 +232,14 @@ static void finish_upload(struct server *s, struct http_exchange *x)
 		return;
 	r = read_finish(body, &job, &token, &tokens, &count, &err);
 	if (r == 0)
+		early = uploads_take_early(s->uploads, token);
+	if (r == 0)
 		r = uploads_finish(s->uploads, token, tokens, count, &bytes,
 				   &job.extents, &job.extent_count, &err);
 	job.size = total(&job);
 	if (r == 0)
-		r = imports_add(s->imports, &job, bytes, &err);
+		r = imports_add(s->imports, &job, bytes, CVX_TAKE(early), &err);
+	early_free(early);
 	if (r < 0)
 		reply_failure(x, &err);
 	else
@@ -322,7 +350,7 @@ static int import_spool(struct server *s, struct http_exchange *x,
 	if (r == 0)
 		r = imports_check(job, err);
 	if (r == 0)
-		r = imports_add(s->imports, job, request->bytes, err);
+		r = imports_add(s->imports, job, request->bytes, NULL, err);
 	if (r == 0)
 		r = imports_await(s->imports, job->id, HTTP_REQUEST_SECONDS,
 				  ret, err);

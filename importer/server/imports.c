@@ -14,6 +14,7 @@
 #include "cache/base/log.h"
 #include "importer/embedded/embedded.h"
 #include "importer/embedded/jobs.h"
+#include "importer/server/early.h"
 #include "importer/server/turn.h"
 #include "importer/server/work.h"
 #include "importer/value/id.h"
@@ -35,6 +36,10 @@ struct imports {
 	struct imports_hooks hooks;
 	pthread_t thread;
 	struct turn *turn;
+
+	/* A job is there only with the work that is kept for it. Held before
+	 * lock. */
+	pthread_mutex_t adding;
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
@@ -270,6 +275,16 @@ static bool is_stopping(struct imports *im)
 	return stops;
 }
 
+static int take_next(struct imports *im, struct job *ret, struct cvx_err *err)
+{
+	int r;
+
+	(void)pthread_mutex_lock(&im->adding);
+	r = job_next(im->d, ret, err);
+	(void)pthread_mutex_unlock(&im->adding);
+	return r;
+}
+
 static void *run(void *arg)
 {
 	struct imports *im = arg;
@@ -281,7 +296,7 @@ static void *run(void *arg)
 		log_warning("uploads: %s", err.msg);
 	do {
 		while (turn_is_ours(im->turn) &&
-		       (r = job_next(im->d, &job, &err)) != 0) {
+		       (r = take_next(im, &job, &err)) != 0) {
 			if (r < 0) {
 				log_warning("imports: %s", err.msg);
 				break;
@@ -309,12 +324,14 @@ int imports_start(struct deployment *d, struct turn *turn,
 	im->d = d;
 	im->hooks = *hooks;
 	im->turn = turn;
+	(void)pthread_mutex_init(&im->adding, NULL);
 	(void)pthread_mutex_init(&im->lock, NULL);
 	(void)pthread_cond_init(&im->changed, NULL);
 	r = pthread_create(&im->thread, NULL, run, im);
 	if (r != 0) {
 		(void)pthread_cond_destroy(&im->changed);
 		(void)pthread_mutex_destroy(&im->lock);
+		(void)pthread_mutex_destroy(&im->adding);
 		free(im);
 		return cvx_fail(err, -r, "cannot start a thread: %s",
 				strerror(r));
@@ -344,6 +361,7 @@ void imports_free(struct imports *im)
 		work_free(im->kept[i]);
 	(void)pthread_cond_destroy(&im->changed);
 	(void)pthread_mutex_destroy(&im->lock);
+	(void)pthread_mutex_destroy(&im->adding);
 	free(im);
 }
 
@@ -370,10 +388,24 @@ int imports_check(const struct job *job, struct cvx_err *err)
 }
 
 int imports_add(struct imports *im, struct job *job, struct spool *bytes,
-		struct cvx_err *err)
+		struct early *early, struct cvx_err *err)
 {
-	int r = job_insert(im->d, job, bytes, err);
+	struct work *w = NULL;
+	int r;
 
+	/* Another process may be the one that works on it. */
+	if (early && turn_is_ours(im->turn))
+		w = early_end(early, job);
+	else
+		early_free(early);
+	(void)pthread_mutex_lock(&im->adding);
+	r = job_insert(im->d, job, bytes, err);
+	if (r == 0 && w) {
+		work_adopt(w, job);
+		keep(im, CVX_TAKE(w));
+	}
+	(void)pthread_mutex_unlock(&im->adding);
+	work_free(w);
 	if (r == 0)
 		tell(im);
 	return r;

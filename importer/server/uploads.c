@@ -16,9 +16,11 @@
 #include "cache/spool.h"
 #include "importer/embedded/embedded.h"
 #include "importer/embedded/jobs.h"
+#include "importer/server/early.h"
 #include "importer/server/secret.h"
 
 #define IDLE_MAX_NS (INT64_C(3600) * 1000000000)
+#define EARLY_IDLE_MAX_NS (INT64_C(60) * 1000000000)
 
 /* Parts that were sent again count, too. */
 #define STORED_MAX (4 * UPLOAD_PART_MAX)
@@ -35,7 +37,8 @@ struct upload {
 	unsigned ref_count; /* parts that arrive, and the list */
 	char token[UPLOAD_TOKEN_SIZE];
 	struct spool *bytes;
-	uint64_t end; /* where the next part's room begins */
+	struct early *early; /* or NULL */
+	uint64_t end;	     /* where the next part's room begins */
 	struct stored *parts;
 	size_t count, capacity;
 	int64_t used_ns;
@@ -79,6 +82,7 @@ static void unref(struct upload *up)
 {
 	if (--up->ref_count > 0)
 		return;
+	early_free(up->early);
 	spool_free(up->bytes);
 	free(up->parts);
 	free(up);
@@ -107,7 +111,7 @@ void uploads_free(struct uploads *u)
 	free(u);
 }
 
-/* Under the lock. */
+/* Under the lock. Somebody who is away for long keeps nobody from it. */
 static void remove_idle(struct uploads *u)
 {
 	int64_t now = embedded_now_ns();
@@ -115,6 +119,8 @@ static void remove_idle(struct uploads *u)
 
 	for (up = u->first; up; up = next) {
 		next = up->next;
+		if (up->early && now - up->used_ns > EARLY_IDLE_MAX_NS)
+			early_free(CVX_TAKE(up->early));
 		if (up->ref_count == 1 && now - up->used_ns > IDLE_MAX_NS)
 			remove_upload(u, up);
 	}
@@ -173,6 +179,33 @@ static int find(struct uploads *u, const char *token, struct upload **ret,
 	up->used_ns = embedded_now_ns();
 	*ret = up;
 	return 0;
+}
+
+void uploads_set_early(struct uploads *u, const char *token, struct early *e)
+{
+	struct upload *up = NULL, *other;
+	unsigned count = 0;
+
+	(void)pthread_mutex_lock(&u->lock);
+	for (other = u->first; other; other = other->next)
+		count += other->early != NULL;
+	if (count < UPLOAD_EARLY_MAX && find(u, token, &up, NULL) == 0 &&
+	    !up->early && up->count == 0)
+		up->early = CVX_TAKE(e);
+	(void)pthread_mutex_unlock(&u->lock);
+	early_free(e);
+}
+
+struct early *uploads_take_early(struct uploads *u, const char *token)
+{
+	struct early *e = NULL;
+	struct upload *up;
+
+	(void)pthread_mutex_lock(&u->lock);
+	if (find(u, token, &up, NULL) == 0)
+		e = CVX_TAKE(up->early);
+	(void)pthread_mutex_unlock(&u->lock);
+	return e;
 }
 
 static int read_number(const char *text, unsigned *ret, struct cvx_err *err)
@@ -270,6 +303,20 @@ int upload_part_write(void *ctx, const void *bytes, size_t size,
 	return r;
 }
 
+/* Under the lock. */
+static void read_early(struct upload *up, const struct stored *stored)
+{
+	int fd;
+
+	if (!up->early)
+		return;
+	if (spool_descriptor(up->bytes, &fd, NULL) < 0)
+		early_free(CVX_TAKE(up->early));
+	else
+		early_add_part(up->early, stored->number, fd, stored->off,
+			       stored->size);
+}
+
 int upload_part_finish(struct upload_part *part,
 		       char token[UPLOAD_PART_TOKEN_SIZE], struct cvx_err *err)
 {
@@ -287,6 +334,7 @@ int upload_part_finish(struct upload_part *part,
 	stored = &part->upload->parts[part->index];
 	stored->nonce = nonce;
 	stored->is_whole = true;
+	read_early(part->upload, stored);
 	part->upload->used_ns = embedded_now_ns();
 	(void)snprintf(token, UPLOAD_PART_TOKEN_SIZE, "%u-%zu-%016" PRIx64,
 		       stored->number, part->index, nonce);

@@ -20,12 +20,14 @@
 
 struct cvx_err;
 struct deployment;
+struct early;
 struct job_extent;
 struct spool;
 struct upload_part;
 struct uploads;
 
 #define UPLOAD_COUNT_MAX 256
+#define UPLOAD_EARLY_MAX 2
 #define UPLOAD_PART_MAX 9999
 #define UPLOAD_PART_SIZE_MAX (UINT64_C(8) << 30)
 #define UPLOAD_TOKEN_SIZE 33
@@ -38,6 +40,13 @@ void uploads_free(struct uploads *u);
 
 int uploads_start(struct uploads *u, char token[UPLOAD_TOKEN_SIZE],
 		  struct cvx_err *err);
+
+/* The client tells what the file is going to be: it is read while it arrives,
+ * unless that is done for UPLOAD_EARLY_MAX others. Takes over e. */
+void uploads_set_early(struct uploads *u, const char *token, struct early *e);
+
+/* Before uploads_finish(): what has been read of it; NULL: nothing. */
+struct early *uploads_take_early(struct uploads *u, const char *token);
 
 /* A part of size bytes begins. Unknown tokens and numbers are -EINVAL. */
 int uploads_begin_part(struct uploads *u, const char *token, const char *number,

@@ -1,6 +1,8 @@
 #include "importer/server/work.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +19,7 @@
 #include "importer/preview.h"
 #include "importer/restore.h"
 #include "importer/server/mode.h"
+#include "importer/server/uploads.h"
 
 #define TEXT_MAX ((size_t)4 << 20)
 
@@ -26,10 +29,12 @@
 struct work {
 	int64_t number;
 	int fd;
-	uint64_t size;
+	/* An early one grows while others read what is before its end: room is
+	 * there from the beginning, and the counts are set last. */
+	_Atomic uint64_t size;
 	struct job_extent *extents;
 	uint64_t *starts; /* of the extents in the file */
-	size_t extent_count;
+	_Atomic size_t extent_count;
 	struct import *import;	 /* one of the two */
 	struct restore *restore; /* the other is NULL */
 	struct preview preview;
@@ -113,6 +118,7 @@ static int make_import(struct work *w, struct deployment *d,
 		.component = job->component,
 		.table = job->table,
 		.makes_component = true,
+		.is_early = w->number == 0,
 	};
 
 	if (!mode_read(job->mode, &target.mode) ||
@@ -169,6 +175,69 @@ int work_new(struct deployment *d, const struct job *job, struct work **ret,
 		return r;
 	*ret = CVX_TAKE(w);
 	return 0;
+}
+
+int work_new_early(struct deployment *d, const struct job *target, int fd,
+		   struct work **ret, struct cvx_err *err)
+{
+	CVX_AUTO(work_freep) struct work *w = calloc(1, sizeof(*w));
+	const struct import_source source = {w, read_source};
+	int r;
+
+	if (!w)
+		return cvx_fail_memory(err);
+	w->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (w->fd < 0)
+		return cvx_fail(err, -errno, "cannot read the upload: %s",
+				strerror(errno));
+	w->extents = calloc(UPLOAD_PART_MAX, sizeof(*w->extents));
+	w->starts = calloc(UPLOAD_PART_MAX, sizeof(*w->starts));
+	if (!w->extents || !w->starts)
+		return cvx_fail_memory(err);
+	r = make_import(w, d, target, &source, err);
+	if (r < 0)
+		return r;
+	*ret = CVX_TAKE(w);
+	return 0;
+}
+
+void work_add(struct work *w, const struct job_extent *extent)
+{
+	size_t n = w->extent_count;
+
+	assert(n < UPLOAD_PART_MAX);
+	if (extent->size == 0)
+		return;
+	w->extents[n] = *extent;
+	w->starts[n] = w->size;
+	w->extent_count = n + 1;
+	w->size += extent->size;
+	import_available(w->import, w->size);
+}
+
+bool work_is_of(const struct work *w, const struct job *job)
+{
+	uint64_t off = 0, first = 0; /* of the job's extent that is looked at */
+	size_t i, k = 0;
+
+	for (i = 0; i < w->extent_count; i++) {
+		while (k < job->extent_count &&
+		       off == first + job->extents[k].size)
+			first += job->extents[k++].size;
+		/* The job's are joined, so one of ours lies in one of them. */
+		if (k == job->extent_count ||
+		    w->extents[i].off != job->extents[k].off + off - first ||
+		    w->extents[i].size > job->extents[k].size - (off - first))
+			return false;
+		off += w->extents[i].size;
+	}
+	return off == job->size;
+}
+
+void work_adopt(struct work *w, const struct job *job)
+{
+	w->number = job->number;
+	import_set_job(w->import, job->number);
 }
 
 void work_free(struct work *w)

@@ -18,11 +18,28 @@
 struct cvx_err;
 struct deployment;
 struct job;
+struct job_extent;
 struct work;
 
 /* Opens the upload of the job. */
 int work_new(struct deployment *d, const struct job *job, struct work **ret,
 	     struct cvx_err *err);
+
+/*
+ * The same before there is a job, and before all bytes are there: those of the
+ * extents that are added, in their order, in the file of the descriptor, which
+ * is copied. Reads component, table, format and mode of the target. Rows are
+ * made of what is there.
+ */
+int work_new_early(struct deployment *d, const struct job *target, int fd,
+		   struct work **ret, struct cvx_err *err);
+void work_add(struct work *w, const struct job_extent *extent);
+
+/* Whether it has read exactly what the job's extents say. */
+bool work_is_of(const struct work *w, const struct job *job);
+
+/* From now on it is as work_new() would have made it. */
+void work_adopt(struct work *w, const struct job *job);
 
 /* NULL is allowed. */
 void work_free(struct work *w);
