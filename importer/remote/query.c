@@ -58,8 +58,8 @@ int query_fail(const char *path, const char *message, struct cvx_err *err)
 }
 
 /* R of QRY-4; takes the value out of it. */
-static int take_value(const char *path, cJSON *result, cJSON **ret,
-		      struct cvx_err *err)
+static int take_value(const char *endpoint, const char *path, cJSON *result,
+		      cJSON **ret, struct cvx_err *err)
 {
 	const char *status = query_text(result, "status");
 
@@ -68,8 +68,9 @@ static int take_value(const char *path, cJSON *result, cJSON **ret,
 				  err);
 	if (!status || strcmp(status, "success") != 0)
 		return cvx_fail(err, -EPROTO,
-				"%s: the answer has no status of a function",
-				path);
+				"%s: POST %s: the answer has no status of a "
+				"function",
+				path, endpoint);
 	*ret = cJSON_DetachItemFromObjectCaseSensitive(result, "value");
 	if (!*ret)
 		*ret = cJSON_CreateNull();
@@ -107,7 +108,7 @@ static int call_function(struct http *http, struct calling *how,
 	if (r == 0)
 		r = http_parse(&call, &answer, &result, err);
 	if (r == 0)
-		r = take_value(path, result, ret, err);
+		r = take_value(how->endpoint, path, result, ret, err);
 	else
 		(void)cvx_err_prefix(err, "%s", path);
 	if (r == -EPROTO && answer.outcome == HTTP_DONE)

@@ -16,8 +16,10 @@ SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 export CI=1 NO_COLOR=1
 
+# At $PORT, where it can be started again.
 start_server() {
-	start_server_at 127.0.0.1:0
+	find_port
+	start_server_at "127.0.0.1:$PORT"
 }
 
 # start_server_at ADDR:PORT [OPTION...]: port 0 is any that is free.

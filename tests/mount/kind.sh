@@ -51,6 +51,15 @@ of_kind() {
 	fi
 }
 
+# A port that stays this case's while nobody listens there: not one of those
+# that the kernel gives to whoever asks for any, nor another case's.
+find_port() {
+	PORT=$((10000 + BASHPID % 20000))
+	while (: <"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null; do
+		PORT=$((PORT + 1))
+	done
+}
+
 # launch_server FOLDER ADDR:PORT [OPTION...]: port 0 is any that is free. Sets
 # SERVER, URL and KEY.
 launch_server() {
