@@ -56,8 +56,10 @@ run_one() {
 clear_case() {
 	local dir=$1 group=$2 pid mnt
 	kill -KILL -- "-$group" 2>/dev/null
+	# The number of one that has ended may be another's by now.
 	while read -r pid; do
-		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" != convexfs ] ||
+		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" = convexfs ] &&
+			grep -qsaF "$dir/" "/proc/$pid/cmdline" &&
 			kill -KILL "$pid" 2>/dev/null
 	done < <(cat "$dir/.daemons" 2>/dev/null)
 	awk -v dir="$dir/" 'index($5, dir) == 1 { print $5 }' \
