@@ -219,6 +219,27 @@ static int find_list(const struct sought *q, const struct tree_place *place,
 	return revision_node(q, place, &now, ret, err);
 }
 
+/* When a table was last committed, or made; 0: there is none. A registry that
+ * says something else in as many bytes names a table that is newer than all it
+ * had, so programs that go by time and size see it (T-2). */
+static int registry_mtime(const struct sought *q, const char *component,
+			  int64_t *ret_ns, struct cvx_err *err)
+{
+	struct table_info *tables;
+	size_t count, i;
+	int r = deployment_list_tables(q->s->settings.deployment, component,
+				       &tables, &count, err);
+
+	if (r < 0)
+		return r;
+	*ret_ns = 0;
+	for (i = 0; i < count; i++)
+		if (tables[i].committed_ns > *ret_ns)
+			*ret_ns = tables[i].committed_ns;
+	free(tables);
+	return 0;
+}
+
 static int find_text(const struct sought *q, const struct tree_place *place,
 		     struct node **ret, struct cvx_err *err)
 {
@@ -229,7 +250,10 @@ static int find_text(const struct sought *q, const struct tree_place *place,
 		return r;
 	key.version = text_version(key.text);
 	key.size = key.text->size;
-	r = nodes_look_up(q->s->nodes, &key, ret, err);
+	if (place->kind == TREE_REGISTRY)
+		r = registry_mtime(q, place->component, &key.mtime_ns, err);
+	if (r == 0)
+		r = nodes_look_up(q->s->nodes, &key, ret, err);
 	text_unref(key.text);
 	return r;
 }

@@ -88,4 +88,25 @@ case_T2_rsync_of_an_unchanged_table_imports_nothing() {
 	expect_numbers t 1 2 3
 }
 
+# It goes by size and time, in whole seconds. The names are as long.
+case_T2_rsync_fetches_a_registry_that_says_something_else() {
+	need rsync
+	start_mount -o allow_delete
+	mkdir "$MNT/aa"
+	rsync -a "$MNT/_tables/" copy/
+	sleep 1
+	rmdir "$MNT/aa"
+	mkdir "$MNT/bb"
+	expect_text "size" "$(stat -c %s "$MNT/_tables/documents.jsonl")" \
+		"$(stat -c %s copy/documents.jsonl)"
+	rsync -a "$MNT/_tables/" copy/
+	cp "$MNT/_tables/documents.jsonl" now.jsonl
+	expect_file copy/documents.jsonl now.jsonl
+	stat -c %y "$MNT/_tables/documents.jsonl" >first
+	stop_mount
+	start_mount
+	stat -c %y "$MNT/_tables/documents.jsonl" | cmp - first ||
+		fail "mounting again is no change"
+}
+
 run_cases "$@"

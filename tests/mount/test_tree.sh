@@ -101,8 +101,8 @@ case_T2_mtime_is_the_last_commit() {
 	after=$(date +%s)
 	seed u 1
 	for path in t/documents.jsonl t; do
-		[ "$(stat -c %Y "$MNT/t/documents.jsonl")" -ge "$before" ]
-		[ "$(stat -c %Y "$MNT/t/documents.jsonl")" -le "$after" ]
+		[ "$(stat -c %Y "$MNT/$path")" -ge "$before" ]
+		[ "$(stat -c %Y "$MNT/$path")" -le "$after" ]
 	done
 	stat -c %y "$MNT/t/documents.jsonl" >first
 	seed u 2
