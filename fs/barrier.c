@@ -131,12 +131,12 @@ static struct stage *next_older(struct barrier *b, uint64_t *serial)
  * does, and that settles it. */
 static bool is_held(struct barrier *b, struct stage *s)
 {
-	const struct stage_opener opener = stage_opener(s);
+	const struct stage_facts f = stage_facts(s);
 	const struct close_question q = {
 		.inode = stage_shown(s),
-		.opener = opener.process,
-		.opener_sid = opener.sid,
-		.witness = stage_witness(s),
+		.opener = f.opener.process,
+		.opener_sid = f.opener.sid,
+		.witness = f.witness,
 	};
 	struct close_answer a;
 
@@ -178,7 +178,7 @@ static void wait_for(struct barrier *b, struct stage *s, const struct waiter *w)
 
 	pthread_mutex_lock(&b->lock);
 	while (*find(b, s) && !w->give_up(w->ctx) &&
-	       (stage_is_committing(s) || !is_over(&w->until))) {
+	       (stage_facts(s).is_committing || !is_over(&w->until))) {
 		next = after_ms(BARRIER_ASK_MS);
 		(void)pthread_cond_timedwait(&b->arrived, &b->lock, &next);
 	}
@@ -195,7 +195,7 @@ void barrier_wait(struct barrier *b, bool (*give_up)(void *ctx), void *ctx)
 		return;
 	w.until = after_ms(BARRIER_WAIT_MS);
 	while ((s = next_older(b, &serial))) {
-		if (stage_is_committing(s) || !is_held(b, s))
+		if (stage_facts(s).is_committing || !is_held(b, s))
 			wait_for(b, s, &w);
 		stage_unref(s);
 	}

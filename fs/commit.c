@@ -410,10 +410,8 @@ static int run(struct commits *c, struct stage *s, struct cvx_err *err)
 
 void commit_settle_name(struct commits *c, struct stage *s)
 {
-	struct name ghost = {
-		.size = stage_size(s),
-		.mtime_ns = stage_mtime(s),
-	};
+	const struct stage_facts f = stage_facts(s);
+	struct name ghost = {.size = f.size, .mtime_ns = f.mtime_ns};
 
 	stage_stored_id(s, ghost.stored_id);
 	if (s->stored_in_place)

@@ -81,16 +81,16 @@ void ops_refuse(fuse_req_t req, const char *path, const struct cvx_err *err)
 
 bool ops_is_held(struct session *s, struct stage *stage, pid_t tid)
 {
-	const struct stage_opener opener = stage_opener(stage);
+	const struct stage_facts f = stage_facts(stage);
 	const struct close_question q = {
 		.inode = stage_shown(stage),
 		.closer = tid,
-		.opener = opener.process,
-		.opener_sid = opener.sid,
+		.opener = f.opener.process,
+		.opener_sid = f.opener.sid,
 	};
 	struct close_answer a;
 
-	if (stage_open_count(stage) == 0)
+	if (f.open_count == 0)
 		return false;
 	last_close_ask(s->last_close, &q, &a);
 	return a.holders != HOLDERS_NONE;

@@ -70,10 +70,12 @@ void attr_fill(const struct session *s, const struct node *n, struct stat *st)
 	bool folder = tree_is_folder(n->place.kind);
 	uint64_t size = n->size;
 	int64_t mtime = n->mtime_ns ? n->mtime_ns : s->started_ns;
+	struct stage_facts staged;
 
 	if (n->stage) {
-		size = stage_size(n->stage);
-		mtime = stage_mtime(n->stage);
+		staged = stage_facts(n->stage);
+		size = staged.size;
+		mtime = staged.mtime_ns;
 	} else if (n->backup) {
 		size = backup_size(n->backup);
 		mtime = backup_time_ns(n->backup);
@@ -130,7 +132,7 @@ static void fill(struct session *s, struct node *n,
 
 	attr_fill(s, n, st);
 	if (h && h->stage) {
-		st->st_size = (off_t)stage_size(h->stage);
+		st->st_size = (off_t)stage_facts(h->stage).size;
 		st->st_blocks = (st->st_size + 511) / 512;
 	}
 	if (h)

@@ -98,7 +98,7 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size,
 	r = stage_write(stage, (uint64_t)off, bytes, size, fi->flags & O_APPEND,
 			&err);
 	stage_note_writer(stage, ops_caller(req));
-	if (r == 0 && stage_was_flushed(stage)) {
+	if (r == 0 && stage_facts(stage).was_flushed) {
 		r = stage_check(stage, false, &err);
 		if (r < 0)
 			stage_note_refusal(stage);
@@ -139,13 +139,13 @@ static int commit(struct session *s, struct stage *stage, fuse_req_t req,
 static void ask(struct session *s, struct stage *stage, pid_t tid,
 		struct close_answer *ret)
 {
-	const struct stage_opener opener = stage_opener(stage);
+	const struct stage_facts f = stage_facts(stage);
 	const struct close_question q = {
 		.inode = stage_shown(stage),
 		.closer = tid,
-		.opener = opener.process,
-		.opener_sid = opener.sid,
-		.witness = stage_witness(stage),
+		.opener = f.opener.process,
+		.opener_sid = f.opener.sid,
+		.witness = f.witness,
 	};
 
 	*ret = (struct close_answer){.holders = HOLDERS_UNKNOWN};
@@ -182,7 +182,7 @@ void op_flush(fuse_req_t req, fuse_ino_t ino __attribute__((unused)),
 		fuse_reply_err(req, 0);
 		return;
 	}
-	if (stage_is_dirty(h->stage))
+	if (stage_facts(h->stage).is_dirty)
 		ask(s, h->stage, ops_caller(req), &a);
 	if (a.died_of)
 		stage_note_death(h->stage, a.closer, a.died_of,
@@ -211,10 +211,10 @@ void op_release(fuse_req_t req, fuse_ino_t ino __attribute__((unused)),
 	int r = 0;
 
 	if (h->writes && stage_closed(h->stage) == 0) {
-		if (stage_is_dirty(h->stage))
+		if (stage_facts(h->stage).is_dirty)
 			r = commit_stage(s->commits, h->stage, &err);
 		barrier_remove(s->barrier, h->stage);
-		if (stage_was_opened_for_nothing(h->stage)) {
+		if (stage_facts(h->stage).was_opened_for_nothing) {
 			(void)stage_place(h->stage, path);
 			names_put_back(s->names, path, h->stage);
 			stage_spend(h->stage);

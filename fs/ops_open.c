@@ -197,7 +197,7 @@ static int open_staged(const struct opening *o, struct handle **ret,
 	struct stage *stage = o->n->stage;
 	bool anew = tree_is_drop(o->n->place.kind) &&
 		    (o->flags & (O_TRUNC | O_APPEND)) &&
-		    !stage_is_untouched(stage);
+		    !stage_facts(stage).is_untouched;
 	struct stage *fresh;
 	int r;
 

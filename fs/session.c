@@ -189,7 +189,7 @@ static void report_dropped(struct stage *stage)
 {
 	char path[TREE_PATH_MAX + 1];
 
-	if (!stage_is_dirty(stage))
+	if (!stage_facts(stage).is_dirty)
 		return;
 	(void)stage_place(stage, path);
 	log_warning("%s: was not closed before the mount ended; what was "

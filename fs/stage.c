@@ -198,26 +198,6 @@ static uint64_t size_now(struct stage *s)
 	return 0;
 }
 
-uint64_t stage_size(struct stage *s)
-{
-	uint64_t size;
-
-	pthread_mutex_lock(&s->lock);
-	size = size_now(s);
-	pthread_mutex_unlock(&s->lock);
-	return size;
-}
-
-int64_t stage_mtime(struct stage *s)
-{
-	int64_t ns;
-
-	pthread_mutex_lock(&s->lock);
-	ns = s->mtime_ns;
-	pthread_mutex_unlock(&s->lock);
-	return ns;
-}
-
 void stage_set_mtime(struct stage *s, int64_t ns)
 {
 	pthread_mutex_lock(&s->lock);
@@ -605,24 +585,26 @@ static bool is_dirty(const struct stage *s)
 	return s->dirty && !s->discarded && s->place.kind != TREE_SCRATCH;
 }
 
-bool stage_is_dirty(struct stage *s)
+struct stage_facts stage_facts(struct stage *s)
 {
-	bool yes;
+	struct stage_facts f;
 
 	pthread_mutex_lock(&s->lock);
-	yes = is_dirty(s);
+	f = (struct stage_facts){
+		.size = size_now(s),
+		.mtime_ns = s->mtime_ns,
+		.is_dirty = is_dirty(s),
+		.is_untouched = !s->touched && s->base_use == BASE_NONE,
+		.was_opened_for_nothing = s->reopened && !s->touched,
+		.was_flushed = s->flushed,
+		.is_discarded = s->discarded,
+		.is_committing = s->committing,
+		.open_count = s->open_count,
+		.opener = s->opener,
+		.witness = s->witness,
+	};
 	pthread_mutex_unlock(&s->lock);
-	return yes;
-}
-
-bool stage_is_untouched(struct stage *s)
-{
-	bool yes;
-
-	pthread_mutex_lock(&s->lock);
-	yes = !s->touched && s->base_use == BASE_NONE;
-	pthread_mutex_unlock(&s->lock);
-	return yes;
+	return f;
 }
 
 /* Under the lock. */

@@ -89,8 +89,6 @@ void stage_set_shown(struct stage *s, uint64_t number);
 /* The number of its inode, and the one that programs and /proc see. */
 uint64_t stage_number(const struct stage *s);
 uint64_t stage_shown(const struct stage *s);
-uint64_t stage_size(struct stage *s);
-int64_t stage_mtime(struct stage *s);
 void stage_set_mtime(struct stage *s, int64_t ns);
 
 /* With append, or after stage_set_append, off does not count. */
@@ -123,20 +121,39 @@ int stage_set_content_type(struct stage *s, const char *content_type,
 /* The id of the stored file that its last commit has made, or "". */
 void stage_stored_id(struct stage *s, char ret[ID_TEXT_MAX + 1]);
 
-/* Something was staged that has not been committed. */
-bool stage_is_dirty(struct stage *s);
+/* Who has it open for writing. */
+struct stage_opener {
+	pid_t process;
+	pid_t sid;
+};
 
-/* Nothing was ever written to it. */
-bool stage_is_untouched(struct stage *s);
+/* How it stands, all of it at one moment. */
+struct stage_facts {
+	uint64_t size;
+	int64_t mtime_ns;
+	/* Something was staged that has not been committed. */
+	bool is_dirty;
+	/* Nothing was ever written to it. */
+	bool is_untouched;
+	/* stage_set_reopened(), and nothing was written: its name is not
+	 * kept. */
+	bool was_opened_for_nothing;
+	/* stage_note_flush() since it became dirty. */
+	bool was_flushed;
+	bool is_discarded;
+	bool is_committing;
+	unsigned open_count; /* descriptions that are open for writing */
+	struct stage_opener opener;
+	pid_t witness; /* stage_set_witness(); 0: none */
+};
 
-/* It was made by an open of something imported already, and nothing was
- * written: its name is not kept. */
+struct stage_facts stage_facts(struct stage *s);
+
+/* It was made by an open of something imported already. */
 void stage_set_reopened(struct stage *s);
-bool stage_was_opened_for_nothing(struct stage *s);
 
 /* Unlinked, or replaced: never commit it. */
 void stage_discard(struct stage *s);
-bool stage_is_discarded(struct stage *s);
 
 /*
  * Its bytes are committed, or kept as a reject, and it has no name any more.
@@ -150,17 +167,9 @@ void stage_spend(struct stage *s);
 int stage_use(struct stage *s, struct cvx_err *err);
 void stage_leave(struct stage *s);
 
-/* Who has it open for writing. */
-struct stage_opener {
-	pid_t process;
-	pid_t sid;
-};
-
 void stage_opened(struct stage *s, pid_t tid);
 /* How many descriptions are still open. */
 unsigned stage_closed(struct stage *s);
-unsigned stage_open_count(struct stage *s);
-struct stage_opener stage_opener(struct stage *s);
 
 /* A thread has written. */
 void stage_note_writer(struct stage *s, pid_t tid);
@@ -171,7 +180,6 @@ void stage_note_death(struct stage *s, pid_t process, int signal, bool last);
 
 /* A close that was not the last one has been seen since it became dirty. */
 void stage_note_flush(struct stage *s);
-bool stage_was_flushed(struct stage *s);
 
 /* A writer was told, while it wrote, that the file is refused: what is staged
  * may end there. */
@@ -179,9 +187,6 @@ void stage_note_refusal(struct stage *s);
 
 /* The process that was last seen to hold it open, 0: none. */
 void stage_set_witness(struct stage *s, pid_t process);
-pid_t stage_witness(struct stage *s);
-
-bool stage_is_committing(struct stage *s);
 
 /* Stops the commit that runs or comes next, if it still can be stopped. */
 void stage_cancel(struct stage *s);

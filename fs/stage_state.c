@@ -15,16 +15,6 @@ void stage_set_reopened(struct stage *s)
 	s->reopened = true;
 }
 
-bool stage_was_opened_for_nothing(struct stage *s)
-{
-	bool yes;
-
-	pthread_mutex_lock(&s->lock);
-	yes = s->reopened && !s->touched;
-	pthread_mutex_unlock(&s->lock);
-	return yes;
-}
-
 int stage_set_content_type(struct stage *s, const char *content_type,
 			   struct cvx_err *err)
 {
@@ -55,16 +45,6 @@ void stage_discard(struct stage *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-bool stage_is_discarded(struct stage *s)
-{
-	bool yes;
-
-	pthread_mutex_lock(&s->lock);
-	yes = s->discarded;
-	pthread_mutex_unlock(&s->lock);
-	return yes;
-}
-
 void stage_opened(struct stage *s, pid_t tid)
 {
 	struct process_status status = {0};
@@ -87,26 +67,6 @@ unsigned stage_closed(struct stage *s)
 	left = --s->open_count;
 	pthread_mutex_unlock(&s->lock);
 	return left;
-}
-
-unsigned stage_open_count(struct stage *s)
-{
-	unsigned n;
-
-	pthread_mutex_lock(&s->lock);
-	n = s->open_count;
-	pthread_mutex_unlock(&s->lock);
-	return n;
-}
-
-struct stage_opener stage_opener(struct stage *s)
-{
-	struct stage_opener o;
-
-	pthread_mutex_lock(&s->lock);
-	o = s->opener;
-	pthread_mutex_unlock(&s->lock);
-	return o;
 }
 
 static void add_writer(struct stage *s, pid_t process)
@@ -158,16 +118,6 @@ void stage_note_flush(struct stage *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-bool stage_was_flushed(struct stage *s)
-{
-	bool yes;
-
-	pthread_mutex_lock(&s->lock);
-	yes = s->flushed;
-	pthread_mutex_unlock(&s->lock);
-	return yes;
-}
-
 void stage_note_refusal(struct stage *s)
 {
 	pthread_mutex_lock(&s->lock);
@@ -181,26 +131,6 @@ void stage_set_witness(struct stage *s, pid_t process)
 	pthread_mutex_lock(&s->lock);
 	s->witness = process;
 	pthread_mutex_unlock(&s->lock);
-}
-
-pid_t stage_witness(struct stage *s)
-{
-	pid_t p;
-
-	pthread_mutex_lock(&s->lock);
-	p = s->witness;
-	pthread_mutex_unlock(&s->lock);
-	return p;
-}
-
-bool stage_is_committing(struct stage *s)
-{
-	bool yes;
-
-	pthread_mutex_lock(&s->lock);
-	yes = s->committing;
-	pthread_mutex_unlock(&s->lock);
-	return yes;
 }
 
 void stage_cancel(struct stage *s)

@@ -10,30 +10,30 @@
 #include "fs/stage.h"
 #include "fs/tree.h"
 
-static const char *state_of(struct stage *s, const struct tree_place *place,
-			    unsigned open_count)
+static const char *state_of(const struct stage_facts *f,
+			    const struct tree_place *place)
 {
-	if (stage_is_committing(s))
+	if (f->is_committing)
 		return "committing";
 	if (!tree_is_target(place->kind))
 		return "scratch";
-	return open_count > 0 ? "writing" : "closed";
+	return f->open_count > 0 ? "writing" : "closed";
 }
 
-static int print_stage(struct stage *s, struct cvx_buf *out)
+static int print_stage(struct stage *s, const struct stage_facts *f,
+		       struct cvx_buf *out)
 {
 	char path[TREE_PATH_MAX + 1];
 	struct tree_place place = stage_place(s, path);
-	unsigned open_count = stage_open_count(s);
 	struct json_out j;
 	int r;
 
 	json_out_init(&j);
 	json_out_open(&j, "", "{");
 	json_out_text(&j, "path", path);
-	json_out_number(&j, "bytes", stage_size(s));
-	json_out_number(&j, "open", open_count);
-	json_out_text(&j, "state", state_of(s, &place, open_count));
+	json_out_number(&j, "bytes", f->size);
+	json_out_number(&j, "open", f->open_count);
+	json_out_text(&j, "state", state_of(f, &place));
 	json_out_close(&j, "}");
 	r = j.failure;
 	if (r == 0)
@@ -51,8 +51,10 @@ int staged_print(struct names *names, struct cvx_buf *out, struct cvx_err *err)
 	int r = names_stages(names, &stages, &count);
 
 	for (i = 0; i < count; i++) {
-		if (r == 0 && !stage_is_discarded(stages[i]))
-			r = print_stage(stages[i], out);
+		const struct stage_facts f = stage_facts(stages[i]);
+
+		if (r == 0 && !f.is_discarded)
+			r = print_stage(stages[i], &f, out);
 		stage_unref(stages[i]);
 	}
 	free(stages);
