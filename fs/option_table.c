@@ -232,8 +232,9 @@ static const struct option_switch import_switches[] = {
 	  KIND_PLACE, GROUP_COMMON, IMPORT_AT(component)}},
 	{0,
 	 {"json", NULL,
-	  "print the outcome as one line of JSON on standard output", KIND_ON,
-	  GROUP_COMMON, IMPORT_AT(json)}},
+	  "print the outcome, wrong calls too, as one line of JSON on standard "
+	  "output",
+	  KIND_ON, GROUP_COMMON, IMPORT_AT(json)}},
 	{0,
 	 {"source", "SOURCE", SOURCE_HELP, KIND_TEXT, GROUP_COMMON,
 	  IMPORT_AT(source)}},
@@ -277,8 +278,9 @@ static const struct option_switch export_switches[] = {
 	  GROUP_COMMON, EXPORT_AT(include_file_storage)}},
 	{0,
 	 {"json", NULL,
-	  "print the outcome as one line of JSON on standard output", KIND_ON,
-	  GROUP_COMMON, EXPORT_AT(json)}},
+	  "print the outcome, wrong calls too, as one line of JSON on standard "
+	  "output",
+	  KIND_ON, GROUP_COMMON, EXPORT_AT(json)}},
 	{0,
 	 {"source", "SOURCE", SOURCE_HELP, KIND_TEXT, GROUP_COMMON,
 	  EXPORT_AT(source)}},

@@ -150,8 +150,9 @@ int table_reader_locate(struct table_reader *tr, uint64_t off, size_t size,
 int deployment_print_tables(struct deployment *d, const char *component,
 			    struct cvx_buf *out, struct cvx_err *err);
 
-/* .convex/imports.jsonl (T-5), oldest first, the running ones last. Every line
- * has every field, null where there is nothing to say. */
+/* .convex/imports.jsonl (T-5), oldest first, those that run through this handle
+ * last; what another process is at shows when it is over. Every line has every
+ * field, null where there is nothing to say. */
 int deployment_print_imports(struct deployment *d, struct cvx_buf *out,
 			     struct cvx_err *err);
 
