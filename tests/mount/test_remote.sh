@@ -200,6 +200,9 @@ case_C9_import_tells_why_not() {
 	expect_said BadAdminKey
 	! grep -q SECRETKEY said || fail "the key was told"
 	stop_server
+	expect_status 4 "$CVX_BIN" import --url http://127.0.0.1:1 \
+		--admin-key 'a|b' --table t bad.jsonl
+	expect_said 'Connection refused'
 }
 
 run_cases "$@"

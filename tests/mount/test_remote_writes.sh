@@ -286,6 +286,19 @@ case_F_an_outcome_that_is_not_known_is_called_so() {
 	unmount_both
 }
 
+case_C9_an_import_whose_outcome_is_not_known_is_5() {
+	start_server
+	export CONVEX_SELF_HOSTED_ADMIN_KEY=$KEY
+	start_breaking_proxy
+	numbered 7 7 >one.jsonl
+	"$CVX_BIN" import --url "http://127.0.0.1:$(cat port)" --table t \
+		--json one.jsonl >out 2>said && fail "done, it says"
+	expect_text "status" $? 5
+	expect_text "outcome" "$(jq -c '[.state, .error.code]' out)" \
+		'["failed","OutcomeUnknown"]'
+	stop_server
+}
+
 is_seven() {
 	grep -q '"n":7.0' "$1"
 }
