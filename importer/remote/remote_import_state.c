@@ -96,7 +96,7 @@ int remote_import_wait(struct remote_import *imp, cJSON **ret,
 		cJSON_Delete(*ret);
 		if (!halt_sleep(imp->halt, ms))
 			return cvx_fail(err, -ECANCELED, "interrupted");
-		ms += ms / 2 + 1;
+		ms += ms / 8 + 1; /* it is noticed when it is old by that */
 		if (ms > POLL_MAX_MS)
 			ms = POLL_MAX_MS;
 	}
