@@ -49,7 +49,7 @@ enum http_outcome {
 	HTTP_NOT_SENT,	/* the other side cannot have acted on it */
 	HTTP_AMBIGUOUS, /* it may have: cut off, 408, 425, 429, 5xx */
 	HTTP_NOT_FOUND, /* 404 */
-	HTTP_REFUSED,	/* any other status */
+	HTTP_REFUSED,	/* any other status, 501 among them */
 	HTTP_LOCAL,	/* interrupted, no memory, the sink's own error */
 };
 

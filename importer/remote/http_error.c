@@ -90,6 +90,8 @@ enum http_outcome http_outcome_of_status(int status)
 		return HTTP_DONE;
 	if (status == 404)
 		return HTTP_NOT_FOUND;
+	if (status == 501) /* not done, and not the next time either */
+		return HTTP_REFUSED;
 	if (status == 408 || status == 425 || status == 429 || status >= 500)
 		return HTTP_AMBIGUOUS;
 	return HTTP_REFUSED;
@@ -120,6 +122,7 @@ const char *http_reason(int status)
 		{425, "Too Early"},
 		{429, "Too Many Requests"},
 		{500, "Internal Server Error"},
+		{501, "Not Implemented"},
 		{502, "Bad Gateway"},
 		{503, "Service Unavailable"},
 		{504, "Gateway Timeout"},

@@ -218,6 +218,7 @@ TEST(http_status_is_an_errno_and_a_sentence)
 		{429, "", HTTP_AMBIGUOUS, -EBUSY, "429"},
 		{500, "{\"message\":\"a\\nb\"}", HTTP_AMBIGUOUS, -EREMOTEIO,
 		 "500 Internal Server Error: a?b"},
+		{501, "", HTTP_REFUSED, -EREMOTEIO, "501 Not Implemented"},
 		{503, "{\"code\":7,\"message\":[]}", HTTP_AMBIGUOUS, -EREMOTEIO,
 		 "503 Service Unavailable"},
 		{560, "{}", HTTP_AMBIGUOUS, -EREMOTEIO, "560"},
