@@ -11,12 +11,13 @@ catalog() {
 }
 
 # From now on confirmed imports stay in_progress, as after a failure that is
-# tried again later (import.md 10.5).
+# tried again later (import.md 10.5). A client says "held" when it has heard so
+# from the server; "Importing" it says by itself, before it asks.
 hold_imports() {
-	catalog 'CREATE TRIGGER hold AFTER UPDATE OF state ON import_jobs
+	catalog "CREATE TRIGGER hold AFTER UPDATE OF state ON import_jobs
 		WHEN new.state = 2 BEGIN UPDATE import_jobs
-		SET retry_ns = 9000000000000000000 WHERE number = new.number;
-		END'
+		SET retry_ns = 9000000000000000000, progress = 'held'
+		WHERE number = new.number; END"
 }
 
 release_imports() {
@@ -91,7 +92,7 @@ case_WS5_server_killed_and_started_during_an_import() {
 	prepare
 	hold_imports
 	start_client import --table t three.jsonl
-	await 20 grep -q '^- Importing$' said
+	await 20 grep -q '^- held$' said
 	listen=${URL#http://}
 	kill_server
 	await 20 grep -q 'WebSocket closed with code 1006' said
@@ -110,7 +111,7 @@ case_IMP22_an_interrupted_client_leaves_the_import() {
 	prepare
 	hold_imports
 	start_client import --table t three.jsonl
-	await 20 grep -q '^- Importing$' said
+	await 20 grep -q '^- held$' said
 	newest
 	kill -INT "$CLI"
 	end_client 1
