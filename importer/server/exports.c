@@ -154,22 +154,27 @@ static bool is_stopping(struct exports *ex)
 	return stops;
 }
 
+/* What cannot even be recorded is as it was, and would come again at once: it
+ * waits for the next look. */
 static void do_export(struct exports *ex, const struct export_job *job)
 {
 	struct cvx_err err = CVX_ERR_INIT;
-	bool happened;
+	bool happened, is_recorded = true;
 	int r = run_export(ex, job, &err);
 
 	/* A canceled one is on record, one that is broken off begins anew. */
 	if (r < 0 && r != -ECANCELED) {
 		log_warning("export %s: %s", job->id, err.msg);
 		if (export_job_end(ex->d, job->number, EXPORT_FAILED, &happened,
-				   &err) < 0)
+				   &err) < 0) {
 			log_warning("export %s: %s", job->id, err.msg);
+			is_recorded = false;
+		}
 	}
 	if (!is_stopping(ex) && export_job_sweep(ex->d, &err) < 0)
 		log_warning("exports: %s", err.msg);
-	tell(ex);
+	if (is_recorded)
+		tell(ex);
 }
 
 /* Whether the thread goes on. */

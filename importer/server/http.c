@@ -106,8 +106,9 @@ static int listen_on(struct http_server *server,
 		.max_http_header_data2 = HTTP_HEADERS_MAX,
 		.max_http_header_pool2 = settings->connection_max,
 		.pt_serv_buf_size = READ_SIZE,
-		.timeout_secs = settings->idle_timeout_s,
-		.keepalive_timeout = KEEPALIVE_SECONDS,
+		.timeout_secs = settings->patience.idle_s,
+		.timeout_secs_ah_idle = settings->patience.idle_s,
+		.keepalive_timeout = (int)settings->patience.keepalive_s,
 		.retry_and_idle_policy = &server->liveness,
 		.options = LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND |
 			   LWS_SERVER_OPTION_VALIDATE_UTF8,
@@ -208,6 +209,7 @@ int http_server_listen(const struct http_settings *settings,
 	if (!server)
 		return cvx_fail_memory(err);
 	server->hooks = settings->hooks;
+	server->patience = settings->patience;
 	server->connection_max = settings->connection_max;
 	server->worker_max = settings->worker_count;
 	(void)pthread_mutex_init(&server->lock, NULL);

@@ -12,8 +12,7 @@
  * An exchange is answered exactly once, in begin, in handle, or later by any
  * thread. When the client has gone the answer is dropped, but it must come.
  *
- * Limits:  the settings'; a request that is not there after
- *          HTTP_REQUEST_SECONDS, or stops for idle_timeout_s, is cut off.
+ * Limits:  the settings'; who takes longer than the patience goes is cut off.
  *          Headers of more than HTTP_HEADERS_MAX bytes end the connection.
  * Memory:  bodies that are not small go to a sink block by block; what is in
  *          memory of all others, of answers (http_exchange.c), and of what
@@ -34,7 +33,13 @@ struct http_server;
 struct http_socket;
 
 #define HTTP_HEADERS_MAX (16 << 10)
-#define HTTP_REQUEST_SECONDS 300
+
+/* How long clients may take, in seconds. */
+struct http_patience {
+	unsigned idle_s;      /* to go on with a request that has begun */
+	unsigned request_s;   /* from a request's headers to its body's end */
+	unsigned keepalive_s; /* to read on in an answer, or to ask again */
+};
 
 /* A WebSocket message, put together from its frames. */
 #define HTTP_MESSAGE_MAX ((size_t)4 << 20)
@@ -61,7 +66,7 @@ struct http_settings {
 	uint16_t port;	     /* 0: any that is free */
 	unsigned worker_count;
 	unsigned connection_max;
-	unsigned idle_timeout_s;
+	struct http_patience patience;
 	struct http_hooks hooks;
 };
 

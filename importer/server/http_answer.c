@@ -136,7 +136,7 @@ int http_on_writable(struct connection *c, struct lws *wsi)
 
 	if (!x || !x->is_taken || !x->body_is_whole)
 		return 0;
-	http_set_timer(wsi, KEEPALIVE_SECONDS);
+	http_set_timer(wsi, x->server->patience.keepalive_s);
 	if (!x->headers_sent) {
 		if (write_headers(x, wsi) < 0)
 			return -1;

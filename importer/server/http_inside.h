@@ -29,7 +29,6 @@
 #include "importer/server/http.h"
 
 #define WRITE_SIZE ((size_t)64 << 10)
-#define KEEPALIVE_SECONDS 75
 #define ARG_MAX_COUNT 32
 #define REPLY_HEADER_MAX 8
 
@@ -115,6 +114,7 @@ struct queue {
 
 struct http_server {
 	struct http_hooks hooks;
+	struct http_patience patience;
 	struct lws_context *context;
 	struct lws_vhost *vhost;
 	struct lws_protocols protocols[2];

@@ -187,7 +187,7 @@ int http_on_request(struct http_server *server, struct lws *wsi,
 	}
 	if (x->is_answered)
 		x->body_way = BODY_DISCARD;
-	http_set_timer(wsi, HTTP_REQUEST_SECONDS);
+	http_set_timer(wsi, server->patience.request_s);
 	if (x->body_size == 0 ||
 	    (x->body_way == BODY_DISCARD && x->body_size > DISCARD_MAX))
 		http_submit(x);

@@ -285,6 +285,7 @@ static void cancel_import(struct server *s, struct http_exchange *x)
 
 /* Each keeps a worker busy until its import is over. */
 #define WHOLE_MAX 2
+#define WHOLE_SECONDS 300
 
 static int write_whole(void *ctx, const void *bytes, size_t size,
 		       struct cvx_err *err)
@@ -352,8 +353,7 @@ static int import_spool(struct server *s, struct http_exchange *x,
 	if (r == 0)
 		r = imports_add(s->imports, job, request->bytes, NULL, err);
 	if (r == 0)
-		r = imports_await(s->imports, job->id, HTTP_REQUEST_SECONDS,
-				  ret, err);
+		r = imports_await(s->imports, job->id, WHOLE_SECONDS, ret, err);
 	return r;
 }
 

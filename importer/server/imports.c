@@ -126,39 +126,42 @@ static int64_t retry_at(unsigned failure_count)
 	return embedded_now_ns() + (int64_t)(random % ms) * 1000000;
 }
 
-static void fail(struct imports *im, const struct job *job, const char *text)
+/* Whether it is on record, as with the next. */
+static bool fail(struct imports *im, const struct job *job, const char *text)
 {
 	struct cvx_err err = CVX_ERR_INIT;
 	bool happened;
 
-	if (job_fail(im->d, job->number, text, &happened, &err) < 0)
-		log_warning("import %s: cannot record that it failed: %s",
-			    job->id, err.msg);
+	if (job_fail(im->d, job->number, text, &happened, &err) == 0)
+		return true;
+	log_warning("import %s: cannot record that it failed: %s", job->id,
+		    err.msg);
+	return false;
 }
 
 /* The step did not succeed: for good, or only this time? */
-static void settle_failure(struct imports *im, const struct job *job,
+static bool settle_failure(struct imports *im, const struct job *job,
 			   const struct work *w, const struct cvx_err *cause)
 {
 	CVX_AUTO(cvx_freep) char *text = NULL;
 	struct cvx_err err = CVX_ERR_INIT;
 
 	if (cause->code == -ECANCELED)
-		return; /* on record already, or to be gone on with */
+		return true; /* on record already, or to be gone on with */
 	if (cause->name) {
 		text = w ? work_error(w) : NULL;
-		fail(im, job, text ? text : cause->msg);
-		return;
+		return fail(im, job, text ? text : cause->msg);
 	}
 	log_warning("import %s: %s", job->id, cause->msg);
 	if (job->failure_count >= FAILURES_MAX)
-		fail(im, job,
-		     "The import failed for a reason that lies with the "
-		     "server, several times. Its log tells more.");
-	else if (job_delay(im->d, job->number, retry_at(job->failure_count),
-			   &err) < 0)
-		log_warning("import %s: cannot record a failure: %s", job->id,
-			    err.msg);
+		return fail(im, job,
+			    "The import failed for a reason that lies with the "
+			    "server, several times. Its log tells more.");
+	if (job_delay(im->d, job->number, retry_at(job->failure_count), &err) ==
+	    0)
+		return true;
+	log_warning("import %s: cannot record a failure: %s", job->id, err.msg);
+	return false;
 }
 
 static bool is_too_old(const struct job *job)
@@ -203,11 +206,13 @@ static int perform(struct imports *im, const struct job *job, struct work *w,
 	return work_commit(w, err);
 }
 
-static void do_step(struct imports *im, const struct job *job)
+/* False: it failed, and not even that could be recorded, so it would come
+ * again at once. */
+static bool do_step(struct imports *im, const struct job *job)
 {
 	struct cvx_err err = CVX_ERR_INIT;
 	struct work *w = take_kept(im, job->number);
-	bool waits = false;
+	bool waits = false, is_recorded = true;
 	int r = 0;
 
 	if (is_too_old(job))
@@ -224,7 +229,7 @@ static void do_step(struct imports *im, const struct job *job)
 	(void)set_current(im, NULL);
 	if (r < 0) {
 		err.code = r;
-		settle_failure(im, job, w, &err);
+		is_recorded = settle_failure(im, job, w, &err);
 	}
 	if (waits)
 		keep(im, w);
@@ -232,7 +237,9 @@ static void do_step(struct imports *im, const struct job *job)
 		work_free(w);
 	if (job_sweep_uploads(im->d, &err) < 0)
 		log_warning("uploads: %s", err.msg);
-	tell(im);
+	if (is_recorded)
+		tell(im);
+	return is_recorded;
 }
 
 static struct timespec after_ms(unsigned ms)
@@ -289,6 +296,7 @@ static void *run(void *arg)
 {
 	struct imports *im = arg;
 	struct cvx_err err = CVX_ERR_INIT;
+	bool goes_on;
 	struct job job;
 	int r;
 
@@ -301,9 +309,9 @@ static void *run(void *arg)
 				log_warning("imports: %s", err.msg);
 				break;
 			}
-			do_step(im, &job);
+			goes_on = do_step(im, &job);
 			job_fini(&job);
-			if (is_stopping(im))
+			if (!goes_on || is_stopping(im))
 				break;
 		}
 	} while (await_news(im));

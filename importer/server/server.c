@@ -24,8 +24,14 @@
 #define DEFAULT_PORT 3210
 
 #define WORKER_COUNT 6
-#define CONNECTION_MAX 2048
-#define IDLE_SECONDS 60
+
+static const struct server_limits usual_limits = {
+	.connection_max = 2048,
+	.idle_s = 60,
+	.request_s = 300,
+	.keepalive_s = 75,
+	.upload_s = 3600,
+};
 
 CVX_DEFINE_CLEANUP(struct server, server_stop)
 
@@ -176,14 +182,19 @@ static int make_url(struct server *s, const char *address, uint16_t port,
 }
 
 static int listen_for(struct server *s, const struct server_settings *settings,
-		      struct cvx_err *err)
+		      const struct server_limits *limits, struct cvx_err *err)
 {
 	const struct http_settings http = {
 		.address = settings->address,
 		.port = settings->port,
 		.worker_count = WORKER_COUNT,
-		.connection_max = CONNECTION_MAX,
-		.idle_timeout_s = IDLE_SECONDS,
+		.connection_max = limits->connection_max,
+		.patience =
+			{
+				.idle_s = limits->idle_s,
+				.request_s = limits->request_s,
+				.keepalive_s = limits->keepalive_s,
+			},
 		.hooks =
 			{
 				.ctx = s,
@@ -205,6 +216,8 @@ int server_start(struct deployment *d, const struct server_settings *settings,
 {
 	CVX_AUTO(server_stopp) struct server *s = calloc(1, sizeof(*s));
 	const struct imports_hooks hooks = {s, on_import_changed};
+	const struct server_limits *limits =
+		settings->limits ? settings->limits : &usual_limits;
 	int r;
 
 	if (!s)
@@ -221,7 +234,7 @@ int server_start(struct deployment *d, const struct server_settings *settings,
 	if (r == 0)
 		r = auth_init(&s->auth, d, err);
 	if (r == 0)
-		r = uploads_new(d, &s->uploads, err);
+		r = uploads_new(d, limits->upload_s, &s->uploads, err);
 	if (r == 0)
 		r = pages_new(d, &s->pages, err);
 	if (r == 0)
@@ -233,7 +246,7 @@ int server_start(struct deployment *d, const struct server_settings *settings,
 	if (r == 0)
 		r = exports_start(d, &s->turn, &hooks, &s->exports, err);
 	if (r == 0)
-		r = listen_for(s, settings, err);
+		r = listen_for(s, settings, limits, err);
 	if (r == 0)
 		r = make_url(s, settings->address, http_server_port(s->http),
 			     err);

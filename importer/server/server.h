@@ -22,6 +22,14 @@ struct server_settings {
 	const char *address; /* "127.0.0.1", "::1" */
 	uint16_t port;	     /* 0: any that is free */
 	bool allow_remote;   /* addresses that are not loopback */
+	/* NULL: the usual, which is for all but tests. */
+	const struct server_limits *limits;
+};
+
+struct server_limits {
+	unsigned connection_max;
+	unsigned idle_s, request_s, keepalive_s; /* struct http_patience */
+	unsigned upload_s; /* after so long without a part it is over */
 };
 
 /*

@@ -18,6 +18,7 @@
 #include "importer/server/inside.h"
 #include "importer/server/pages.h"
 #include "importer/server/stream.h"
+#include "importer/server/uploads.h"
 #include "importer/server/watcher.h"
 
 /* How often others' commits are looked for while somebody watches. */
@@ -259,6 +260,7 @@ static void *run(void *arg)
 		look_for_changes(s);
 		pages_close_idle(s->server->pages);
 		streams_close_idle(s->server->streams);
+		uploads_close_idle(s->server->uploads);
 	}
 	for (entry = s->watchers; entry; entry = entry->next)
 		watcher_say_goodbye(entry->watcher);

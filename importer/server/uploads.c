@@ -19,7 +19,6 @@
 #include "importer/server/early.h"
 #include "importer/server/secret.h"
 
-#define IDLE_MAX_NS (INT64_C(3600) * 1000000000)
 #define EARLY_IDLE_MAX_NS (INT64_C(60) * 1000000000)
 
 /* Parts that were sent again count, too. */
@@ -47,6 +46,7 @@ struct upload {
 struct uploads {
 	struct deployment *d;
 	int dir_fd;
+	int64_t idle_ns;
 	pthread_mutex_t lock; /* guards what follows, and all uploads */
 	struct upload *first;
 	size_t count;
@@ -59,7 +59,8 @@ struct upload_part {
 	uint64_t off, size, done;
 };
 
-int uploads_new(struct deployment *d, struct uploads **ret, struct cvx_err *err)
+int uploads_new(struct deployment *d, unsigned idle_s, struct uploads **ret,
+		struct cvx_err *err)
 {
 	struct uploads *u = calloc(1, sizeof(*u));
 	int r;
@@ -67,6 +68,7 @@ int uploads_new(struct deployment *d, struct uploads **ret, struct cvx_err *err)
 	if (!u)
 		return cvx_fail_memory(err);
 	u->d = d;
+	u->idle_ns = (int64_t)idle_s * 1000000000;
 	r = job_open_uploads(d, &u->dir_fd, err);
 	if (r < 0) {
 		free(u);
@@ -111,19 +113,21 @@ void uploads_free(struct uploads *u)
 	free(u);
 }
 
-/* Under the lock. Somebody who is away for long keeps nobody from it. */
-static void remove_idle(struct uploads *u)
+/* Somebody who is away for long keeps nobody from it. */
+void uploads_close_idle(struct uploads *u)
 {
 	int64_t now = embedded_now_ns();
 	struct upload *up, *next;
 
+	(void)pthread_mutex_lock(&u->lock);
 	for (up = u->first; up; up = next) {
 		next = up->next;
 		if (up->early && now - up->used_ns > EARLY_IDLE_MAX_NS)
 			early_free(CVX_TAKE(up->early));
-		if (up->ref_count == 1 && now - up->used_ns > IDLE_MAX_NS)
+		if (up->ref_count == 1 && now - up->used_ns > u->idle_ns)
 			remove_upload(u, up);
 	}
+	(void)pthread_mutex_unlock(&u->lock);
 }
 
 int uploads_start(struct uploads *u, char token[UPLOAD_TOKEN_SIZE],
@@ -150,7 +154,6 @@ int uploads_start(struct uploads *u, char token[UPLOAD_TOKEN_SIZE],
 	(void)snprintf(token, UPLOAD_TOKEN_SIZE, "%s", up->token);
 
 	(void)pthread_mutex_lock(&u->lock);
-	remove_idle(u);
 	if (u->count >= UPLOAD_COUNT_MAX) {
 		r = cvx_fail(err, -EBUSY, "%d uploads are under way already",
 			     UPLOAD_COUNT_MAX);

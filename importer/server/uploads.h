@@ -7,7 +7,7 @@
  *
  * The bytes lie in an unnamed file of the deployment's folder for uploads, so
  * nothing is left of uploads that nobody finishes: they end with the process,
- * or an hour after their last part.
+ * or some time after their last part.
  *
  * Limits:  UPLOAD_COUNT_MAX uploads at once; parts 1 to UPLOAD_PART_MAX.
  * Threads: locked inside; a part belongs to one thread at a time.
@@ -33,10 +33,14 @@ struct uploads;
 #define UPLOAD_TOKEN_SIZE 33
 #define UPLOAD_PART_TOKEN_SIZE 64
 
-int uploads_new(struct deployment *d, struct uploads **ret,
+/* idle_s: how long an upload is kept that nobody goes on with. */
+int uploads_new(struct deployment *d, unsigned idle_s, struct uploads **ret,
 		struct cvx_err *err);
 /* Every part must have ended. NULL is allowed. */
 void uploads_free(struct uploads *u);
+
+/* Ends the uploads that nobody goes on with; to be called now and then. */
+void uploads_close_idle(struct uploads *u);
 
 int uploads_start(struct uploads *u, char token[UPLOAD_TOKEN_SIZE],
 		  struct cvx_err *err);

@@ -67,4 +67,32 @@ case_STR9_data_sync() {
 	stop_server
 }
 
+# When a failure cannot be recorded, what failed is tried again, but not as fast
+# as the processor can.
+case_workers_rest_when_the_catalog_takes_nothing() {
+	local part
+	need sqlite3
+	start_server
+	sqlite3 "$STATE/catalog.sqlite3" \
+		"CREATE TRIGGER a BEFORE UPDATE ON export_jobs
+			BEGIN SELECT RAISE(ABORT, 'no room'); END;
+		CREATE TRIGGER b BEFORE UPDATE ON import_jobs
+			BEGIN SELECT RAISE(ABORT, 'no room'); END"
+	printf '{"n":1}\n' >one.jsonl
+	upload one.jsonl
+	finish t append
+	expect_call 200 call POST /api/export/request/zip
+	sleep 3
+	for part in export import; do
+		cat "$DIR"/.log.*server* |
+			grep -q "^convexfs: warning: $part .*no room" ||
+			fail "no $part was tried"
+	done
+	part=$(cat "$DIR"/.log.*server* | wc -l)
+	[ "$part" -lt 60 ] || fail "$part lines of the log"
+	sqlite3 "$STATE/catalog.sqlite3" "DROP TRIGGER a; DROP TRIGGER b"
+	expect_state "$IMPORT" waiting_for_confirmation
+	stop_server
+}
+
 run_cases "$@"

@@ -321,7 +321,7 @@ TEST(IMP9_parts_in_any_order_make_the_file)
 	char text[16] = "";
 	size_t count, i, n, at = 0;
 
-	EXPECT_OK(uploads_new(d, &u, &err), &err);
+	EXPECT_OK(uploads_new(d, 3600, &u, &err), &err);
 	EXPECT_OK(uploads_start(u, token, &err), &err);
 	send_part(u, token, "3", "cc", parts[0]);
 	send_part(u, token, "1", "aa", parts[1]);
@@ -368,7 +368,7 @@ TEST(parts_in_order_are_one_extent)
 	char number[8];
 	size_t count, i;
 
-	EXPECT_OK(uploads_new(d, &u, &err), &err);
+	EXPECT_OK(uploads_new(d, 3600, &u, &err), &err);
 	EXPECT_OK(uploads_start(u, token, &err), &err);
 	for (i = 0; i < 50; i++) {
 		(void)snprintf(number, sizeof(number), "%zu", i + 1);
@@ -394,7 +394,7 @@ TEST(uploads_are_limited)
 	struct uploads *u;
 	int i;
 
-	EXPECT_OK(uploads_new(d, &u, &err), &err);
+	EXPECT_OK(uploads_new(d, 3600, &u, &err), &err);
 	for (i = 0; i < UPLOAD_COUNT_MAX; i++)
 		EXPECT_OK(uploads_start(u, token, &err), &err);
 	EXPECT_INT(uploads_start(u, token, &err), -EBUSY);
