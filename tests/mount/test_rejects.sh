@@ -121,6 +121,28 @@ case_F2_a_refused_removal_keeps_the_last_error() {
 	expect_text "rows" "$(last_error | grep -c 'row 1')" 0
 }
 
+# A folder with a reject in it is copied out; elsewhere its parts are plain
+# files, and back where they came from they are refused by name.
+case_F2_texts_of_rejects_are_copied() {
+	start_mount
+	mkdir "$MNT/t"
+	echo '{' >in
+	refuse 'Invalid argument' t/x.append.jsonl 'row 1'
+	cp "$MNT/t/x.append.jsonl.error" said.before
+	cp -r "$MNT/t" out
+	cp -r out "$MNT/u"
+	expect_file "$MNT/u/x.append.jsonl.error" said.before
+	expect_file "$MNT/u/x.append.jsonl.rejected" in
+	expect_rows u 0
+	expect_refused 'x.append.jsonl.error.: Permission denied' \
+		cp out/x.append.jsonl.error "$MNT/t/"
+	expect_match "last-error" "$(last_error)" \
+		't/x.append.jsonl.error: can only be read'
+	expect_file "$MNT/t/x.append.jsonl.error" said.before
+	expect_reject t/x.append.jsonl in
+	expect_rows t 0
+}
+
 case_F3_rejects_are_removed_by_a_later_success() {
 	start_mount
 	seed t 1

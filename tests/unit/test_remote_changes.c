@@ -49,22 +49,10 @@ struct model {
 	char hash[BASE64_SIZE(SHA256_SIZE) + 1];
 };
 
-static char *print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-static char *print(const char *fmt, ...)
-{
-	char *text = NULL;
-	va_list ap;
-
-	va_start(ap, fmt);
-	assert_true(vasprintf(&text, fmt, ap) >= 0);
-	va_end(ap);
-	return text;
-}
-
 static char *success(char *value)
 {
-	char *text = print("{\"status\":\"success\",\"value\":%s}", value);
+	char *text =
+		loopback_format("{\"status\":\"success\",\"value\":%s}", value);
 
 	free(value);
 	return text;
@@ -72,9 +60,10 @@ static char *success(char *value)
 
 static char *print_file(const struct model *m, double time)
 {
-	return print("{\"_id\":\"%s\",\"_creationTime\":%f,\"sha256\":\"%s\","
-		     "\"size\":%zu,\"contentType\":null,\"url\":\"x\"}",
-		     ids[0], time, m->hash, strlen(BYTES));
+	return loopback_format(
+		"{\"_id\":\"%s\",\"_creationTime\":%f,\"sha256\":\"%s\","
+		"\"size\":%zu,\"contentType\":null,\"url\":\"x\"}",
+		ids[0], time, m->hash, strlen(BYTES));
 }
 
 /* Those behind minCreationTime, the newest first. */
@@ -84,8 +73,8 @@ static char *list_files(const struct model *m, const char *body)
 	double from = least ? strtod(least + 18, NULL) : 0;
 	char *old = m->has_old && from <= 100 ? print_file(m, 100) : strdup("");
 	char *new = m->file_count ? print_file(m, 200) : strdup("");
-	char *list = print("{\"page\":[%s%s%s],\"isDone\":true}", new,
-			   new[0] && old[0] ? "," : "", old);
+	char *list = loopback_format("{\"page\":[%s%s%s],\"isDone\":true}", new,
+				     new[0] && old[0] ? "," : "", old);
 
 	free(old);
 	free(new);
@@ -109,7 +98,7 @@ static char *act(struct model *m, const struct loopback_request *q,
 		assert_false(loopback_has_header(q, "Authorization: Convex k"));
 		assert_true(loopback_has_header(q, "Content-Type: image/png"));
 		m->file_count++;
-		return print("{\"storageId\":\"%s\"}", ids[0]);
+		return loopback_format("{\"storageId\":\"%s\"}", ids[0]);
 	}
 	if (strstr(q->body, "getTableMapping"))
 		return success(
@@ -119,7 +108,7 @@ static char *act(struct model *m, const struct loopback_request *q,
 					      ? "{\"page\":[{\"name\":\"t\"}]}"
 					      : "{\"page\":[]}"));
 	if (strstr(q->body, "tableSize"))
-		return success(print("%u.0", m->document_count));
+		return success(loopback_format("%u.0", m->document_count));
 	if (strstr(q->body, "generateUploadUrl"))
 		return success(strdup("\"https://elsewhere:1/api/storage/upload"
 				      "?token=T\""));
