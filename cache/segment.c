@@ -5,11 +5,9 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,9 +15,7 @@
 #include "cache/base/err.h"
 #include "cache/base/file.h"
 #include "cache/stage_folder.h"
-
-#define STAGE_NAME_SIZE sizeof(SEGMENT_STAGE_PREFIX "0123456789abcdef")
-#define STAGE_TRIES 100
+#include "cache/stage_make.h"
 
 #define KEYS_MAGIC "CVXKEYS1"
 #define KEYS_HEAD_SIZE 16
@@ -35,49 +31,18 @@ struct segment_stage {
 
 CVX_DEFINE_CLEANUP(struct segment_stage, segment_stage_free)
 
-/*
- * Creates the file and takes its lock. In between a sweep of another process
- * may have taken it for an orphan: then it has no name any more.
- */
-static int create_locked(struct segment_stage *s)
-{
-	struct stat st;
-	uint64_t random;
-
-	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
-		return -EIO;
-	(void)snprintf(s->name, sizeof(s->name),
-		       SEGMENT_STAGE_PREFIX "%016" PRIx64, random);
-	s->fd = openat(s->dir_fd, s->name,
-		       O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (s->fd < 0)
-		return -errno;
-	/* Whoever has it already is a sweep: what it removes, it removes
-	 * before it lets go. */
-	while (flock(s->fd, LOCK_EX) < 0)
-		if (errno != EINTR)
-			return -errno;
-	if (fstat(s->fd, &st) < 0)
-		return -errno;
-	return st.st_nlink > 0 ? 0 : -EEXIST;
-}
-
 int segment_stage_new(int stage_dir_fd, struct segment_stage **ret,
 		      struct cvx_err *err)
 {
 	CVX_AUTO(segment_stage_freep)
 	struct segment_stage *s = calloc(1, sizeof(*s));
-	int r = -EEXIST, tries;
+	int r;
 
 	if (!s)
 		return cvx_fail_memory(err);
 	s->dir_fd = stage_dir_fd;
 	s->fd = -1;
-	for (tries = 0; r == -EEXIST && tries < STAGE_TRIES; tries++) {
-		cvx_closep(&s->fd);
-		s->fd = -1;
-		r = create_locked(s);
-	}
+	r = stage_make(stage_dir_fd, STAGE_FILE, s->name, &s->fd);
 	if (r < 0)
 		return cvx_fail(err, r, "cannot create a staged file: %s",
 				strerror(-r));
