@@ -1,29 +1,24 @@
 #include "importer/embedded/jobs.h"
 
-#include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
-#include "cache/base/log.h"
 #include "cache/catalog.h"
 #include "cache/spool.h"
 #include "importer/embedded/embedded.h"
+#include "importer/embedded/numbered_files.h"
 #include "importer/embedded/sql.h"
+#include "importer/embedded/statement.h"
 
 /* Number of the system table _snapshot_imports (import.md 2.4). */
 #define IMPORTS_TABLE_NUMBER 541
 #define JOB_COUNT_MAX 10000
-#define UPLOAD_NAME_SIZE 32
 
 const char *job_state_name(enum job_state state)
 {
@@ -68,47 +63,25 @@ void jobs_free(struct job *list, size_t count)
 
 /* --- files --------------------------------------------------------------- */
 
-static void upload_name(int64_t number, char name[UPLOAD_NAME_SIZE])
-{
-	(void)snprintf(name, UPLOAD_NAME_SIZE, "%" PRId64, number);
-}
+static const struct numbered_files uploads = {"uploads", ""};
 
 int job_open_uploads(struct deployment *d, int *ret_fd, struct cvx_err *err)
 {
-	if (mkdirat(d->dir_fd, "uploads", 0700) < 0 && errno != EEXIST)
-		return cvx_fail(err, -errno, "cannot make %s/uploads: %s",
-				d->dir, strerror(errno));
-	*ret_fd = openat(d->dir_fd, "uploads",
-			 O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (*ret_fd < 0)
-		return cvx_fail(err, -errno, "cannot open %s/uploads: %s",
-				d->dir, strerror(errno));
-	return 0;
+	return numbered_files_folder(d, &uploads, ret_fd, err);
 }
 
 int job_open_upload(struct deployment *d, int64_t number, int *ret_fd,
 		    struct cvx_err *err)
 {
-	CVX_AUTO(cvx_closep) int dir_fd = -1;
-	char name[UPLOAD_NAME_SIZE];
-	int r = job_open_uploads(d, &dir_fd, err);
-
-	if (r < 0)
-		return r;
-	upload_name(number, name);
-	*ret_fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
-	if (*ret_fd < 0)
-		return cvx_fail(err, -errno, "cannot open %s/uploads/%s: %s",
-				d->dir, name, strerror(errno));
-	return 0;
+	return numbered_files_open(d, &uploads, number, O_RDONLY, ret_fd, err);
 }
 
 /* Whether the catalog has a job that may still read its file. */
-static int needs_upload(struct catalog *c, int64_t number, bool *ret,
+static int needs_upload(struct deployment *d, int64_t number, bool *ret,
 			struct cvx_err *err)
 {
 	CVX_AUTO(catalog_endp) struct catalog_query *q = NULL;
-	int r = catalog_query(c, SQL_JOB_STATE, &q, err);
+	int r = catalog_query(d->writes, SQL_JOB_STATE, &q, err);
 
 	if (r < 0)
 		return r;
@@ -119,58 +92,27 @@ static int needs_upload(struct catalog *c, int64_t number, bool *ret,
 }
 
 /* Under the write lock, as files are named under it. */
-static int sweep(struct deployment *d, int fd, struct cvx_err *err)
-{
-	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
-	const struct dirent *entry;
-	bool needed;
-	char *end;
-	int r = 0;
-
-	if (!dir) {
-		r = -errno;
-		cvx_closep(&copy);
-		return cvx_fail(err, r, "cannot list %s/uploads: %s", d->dir,
-				strerror(-r));
-	}
-	while (r == 0 && (entry = readdir(dir))) {
-		int64_t number = strtoll(entry->d_name, &end, 10);
-
-		if (number <= 0 || *end)
-			continue;
-		r = needs_upload(d->writes, number, &needed, err);
-		if (r == 0 && !needed && unlinkat(fd, entry->d_name, 0) < 0)
-			log_warning("cannot remove %s/uploads/%s: %s", d->dir,
-				    entry->d_name, strerror(errno));
-	}
-	(void)closedir(dir);
-	return r;
-}
-
 int job_sweep_uploads(struct deployment *d, struct cvx_err *err)
 {
-	CVX_AUTO(cvx_closep) int fd = -1;
-	int r = job_open_uploads(d, &fd, err);
+	int r = embedded_begin(d, err);
 
-	if (r == 0)
-		r = embedded_begin(d, err);
 	if (r < 0)
 		return r;
-	r = sweep(d, fd, err);
+	r = numbered_files_sweep(d, &uploads, needs_upload, err);
 	embedded_rollback(d);
 	return r;
 }
 
 /* --- making one ---------------------------------------------------------- */
 
-static int make_id(char id[ID_TEXT_MAX + 1], struct cvx_err *err)
+int job_make_id(uint32_t table_number, char id[ID_TEXT_MAX + 1],
+		struct cvx_err *err)
 {
 	struct internal_id internal;
 
 	if (getrandom(&internal, sizeof(internal), 0) != sizeof(internal))
 		return cvx_fail(err, -EIO, "no random numbers are to be had");
-	id[id_encode(IMPORTS_TABLE_NUMBER, &internal, id)] = '\0';
+	id[id_encode(table_number, &internal, id)] = '\0';
 	return 0;
 }
 
@@ -216,12 +158,12 @@ int job_insert(struct deployment *d, struct job *job, struct spool *bytes,
 	       struct cvx_err *err)
 {
 	CVX_AUTO(cvx_closep) int fd = -1;
-	char name[UPLOAD_NAME_SIZE];
+	char name[NUMBERED_NAME_SIZE];
 	bool in_doubt;
 	int r = job_open_uploads(d, &fd, err);
 
 	if (r == 0)
-		r = make_id(job->id, err);
+		r = job_make_id(IMPORTS_TABLE_NUMBER, job->id, err);
 	if (r == 0)
 		r = spool_sync(bytes,
 			       err); /* what takes long, without a lock */
@@ -232,7 +174,7 @@ int job_insert(struct deployment *d, struct job *job, struct spool *bytes,
 	job->created_ms = (double)embedded_now_ns() / 1e6;
 	r = insert_row(d->writes, job, err);
 	if (r == 0) {
-		upload_name(job->number, name);
+		numbered_files_name(&uploads, job->number, name);
 		r = spool_save(bytes, fd, name, err);
 	}
 	if (r < 0) {
@@ -244,15 +186,6 @@ int job_insert(struct deployment *d, struct job *job, struct spool *bytes,
 }
 
 /* --- reading ------------------------------------------------------------- */
-
-static int take_text(struct catalog_query *q, int column, char **ret)
-{
-	size_t size;
-	const char *text = catalog_bytes(q, column, &size);
-
-	*ret = strndup(text ? text : "", text ? size : 0);
-	return *ret ? 0 : -ENOMEM;
-}
 
 static int take_extents(struct catalog_query *q, int column, struct job *job)
 {
@@ -269,81 +202,59 @@ static int take_extents(struct catalog_query *q, int column, struct job *job)
 }
 
 /* A row of the JOB_COLUMNS in sql.c. */
-static int take_row(struct catalog_query *q, struct job *ret,
-		    struct cvx_err *err)
+static int take_row(struct catalog_query *q, void *ret, struct cvx_err *err)
 {
 	CVX_AUTO(cvx_freep) char *id = NULL;
 	struct job job = {.number = catalog_int(q, 0)};
-	int r = take_text(q, 1, &id);
+	int r = statement_text(q, 1, &id);
 
 	job.created_ms = catalog_real(q, 2);
 	if (r == 0)
-		r = take_text(q, 3, &job.component);
+		r = statement_text(q, 3, &job.component);
 	if (r == 0)
-		r = take_text(q, 4, &job.table);
+		r = statement_text(q, 4, &job.table);
 	if (r == 0)
-		r = take_text(q, 5, &job.format);
+		r = statement_text(q, 5, &job.format);
 	if (r == 0)
-		r = take_text(q, 6, &job.mode);
+		r = statement_text(q, 6, &job.mode);
 	job.confirms_itself = catalog_int(q, 7);
 	job.size = (uint64_t)catalog_int(q, 8);
 	if (r == 0)
 		r = take_extents(q, 9, &job);
 	job.state = (enum job_state)catalog_int(q, 10);
 	if (r == 0)
-		r = take_text(q, 11, &job.message);
+		r = statement_text(q, 11, &job.message);
 	job.needs_confirmation = catalog_int(q, 12);
 	if (r == 0)
-		r = take_text(q, 13, &job.checkpoints);
+		r = statement_text(q, 13, &job.checkpoints);
 	if (r == 0)
-		r = take_text(q, 14, &job.progress);
+		r = statement_text(q, 14, &job.progress);
 	if (r == 0)
-		r = take_text(q, 15, &job.progress_list);
+		r = statement_text(q, 15, &job.progress_list);
 	job.row_count = (uint64_t)catalog_int(q, 16);
 	job.finished_ns = catalog_int(q, 17);
 	if (r == 0)
-		r = take_text(q, 18, &job.error_text);
+		r = statement_text(q, 18, &job.error_text);
 	job.failure_count = (unsigned)catalog_int(q, 19);
 	if (r < 0) {
 		job_fini(&job);
 		return cvx_fail_memory(err);
 	}
 	(void)snprintf(job.id, sizeof(job.id), "%s", id);
-	*ret = job;
+	memcpy(ret, &job, sizeof(job));
 	return 1;
 }
 
 int job_find(struct deployment *d, const char *id, struct job *ret,
 	     struct cvx_err *err)
 {
-	CVX_AUTO(catalog_endp) struct catalog_query *q = NULL;
-	int r = catalog_query(embedded_lock_reads(d), SQL_FIND_JOB, &q, err);
-
-	if (r == 0) {
-		catalog_bind_text(q, 1, id);
-		r = catalog_next(q, err);
-	}
-	if (r == 1)
-		r = take_row(q, ret, err);
-	catalog_end(CVX_TAKE(q));
-	embedded_unlock_reads(d);
-	return r;
+	return statement_find(d, SQL_FIND_JOB, id, 0, take_row, ret, err);
 }
 
 int job_next(struct deployment *d, struct job *ret, struct cvx_err *err)
 {
-	CVX_AUTO(catalog_endp) struct catalog_query *q = NULL;
-	int r = catalog_query(embedded_lock_reads(d), SQL_NEXT_JOB, &q, err);
-
-	if (r == 0) {
-		catalog_bind_int(q, 1, embedded_now_ns());
-		r = catalog_next(q, err);
-	}
-	if (r == 1)
-		r = take_row(q, ret, err);
-	catalog_end(CVX_TAKE(q));
-	embedded_unlock_reads(d);
-	return r;
+	return statement_find(d, SQL_NEXT_JOB, NULL, embedded_now_ns(),
+			      take_row, ret, err);
 }
 
 #define LIST_COUNT 20
@@ -392,59 +303,28 @@ int deployment_change_count(struct deployment *d, int64_t *ret,
 
 /* --- changing ------------------------------------------------------------ */
 
-/* Runs the statement, whose parameters are bound, as a transaction. */
-static int run(struct deployment *d, struct catalog_query *q,
-	       bool *ret_happened, struct cvx_err *err)
-{
-	bool in_doubt;
-	int r = catalog_run(q, err);
-
-	if (r < 0) {
-		embedded_rollback(d);
-		return r;
-	}
-	*ret_happened = catalog_change_count(d->writes) > 0;
-	return embedded_commit(d, &in_doubt, err);
-}
-
-static int begin(struct deployment *d, unsigned statement, int64_t number,
-		 struct catalog_query **ret, struct cvx_err *err)
-{
-	int r = embedded_begin(d, err);
-
-	if (r < 0)
-		return r;
-	r = catalog_query(d->writes, statement, ret, err);
-	if (r < 0) {
-		embedded_rollback(d);
-		return r;
-	}
-	catalog_bind_int(*ret, 1, number);
-	return 0;
-}
-
 int job_parsed(struct deployment *d, int64_t number, const char *message,
 	       bool needs_confirmation, const char *checkpoints,
 	       bool *ret_happened, struct cvx_err *err)
 {
 	struct catalog_query *q;
-	int r = begin(d, SQL_JOB_PARSED, number, &q, err);
+	int r = statement_begin(d, SQL_JOB_PARSED, number, &q, err);
 
 	if (r < 0)
 		return r;
 	catalog_bind_text(q, 2, message);
 	catalog_bind_int(q, 3, needs_confirmation);
 	catalog_bind_text(q, 4, checkpoints);
-	return run(d, q, ret_happened, err);
+	return statement_run(d, q, ret_happened, err);
 }
 
 int job_confirm(struct deployment *d, int64_t number, bool *ret_happened,
 		struct cvx_err *err)
 {
 	struct catalog_query *q;
-	int r = begin(d, SQL_JOB_CONFIRMED, number, &q, err);
+	int r = statement_begin(d, SQL_JOB_CONFIRMED, number, &q, err);
 
-	return r < 0 ? r : run(d, q, ret_happened, err);
+	return r < 0 ? r : statement_run(d, q, ret_happened, err);
 }
 
 int job_progress(struct deployment *d, int64_t number, const char *progress,
@@ -452,26 +332,26 @@ int job_progress(struct deployment *d, int64_t number, const char *progress,
 		 struct cvx_err *err)
 {
 	struct catalog_query *q;
-	int r = begin(d, SQL_JOB_PROGRESS, number, &q, err);
+	int r = statement_begin(d, SQL_JOB_PROGRESS, number, &q, err);
 
 	if (r < 0)
 		return r;
 	catalog_bind_text(q, 2, progress);
 	catalog_bind_text(q, 3, progress_list);
-	return run(d, q, ret_happened, err);
+	return statement_run(d, q, ret_happened, err);
 }
 
 int job_fail(struct deployment *d, int64_t number, const char *error_text,
 	     bool *ret_happened, struct cvx_err *err)
 {
 	struct catalog_query *q;
-	int r = begin(d, SQL_JOB_FAILED, number, &q, err);
+	int r = statement_begin(d, SQL_JOB_FAILED, number, &q, err);
 
 	if (r < 0)
 		return r;
 	catalog_bind_text(q, 2, error_text);
 	catalog_bind_int(q, 3, embedded_now_ns());
-	return run(d, q, ret_happened, err);
+	return statement_run(d, q, ret_happened, err);
 }
 
 int job_delay(struct deployment *d, int64_t number, int64_t retry_ns,
@@ -479,12 +359,12 @@ int job_delay(struct deployment *d, int64_t number, int64_t retry_ns,
 {
 	struct catalog_query *q;
 	bool happened;
-	int r = begin(d, SQL_JOB_DELAYED, number, &q, err);
+	int r = statement_begin(d, SQL_JOB_DELAYED, number, &q, err);
 
 	if (r < 0)
 		return r;
 	catalog_bind_int(q, 2, retry_ns);
-	return run(d, q, &happened, err);
+	return statement_run(d, q, &happened, err);
 }
 
 int job_complete(struct catalog *c, int64_t number, uint64_t row_count,

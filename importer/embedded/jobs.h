@@ -108,6 +108,10 @@ int job_delay(struct deployment *d, int64_t number, int64_t retry_ns,
 int job_complete(struct catalog *c, int64_t number, uint64_t row_count,
 		 struct cvx_err *err);
 
+/* A fresh id of a document of the table. */
+int job_make_id(uint32_t table_number, char id[ID_TEXT_MAX + 1],
+		struct cvx_err *err);
+
 /* The file of an upload, for reading. */
 int job_open_upload(struct deployment *d, int64_t number, int *ret_fd,
 		    struct cvx_err *err);
