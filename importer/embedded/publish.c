@@ -147,16 +147,6 @@ int publish_file(struct deployment *d, struct counters_row *counters,
 	return 0;
 }
 
-int publish_sync_files(struct deployment *d, struct cvx_err *err)
-{
-	int r = file_sync_dir(d->stored_fd);
-
-	if (r < 0)
-		return cvx_fail(err, r, "cannot sync %s/files: %s", d->dir,
-				strerror(-r));
-	return 0;
-}
-
 int publish_run(struct deployment *d, struct counters_row *counters,
 		struct segment_stage *stage, uint64_t *ret_id,
 		struct cvx_err *err)
@@ -176,32 +166,30 @@ int publish_run(struct deployment *d, struct counters_row *counters,
 	return 0;
 }
 
-int publish_sync_runs(struct deployment *d, struct cvx_err *err)
+static int sync_folder(struct deployment *d, int fd, const char *folder,
+		       struct cvx_err *err)
 {
-	int r = file_sync_dir(d->indexes_fd);
+	int r = file_sync_dir(fd);
 
 	if (r < 0)
-		return cvx_fail(err, r, "cannot sync %s/indexes: %s", d->dir,
+		return cvx_fail(err, r, "cannot sync %s/%s: %s", d->dir, folder,
 				strerror(-r));
 	return 0;
-}
-
-void publish_remove_run(struct deployment *d, uint64_t id)
-{
-	char name[STORED_FILE_NAME_SIZE];
-
-	stored_file_name(id, name);
-	(void)unlinkat(d->indexes_fd, name, 0);
 }
 
 int publish_sync(struct deployment *d, struct cvx_err *err)
 {
-	int r = file_sync_dir(d->segments_fd);
+	return sync_folder(d, d->segments_fd, "segments", err);
+}
 
-	if (r < 0)
-		return cvx_fail(err, r, "cannot sync %s/segments: %s", d->dir,
-				strerror(-r));
-	return 0;
+int publish_sync_files(struct deployment *d, struct cvx_err *err)
+{
+	return sync_folder(d, d->stored_fd, "files", err);
+}
+
+int publish_sync_runs(struct deployment *d, struct cvx_err *err)
+{
+	return sync_folder(d, d->indexes_fd, "indexes", err);
 }
 
 void publish_remove(struct deployment *d, uint64_t id)
@@ -214,12 +202,22 @@ void publish_remove(struct deployment *d, uint64_t id)
 	(void)unlinkat(d->segments_fd, name, 0);
 }
 
-void publish_remove_file(struct deployment *d, uint64_t id)
+static void remove_stored(int dir_fd, uint64_t id)
 {
 	char name[STORED_FILE_NAME_SIZE];
 
 	stored_file_name(id, name);
-	(void)unlinkat(d->stored_fd, name, 0);
+	(void)unlinkat(dir_fd, name, 0);
+}
+
+void publish_remove_file(struct deployment *d, uint64_t id)
+{
+	remove_stored(d->stored_fd, id);
+}
+
+void publish_remove_run(struct deployment *d, uint64_t id)
+{
+	remove_stored(d->indexes_fd, id);
 }
 
 int publish_read(struct deployment *d, uint64_t id, char *bytes, size_t size,
