@@ -128,8 +128,7 @@ static bool is_optional(const void *ctx, const char *field, size_t size)
 {
 	const struct row_rules *rules = ctx;
 
-	return validator_has_optional(schema_table_validator(rules->table),
-				      field, size);
+	return schema_field_is_optional(rules->table, field, size);
 }
 
 struct format_rules row_rules_format(const struct row_rules *rules)

@@ -208,11 +208,9 @@ const struct validator *schema_enforced(const struct schema *s,
 	return t->validator;
 }
 
-bool schema_field_is_optional(const struct schema *s, const char *table,
-			      const char *field, size_t size)
+bool schema_field_is_optional(const struct schema_table *t, const char *field,
+			      size_t size)
 {
-	const struct schema_table *t = schema_find_table(s, table);
-
 	return t && t->validator &&
 	       validator_has_optional(t->validator, field, size);
 }

@@ -71,9 +71,9 @@ const struct validator *schema_enforced(const struct schema *s,
 					const char *table);
 
 /* Whether the empty cell of a CSV row is no field (import.md 6.2); also if
- * documents are not checked. */
-bool schema_field_is_optional(const struct schema *s, const char *table,
-			      const char *field, size_t size);
+ * documents are not checked. t may be NULL. */
+bool schema_field_is_optional(const struct schema_table *t, const char *field,
+			      size_t size);
 
 /* The first table whose validator has ids of the table, by name; NULL: none. */
 const struct schema_table *schema_find_reference(const struct schema *s,

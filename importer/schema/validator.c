@@ -90,17 +90,6 @@ bool validator_references(const struct validator *v, const char *table)
 			strlen(table));
 }
 
-size_t validator_optional_count(const struct validator *v)
-{
-	return v->optional_count;
-}
-
-const char *validator_optional(const struct validator *v, size_t i)
-{
-	assert(i < v->optional_count);
-	return v->pool + v->optionals[i];
-}
-
 bool validator_has_optional(const struct validator *v, const char *field,
 			    size_t size)
 {

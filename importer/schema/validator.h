@@ -78,12 +78,8 @@ size_t validator_reference_count(const struct validator *v);
 const char *validator_reference(const struct validator *v, size_t i);
 bool validator_references(const struct validator *v, const char *table);
 
-/*
- * The outermost fields that an object, or any member of a union of objects, has
- * as optional, sorted (import.md 6.2: where the empty cell means no field).
- */
-size_t validator_optional_count(const struct validator *v);
-const char *validator_optional(const struct validator *v, size_t i);
+/* Whether an object, or any member of a union of objects, has the outermost
+ * field as optional (import.md 6.2: where the empty cell means no field). */
 bool validator_has_optional(const struct validator *v, const char *field,
 			    size_t size);
 

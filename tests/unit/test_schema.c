@@ -423,7 +423,8 @@ static void check_optional(const struct strict *one)
 	s = parse(text.data, text.size);
 	for (const char *name = header; name < line; i++) {
 		size_t size = strcspn(name, ",\n");
-		bool dropped = schema_field_is_optional(s, "t", name, size) &&
+		bool dropped = schema_field_is_optional(
+				       schema_find_table(s, "t"), name, size) &&
 			       cell_is_empty(line, i);
 		char key[16];
 
