@@ -153,7 +153,9 @@ enum exit_status daemon_await(struct daemon_link *l, int timeout_ms,
 		(void)cvx_fail(err, r, "interrupted");
 		return EXIT_STATUS_INTERRUPTED;
 	case -ETIMEDOUT:
-		(void)cvx_fail(err, r, "the mount does not answer");
+		(void)cvx_fail(err, r,
+			       "the mount does not answer; with -f it stays in "
+			       "the foreground and tells what it is at");
 		return EXIT_STATUS_LOCAL_TROUBLE;
 	default:
 		if (WIFSIGNALED(status))
@@ -161,8 +163,10 @@ enum exit_status daemon_await(struct daemon_link *l, int timeout_ms,
 				       "the mount ended by a signal: %s",
 				       strsignal(WTERMSIG(status)));
 		else
-			(void)cvx_fail(err, r,
-				       "the mount ended without a word");
+			(void)cvx_fail(
+				err, r,
+				"the mount ended without a word; with -f it "
+				"stays in the foreground and tells more");
 		return EXIT_STATUS_LOCAL_TROUBLE;
 	}
 }

@@ -87,12 +87,6 @@ void json_out_number(struct json_out *j, const char *name, uint64_t number)
 	put(j, digits, strlen(digits));
 }
 
-void json_out_bool(struct json_out *j, const char *name, bool value)
-{
-	begin(j, name);
-	put(j, value ? "true" : "false", value ? 4 : 5);
-}
-
 void json_out_raw(struct json_out *j, const char *name, const char *json,
 		  size_t size)
 {

@@ -9,12 +9,11 @@
 #ifndef CVX_FS_JSON_OUT_H
 #define CVX_FS_JSON_OUT_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "cache/base/buf.h"
 
-/* What fails is kept: only json_end() needs to be looked at. */
+/* What fails is kept: only json_out_flush() needs to be looked at. */
 struct json_out {
 	struct cvx_buf text;
 	int failure; /* negative errno */
@@ -26,7 +25,6 @@ void json_out_fini(struct json_out *j);
 /* Bytes of the text that are no UTF-8 become U+FFFD. NULL: null. */
 void json_out_text(struct json_out *j, const char *name, const char *text);
 void json_out_number(struct json_out *j, const char *name, uint64_t number);
-void json_out_bool(struct json_out *j, const char *name, bool value);
 
 /* A value that is JSON already. */
 void json_out_raw(struct json_out *j, const char *name, const char *json,
