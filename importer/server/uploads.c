@@ -202,7 +202,7 @@ void uploads_set_early(struct uploads *u, const char *token, struct early *e)
 struct early *uploads_take_early(struct uploads *u, const char *token)
 {
 	struct early *e = NULL;
-	struct upload *up;
+	struct upload *up = NULL; /* a release build cannot follow it */
 
 	(void)pthread_mutex_lock(&u->lock);
 	if (find(u, token, &up, NULL) == 0)
