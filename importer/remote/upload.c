@@ -16,6 +16,7 @@
 #include "cache/base/err.h"
 #include "importer/remote/halt.h"
 #include "importer/remote/http.h"
+#include "importer/remote/pace.h"
 #include "importer/remote/query.h"
 
 #define BOM_SIZE 3
@@ -45,7 +46,7 @@ struct upload {
 
 	pthread_mutex_t lock; /* guards all that follows */
 	pthread_cond_t changed;
-	pthread_t threads[UPLOAD_AT_ONCE];
+	pthread_t threads[PACE_MAX];
 	size_t thread_count;
 	struct halt *halt; /* of this round; another one after a restart */
 	uint64_t available;
@@ -58,6 +59,7 @@ struct upload {
 	size_t part_count;
 	size_t room; /* of tokens */
 	enum order order;
+	struct pace pace;
 	unsigned at_work; /* threads that are not waiting */
 	unsigned round_count;
 	bool is_starting;
@@ -76,6 +78,14 @@ static void lock(struct upload *u)
 static void unlock(struct upload *u)
 {
 	(void)pthread_mutex_unlock(&u->lock);
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 static void announce(struct upload *u)
@@ -319,7 +329,7 @@ static bool may_send(const struct upload *u)
 		return false;
 	if (u->order != ORDER_FREE)
 		return sending == 0;
-	return true;
+	return sending < u->pace.at_once;
 }
 
 static bool is_idle(const struct upload *u)
@@ -395,6 +405,7 @@ static void begin_again(struct upload *u, const struct cvx_err *err)
 		return;
 	}
 	u->round_count++;
+	pace_note_trouble(&u->pace);
 	u->begins_again = true;
 	halt_request(u->halt); /* the others of this round */
 }
@@ -416,11 +427,15 @@ static void take_result(struct upload *u, const struct part *part, char *token)
 {
 	u->tokens[part->number - 1] = token;
 	u->sent_size += part->size;
+	if (u->order == ORDER_FREE) {
+		pace_note_part(&u->pace, part->size, has_part(u), now_ms());
+		add_threads(u, u->pace.at_once);
+	}
 	if (u->order != ORDER_UNKNOWN)
 		return;
 	u->order = token[0] ? ORDER_FREE : ORDER_STRICT;
 	if (u->order == ORDER_FREE)
-		add_threads(u, UPLOAD_AT_ONCE);
+		add_threads(u, u->pace.at_once);
 }
 
 static void do_part(struct upload *u)
@@ -514,6 +529,7 @@ int upload_new(const struct upload_settings *settings, struct upload **ret,
 	if (u->settings.part_size == 0)
 		u->settings.part_size = UPLOAD_PART_SIZE;
 	u->size = UINT64_MAX;
+	pace_init(&u->pace);
 	if (asprintf(&u->start_path, "/api/import/start_upload%s",
 		     settings->hint ? settings->hint : "") < 0) {
 		free(u);

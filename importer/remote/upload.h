@@ -3,9 +3,9 @@
  * (protocol.md 7.1, 7.2, 7.8).
  *
  * Parts go one after the other, until the first one's token says that the
- * deployment can put them in order itself (IMP-9: it is not empty); then up to
- * UPLOAD_AT_ONCE. Whenever a part may have arrived and may not, the whole
- * upload is begun again, for some deployments would append it twice.
+ * deployment can put them in order itself (IMP-9: it is not empty); then as
+ * many at once as pace.h says. Whenever a part may have arrived and may not,
+ * the whole upload is begun again, for some deployments would append it twice.
  *
  * Memory:  some bytes a part; bodies are read from the source as they go.
  * Threads: calls are the owner's to serialise, but for upload_cancel(). The
@@ -27,7 +27,6 @@ struct upload;
 
 #define UPLOAD_PART_SIZE ((uint64_t)5 << 20)
 #define UPLOAD_PARTS_MAX 9999
-#define UPLOAD_AT_ONCE 4
 
 struct upload_settings {
 	struct http *http;
