@@ -287,6 +287,45 @@ static void *accept_all(void *ctx)
 	return NULL;
 }
 
+const struct loopback_trouble loopback_troubles[] = {
+	{"dropped before", .fault = LOOPBACK_DROP, .heals = true},
+	{"dropped behind", .fault = LOOPBACK_DROP, .acts = true, .heals = true},
+	{"reset behind", .fault = LOOPBACK_RESET, .acts = true, .heals = true},
+	{"truncated", .fault = LOOPBACK_TRUNCATE, .acts = true},
+	{"longer", .fault = LOOPBACK_LONGER, .acts = true, .heals = true},
+	{"slow", .fault = LOOPBACK_SLOW, .acts = true, .heals = true},
+	{"silent", .fault = LOOPBACK_HANG, .acts = true, .heals = true},
+	{"garbage", .fault = LOOPBACK_GARBAGE, .acts = true, .heals = true},
+	{"429", .status = 429, .heals = true},
+	{"500 before", .status = 500, .heals = true},
+	{"503 behind", .status = 503, .acts = true, .heals = true},
+	{"408 behind", .status = 408, .acts = true, .heals = true},
+	{"400", .status = 400, .body = "{\"code\":\"X\"}"},
+	{"401", .status = 401},
+	{"404", .status = 404},
+	{"302", .status = 302},
+	{"html", .acts = true, .body = "<html>"},
+	{"null", .acts = true, .body = "null"},
+	{"{}", .acts = true, .body = "{}"},
+	{"[]", .acts = true, .body = "[]"},
+};
+const size_t loopback_trouble_count =
+	sizeof(loopback_troubles) / sizeof(*loopback_troubles);
+
+void loopback_make_trouble(const struct loopback_trouble *t,
+			   struct loopback_answer *a)
+{
+	a->fault = t->fault;
+	if (t->status)
+		a->status = t->status;
+	if (t->body || t->status >= 300) {
+		free(a->body);
+		a->body = t->body ? strdup(t->body) : NULL;
+	}
+	if (t->status == 302)
+		a->headers = "Location: /elsewhere\r\n";
+}
+
 char *loopback_format(const char *fmt, ...)
 {
 	char *text = NULL;

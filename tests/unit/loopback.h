@@ -44,6 +44,23 @@ struct loopback_answer {
 typedef void loopback_handler(void *ctx, const struct loopback_request *q,
 			      struct loopback_answer *a);
 
+/* What can go wrong with one request. */
+struct loopback_trouble {
+	const char *name;
+	enum loopback_fault fault;
+	int status;	  /* 0: as it would be */
+	const char *body; /* NULL: as it would be */
+	bool acts;	  /* the server does what it is asked nevertheless */
+	bool heals;	  /* whoever asks succeeds if this happens once */
+};
+
+extern const struct loopback_trouble loopback_troubles[];
+extern const size_t loopback_trouble_count;
+
+/* Makes it of an answer, which is what acts says. */
+void loopback_make_trouble(const struct loopback_trouble *t,
+			   struct loopback_answer *a);
+
 /* A body; the caller, or the server, frees it. */
 char *loopback_format(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2)));

@@ -28,10 +28,7 @@ enum model_state {
 struct plan {
 	unsigned at;   /* the number of the request, from 0 */
 	bool for_ever; /* and at all behind it */
-	bool acts;     /* the deployment does what it is asked nevertheless */
-	int status;    /* 0: as it would be */
-	const char *body;
-	enum loopback_fault fault;
+	const struct loopback_trouble *trouble;
 };
 
 struct model {
@@ -216,21 +213,13 @@ static void model_play(void *ctx, const struct loopback_request *q,
 
 	m->request_count++;
 	a->delay_ms = m->delay_ms;
-	if (!is_bad || p->acts)
+	if (!is_bad || p->trouble->acts)
 		a->body = model_act(m, q, a);
 	/* a confirmation that is lost may have come, as far as is known */
 	m->was_performed |= strstr(q->path, "perform") != NULL;
 	if (!is_bad)
 		return;
-	a->fault = p->fault;
-	if (p->status)
-		a->status = p->status;
-	if (p->body || p->status >= 300) {
-		free(a->body);
-		a->body = p->body ? strdup(p->body) : NULL;
-	}
-	if (p->status == 302)
-		a->headers = "Location: /elsewhere\r\n";
+	loopback_make_trouble(p->trouble, a);
 }
 
 static void model_fini(struct model *m)
@@ -258,7 +247,7 @@ struct trial {
 
 static void trial_begin(struct trial *t, bool in_order, const struct plan *plan)
 {
-	bool is_silent = plan && plan->fault == LOOPBACK_HANG;
+	bool is_silent = plan && plan->trouble->fault == LOOPBACK_HANG;
 	const struct remote_import_target target = {.component = "",
 						    .table = "t",
 						    .format = REMOTE_JSON_LINES,
@@ -329,53 +318,25 @@ static void expect_true_outcome(struct trial *t, int r, const char *what)
 		fail_msg("%s: no sentence", what);
 }
 
-static const struct {
-	const char *name;
-	struct plan plan;
-	bool heals; /* the import succeeds if it happens once */
-} faults[] = {
-	{"dropped before", {.fault = LOOPBACK_DROP}, true},
-	{"dropped behind", {.fault = LOOPBACK_DROP, .acts = true}, true},
-	{"reset behind", {.fault = LOOPBACK_RESET, .acts = true}, true},
-	{"truncated", {.fault = LOOPBACK_TRUNCATE, .acts = true}, false},
-	{"longer", {.fault = LOOPBACK_LONGER, .acts = true}, true},
-	{"slow", {.fault = LOOPBACK_SLOW, .acts = true}, true},
-	{"silent", {.fault = LOOPBACK_HANG, .acts = true}, true},
-	{"garbage", {.fault = LOOPBACK_GARBAGE, .acts = true}, true},
-	{"429", {.status = 429}, true},
-	{"500 before", {.status = 500}, true},
-	{"503 behind", {.status = 503, .acts = true}, true},
-	{"408 behind", {.status = 408, .acts = true}, true},
-	{"400", {.status = 400, .body = "{\"code\":\"X\"}"}, false},
-	{"401", {.status = 401}, false},
-	{"404", {.status = 404}, false},
-	{"302", {.status = 302}, false},
-	{"html", {.acts = true, .body = "<html>"}, false},
-	{"null", {.acts = true, .body = "null"}, false},
-	{"{}", {.acts = true, .body = "{}"}, false},
-	{"[]", {.acts = true, .body = "[]"}, false},
-};
-
 /* How many requests an import without faults makes. */
 #define REQUESTS_MAX 10
 #define FIRST_PART 2
 #define LAST_PART 4
 
-static void try_fault(size_t fault, unsigned at, bool for_ever, bool in_order)
+static void try_fault(const struct loopback_trouble *trouble, unsigned at,
+		      bool for_ever, bool in_order)
 {
-	struct plan plan = faults[fault].plan;
+	const struct plan plan = {at, for_ever, trouble};
 	struct trial t;
 	char what[128];
 	int r;
 
-	plan.at = at;
-	plan.for_ever = for_ever;
-	(void)snprintf(what, sizeof(what), "%s at %u%s, %s", faults[fault].name,
-		       at, for_ever ? " and on" : "",
+	(void)snprintf(what, sizeof(what), "%s at %u%s, %s", trouble->name, at,
+		       for_ever ? " and on" : "",
 		       in_order ? "in order" : "in any order");
 	trial_begin(&t, in_order, &plan);
 	r = trial_commit(&t);
-	if (r < 0 && faults[fault].heals && !for_ever)
+	if (r < 0 && trouble->heals && !for_ever)
 		fail_msg("%s: %d: %s", what, r, t.err.msg);
 	expect_true_outcome(&t, r, what);
 	trial_end(&t);
@@ -386,11 +347,12 @@ TEST(remote_import_outcome_is_true_after_any_single_fault)
 	unsigned at;
 	size_t i;
 
-	for (i = 0; i < sizeof(faults) / sizeof(*faults); i++)
+	for (i = 0; i < loopback_trouble_count; i++)
 		for (at = 0; at <= REQUESTS_MAX; at++) {
-			try_fault(i, at, false, true);
+			try_fault(&loopback_troubles[i], at, false, true);
 			if (at > FIRST_PART && at <= LAST_PART)
-				try_fault(i, at, false, false);
+				try_fault(&loopback_troubles[i], at, false,
+					  false);
 		}
 }
 
@@ -400,11 +362,12 @@ TEST(remote_import_outcome_is_true_when_the_deployment_goes_away)
 	unsigned at;
 	size_t i;
 
-	for (i = 0; i < sizeof(faults) / sizeof(*faults); i++)
+	for (i = 0; i < loopback_trouble_count; i++)
 		for (at = (unsigned)i % 3; at <= REQUESTS_MAX; at += 3)
-			if (faults[i].plan.fault != LOOPBACK_HANG &&
-			    faults[i].plan.fault != LOOPBACK_SLOW)
-				try_fault(i, at, true, at % 2);
+			if (loopback_troubles[i].fault != LOOPBACK_HANG &&
+			    loopback_troubles[i].fault != LOOPBACK_SLOW)
+				try_fault(&loopback_troubles[i], at, true,
+					  at % 2);
 }
 
 TEST(remote_import_without_faults_is_applied_once)
