@@ -13,16 +13,7 @@
 #define VARINT_MAX 5
 #define CHECKSUM_SIZE 2
 #define BINARY_MAX 32 /* 23, and the zeros that base32_write reads */
-
-/* The value of a base32 character plus one; 0: not in the alphabet. */
-static const uint8_t values[256] = {
-	['0'] = 1,  ['1'] = 2,	['2'] = 3,  ['3'] = 4,	['4'] = 5,  ['5'] = 6,
-	['6'] = 7,  ['7'] = 8,	['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
-	['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16, ['g'] = 17, ['h'] = 18,
-	['j'] = 19, ['k'] = 20, ['m'] = 21, ['n'] = 22, ['p'] = 23, ['q'] = 24,
-	['r'] = 25, ['s'] = 26, ['t'] = 27, ['v'] = 28, ['w'] = 29, ['x'] = 30,
-	['y'] = 31, ['z'] = 32,
-};
+#define LANES 16
 
 /* Fletcher-16, but modulo 256 (import.md 2.1). */
 static void checksum(const uint8_t *bytes, size_t size,
@@ -127,42 +118,73 @@ static size_t base32_write(const uint8_t *bytes, size_t size, char *text)
 	return length;
 }
 
-/* 40 bits; above them, if a character is not in the alphabet, others. */
-static inline uint64_t read_eight_chars(const char *text)
+/* Sixteen characters side by side; as signs those above U+007F are negative. */
+typedef uint8_t lanes __attribute__((vector_size(LANES)));
+typedef int8_t signs __attribute__((vector_size(LANES)));
+
+/*
+ * The values of characters; *bad is not 0 where one is not in the alphabet:
+ * 0-9 and a-z without i, l, o and u. A comparison that holds gives -1.
+ */
+static inline lanes values_of(lanes c, lanes *bad)
 {
-	uint64_t bits = 0;
-	uint8_t all = 0;
+	signs s = (signs)c, is_letter = s > '9';
+	lanes letter = c - ('a' - 10) +
+		       (lanes)((s > 'i') + (s > 'l') + (s > 'o') + (s > 'u'));
 
-	for (size_t i = 0; i < 8; i++) {
-		uint8_t value = (uint8_t)(values[(uint8_t)text[i]] - 1);
-
-		all |= value; /* 255, where it is none */
-		bits = bits << 5 | (value & 31);
-	}
-	return all > 31 ? UINT64_MAX : bits;
+	*bad |= (lanes)((s < '0') | (is_letter & (s < 'a')) | (s > 'z') |
+			(s == 'i') | (s == 'l') | (s == 'o') | (s == 'u'));
+	return ((lanes)is_letter & letter) | (~(lanes)is_letter & (c - '0'));
 }
 
-/* Drops the bits behind the last whole byte. False: not the alphabet. Writes
- * up to 3 bytes behind the last one. */
-static bool base32_read(const char *text, size_t size, uint8_t *bytes)
+static inline void read_values(const char *text, uint8_t *values, lanes *bad)
 {
-	uint64_t bits, word;
-	char last[8];
+	lanes c;
 
-	for (; size > 0; size -= 8, text += 8, bytes += 5) {
-		if (size < 8) {
-			memset(last, '0', sizeof(last));
-			memcpy(last, text, size);
-			text = last;
-		}
-		bits = read_eight_chars(text);
-		if (bits == UINT64_MAX)
-			return false;
-		word = htobe64(bits << 24);
-		memcpy(bytes, &word, sizeof(word));
-		if (size < 8)
-			break;
-	}
+	memcpy(&c, text, LANES);
+	c = values_of(c, bad);
+	memcpy(values, &c, LANES);
+}
+
+/* The 40 bits of eight values: first two become one, then four, then all. */
+static inline uint64_t join_values(const uint8_t *eight)
+{
+	const uint64_t twos = UINT64_C(0x00ff00ff00ff00ff);
+	const uint64_t fours = UINT64_C(0x0000ffff0000ffff);
+	uint64_t x;
+
+	memcpy(&x, eight, sizeof(x));
+	x = le64toh(x);
+	x = (x & twos) << 5 | (x >> 8 & twos);
+	x = (x & fours) << 10 | (x >> 16 & fours);
+	return (x & UINT32_MAX) << 20 | x >> 32;
+}
+
+/* Of ID_TEXT_MIN to ID_TEXT_MAX characters, and zeros behind their bits.
+ * False: not the alphabet. */
+static bool base32_read(const char *text, size_t size,
+			uint8_t bytes[BINARY_MAX])
+{
+	uint8_t values[5 * 8] = {0};
+	lanes bad = {0};
+	uint64_t any[2], bits[5], words[4];
+	unsigned i;
+
+	/* The last sixteen may be read twice. */
+	read_values(text, values, &bad);
+	if (size > 2 * LANES)
+		read_values(text + LANES, values + LANES, &bad);
+	read_values(text + size - LANES, values + size - LANES, &bad);
+	memcpy(any, &bad, sizeof(any));
+	if (any[0] | any[1])
+		return false;
+	for (i = 0; i < 5; i++)
+		bits[i] = join_values(values + 8 * i);
+	words[0] = htobe64(bits[0] << 24 | bits[1] >> 16);
+	words[1] = htobe64(bits[1] << 48 | bits[2] << 8 | bits[3] >> 32);
+	words[2] = htobe64(bits[3] << 32 | bits[4] >> 8);
+	words[3] = htobe64(bits[4] << 56);
+	memcpy(bytes, words, sizeof(words));
 	return true;
 }
 
