@@ -300,6 +300,14 @@ static inline uint64_t read_digits(const char *p, unsigned count)
 	return n * 100000000 + eight_digits(load_digits(p));
 }
 
+/*
+ * Decimals of the same places are farther apart than the doubles that are
+ * nearest to them as long as their digits, as a number, do not reach 2^52: so
+ * no two of them are the same double, and none is the same as one of fewer
+ * places. Such a decimal is its double's shortest text, save zeros at the end.
+ */
+#define DISTINCT_MAX ((UINT64_C(1) << 52) - 1)
+
 const char *scan_decimal(const char *p, const char *t, unsigned whole,
 			 unsigned part, char **out)
 {
@@ -337,7 +345,10 @@ const char *scan_decimal(const char *p, const char *t, unsigned whole,
 		*out += negative ? 4 : 3;
 		return end;
 	}
-	d = number_shortest(number_bits_of(digits, -(int64_t)part));
+	if (end[-1] == '0' || digits > DISTINCT_MAX)
+		d = number_shortest(number_bits_of(digits, -(int64_t)part));
+	else
+		d = (struct decimal){digits, -(int)part};
 	if (d.digits == digits && d.exponent == -(int)part &&
 	    memcmp(t, "0.00000", 7) != 0) {
 		memcpy(*out, p, 24); /* it stands there as it prints */

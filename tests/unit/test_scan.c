@@ -1,9 +1,11 @@
 #include "importer/value/scan.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "importer/value/number.h"
 #include "tests/unit/unit.h"
 
 static const enum scan_kind kinds[] = {SCAN_SCALAR, SCAN_SSE2, SCAN_AVX2};
@@ -158,6 +160,48 @@ TEST(scan_tells_digits_at_every_place_of_a_number)
 	for_each_kind(check_digits);
 }
 
+/* A decimal must be written as its double prints. */
+static void check_decimal(enum scan_kind kind, struct scanner *s,
+			  const char *text)
+{
+	char want[NUMBER_TEXT_MAX + 1];
+
+	want[number_print(strtod(text, NULL), want)] = '\0';
+	EXPECT_INT(scan(kind, s, text, strlen(text), false), SCAN_DONE);
+	EXPECT_TEXT(s->row, (size_t)(s->row_end - s->row), want);
+}
+
+/* Of 14 to 19 digits, where not every one is its own shortest text; most of
+ * them with 16 to 17. The first digits are about those of 2^52 and 2^53. */
+static void check_decimals(enum scan_kind kind, struct scanner *s)
+{
+	uint64_t random = 7, digits;
+	char whole[24], text[40];
+	int i, size, places;
+
+	check_decimal(kind, s, "4503599627370.495");
+	check_decimal(kind, s, "4503599627370.497");
+	check_decimal(kind, s, "9007199254740.993");
+	check_decimal(kind, s, "-0.000004503599627370");
+	for (i = 0; i < 20000; i++) {
+		random = random * UINT64_C(6364136223846793005) + 1;
+		digits = (random >> 1) % (UINT64_C(1) << (46 + i % 18));
+		random = random * UINT64_C(6364136223846793005) + 1;
+		size = snprintf(whole, sizeof(whole), "%" PRIu64, digits);
+		if (size < 2 || size > 19)
+			continue;
+		places = 1 + (int)(random >> 33) % (size - 1);
+		(void)snprintf(text, sizeof(text), "%.*s.%s", size - places,
+			       whole, whole + size - places);
+		check_decimal(kind, s, text);
+	}
+}
+
+TEST(scan_writes_decimals_as_their_doubles_print)
+{
+	for_each_kind(check_decimals);
+}
+
 /* Objects in more places than there are shapes, of changing fields. */
 static void check_shapes(enum scan_kind kind, struct scanner *s)
 {
@@ -271,6 +315,7 @@ UNIT_MAIN(UNIT_CASE(scan_writes_the_same_wherever_the_value_stands),
 	  UNIT_CASE(scan_of_a_cut_or_broken_text_is_a_syntax_error),
 	  UNIT_CASE(scan_tells_plain_bytes_at_every_place_of_a_block),
 	  UNIT_CASE(scan_tells_digits_at_every_place_of_a_number),
+	  UNIT_CASE(scan_writes_decimals_as_their_doubles_print),
 	  UNIT_CASE(scan_sorts_objects_of_more_places_than_it_remembers),
 	  UNIT_CASE(scan_sorts_objects_in_more_fields_than_it_remembers),
 	  UNIT_CASE(scan_sorts_objects_with_keys_too_long_to_remember),
