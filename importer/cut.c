@@ -8,10 +8,6 @@
 #include "importer/embedded/plan.h"
 #include "importer/pipeline_inside.h"
 
-/* The longest text of one row; an array is one block with a byte order mark
- * perhaps, and with one byte too many it is refused. */
-#define TEXT_MAX (FORMAT_ROW_MAX + 64)
-
 /* The bytes of the source that the text of a worker holds. */
 struct view {
 	uint64_t limit; /* bytes there are */
@@ -33,6 +29,36 @@ static int reserve_text(struct worker *w, size_t size, struct cvx_err *err)
 		return cvx_fail_memory(err);
 	w->text = text;
 	w->text_capacity = size;
+	return 0;
+}
+
+/* The text begins with what of a stream was read already. */
+static int take_ahead(struct pipeline *p, struct worker *w, struct view *v,
+		      struct cvx_err *err)
+{
+	size_t n = p->ahead.size;
+	int r;
+
+	if (n == 0)
+		return 0;
+	assert(v->size == 0 && n <= v->limit - p->off);
+	r = reserve_text(w, n, err);
+	if (r < 0)
+		return r;
+	memcpy(w->text, p->ahead.data, n);
+	cvx_buf_clear(&p->ahead);
+	v->size = n;
+	return 0;
+}
+
+/* Keeps what of a stream was read and is not in the block of size bytes. */
+static int keep_ahead(struct pipeline *p, const struct worker *w,
+		      const struct view *v, size_t size, struct cvx_err *err)
+{
+	if (!p->hooks.is_stream || size >= v->size)
+		return 0;
+	if (cvx_buf_append(&p->ahead, w->text + size, v->size - size) < 0)
+		return cvx_fail_memory(err);
 	return 0;
 }
 
@@ -68,7 +94,8 @@ static int read_text(struct pipeline *p, struct worker *w, struct view *v,
 static int read_more(struct pipeline *p, struct worker *w, struct view *v,
 		     struct cvx_err *err)
 {
-	size_t size = v->size * 2 < TEXT_MAX ? v->size * 2 : TEXT_MAX;
+	size_t size = v->size * 2 < PIPELINE_TEXT_MAX ? v->size * 2
+						      : PIPELINE_TEXT_MAX;
 	int r;
 
 	if (size < PIPELINE_BLOCK_SIZE)
@@ -84,21 +111,13 @@ static int read_more(struct pipeline *p, struct worker *w, struct view *v,
 }
 
 /* A block of one refusal, which is numbered and listed in its turn. */
-static int refuse_block(struct pipeline *p, struct worker *w, bool is_row,
+static int refuse_block(struct pipeline *p, bool is_row,
 			const struct cvx_err *cause, struct block *ret)
 {
-	struct rows *rows = &w->rows;
-
-	rows->text.size = 0;
-	rows->continues = false;
-	rows->row_count = is_row;
-	rows->document_count = 0;
-	rows->refused_count = rows->error_count = 1;
-	rows->errors[0].row = is_row;
-	rows->errors[0].err = *cause;
-	rows->stopped = true;
-	rows->continues = false;
-	*ret = (struct block){.seq = p->next_seq++, .is_refused = true};
+	*ret = (struct block){.seq = p->next_seq++,
+			      .is_refused = true,
+			      .is_row = is_row,
+			      .refusal = *cause};
 	return 1;
 }
 
@@ -126,7 +145,7 @@ static int begin(struct pipeline *p, struct worker *w, struct view *v,
 			return r;
 		}
 		if (r < 0)
-			return refuse_block(p, w, false, &cause, ret);
+			return refuse_block(p, false, &cause, ret);
 		if (r == 0)
 			break;
 		r = read_more(p, w, v, err);
@@ -202,8 +221,8 @@ static int cut_rows(struct pipeline *p, struct worker *w, struct view *v,
 			break;
 		if (v->size > FORMAT_ROW_MAX) {
 			(void)format_refuse_long_row(p->format, &cause);
-			return refuse_block(p, w, p->kind != FORMAT_JSON,
-					    &cause, ret);
+			return refuse_block(p, p->kind != FORMAT_JSON, &cause,
+					    ret);
 		}
 		if (v->is_all && v->end_known) {
 			note_end_used(p);
@@ -239,13 +258,38 @@ static int end_without_rows(struct pipeline *p, struct cvx_err *err)
 	return plan(p, NULL, 0, err);
 }
 
+/* As cut_block(), with what was read in the text. */
+static int cut_text(struct pipeline *p, struct worker *w, struct view *v,
+		    struct block *ret, struct cvx_err *err)
+{
+	size_t size = p->kind == FORMAT_JSON ? PIPELINE_TEXT_MAX
+					     : PIPELINE_BLOCK_SIZE;
+	int r = take_ahead(p, w, v, err);
+
+	if (r == 0)
+		r = read_text(p, w, v, size, err);
+	if (r == 0 && !p->has_begun) {
+		if (v->end_known && v->is_all)
+			note_end_used(p);
+		r = begin(p, w, v, ret, err);
+		if (r == 0 && p->has_begun)
+			r = read_text(p, w, v, size, err);
+		if (r != 0 || !p->has_begun)
+			return r;
+	}
+	if (r < 0)
+		return r;
+	if (v->size == 0)
+		return v->end_known ? end_without_rows(p, err) : 0;
+	return cut_rows(p, w, v, ret, err);
+}
+
 int cut_block(struct pipeline *p, struct worker *w, struct block *ret,
 	      struct cvx_err *err)
 {
 	struct view v = {.limit = 0};
 	bool ends;
-	size_t size;
-	int r;
+	int r, kept;
 
 	(void)pthread_mutex_lock(&p->lock);
 	v.limit = p->available_size;
@@ -265,20 +309,9 @@ int cut_block(struct pipeline *p, struct worker *w, struct block *ret,
 	if (v.end_known && p->has_begun && p->off == v.limit)
 		return end_without_rows(p, err);
 
-	size = p->kind == FORMAT_JSON ? TEXT_MAX : PIPELINE_BLOCK_SIZE;
-	r = read_text(p, w, &v, size, err);
-	if (r == 0 && !p->has_begun) {
-		if (v.end_known && v.is_all)
-			note_end_used(p);
-		r = begin(p, w, &v, ret, err);
-		if (r == 0 && p->has_begun)
-			r = read_text(p, w, &v, size, err);
-		if (r != 0 || !p->has_begun)
-			return r;
-	}
+	r = cut_text(p, w, &v, ret, err);
 	if (r < 0)
 		return r;
-	if (v.size == 0)
-		return v.end_known ? end_without_rows(p, err) : 0;
-	return cut_rows(p, w, &v, ret, err);
+	kept = keep_ahead(p, w, &v, r == 1 ? ret->size : 0, err);
+	return kept < 0 ? kept : r;
 }

@@ -29,6 +29,7 @@ int pipeline_new(enum format_kind kind, const struct import_source *source,
 	(void)pthread_mutex_init(&p->lock, NULL);
 	(void)pthread_cond_init(&p->changed, NULL);
 	cvx_buf_init(&p->memory, PIPELINE_MEMORY_MAX);
+	cvx_buf_init(&p->ahead, PIPELINE_TEXT_MAX);
 	for (i = 0; i < PIPELINE_THREADS_MAX; i++) {
 		p->threads[i].p = p;
 		rows_init(&p->threads[i].rows);
@@ -63,9 +64,12 @@ void pipeline_free(struct pipeline *p)
 	for (i = 0; i < PIPELINE_THREADS_MAX; i++)
 		worker_fini(&p->threads[i]);
 	worker_fini(&p->caller);
+	for (i = 0; i < PIPELINE_READY_MAX; i++)
+		free(p->ready[i].text);
 	format_free(p->format);
 	segment_stage_free(p->stage);
 	cvx_buf_fini(&p->memory);
+	cvx_buf_fini(&p->ahead);
 	free(p->keys);
 	(void)pthread_cond_destroy(&p->changed);
 	(void)pthread_mutex_destroy(&p->lock);
@@ -73,13 +77,28 @@ void pipeline_free(struct pipeline *p)
 	free(p);
 }
 
+/* What becomes of a block of one refusal; nothing comes behind it. */
+static void set_refused(struct rows *rows, const struct block *block)
+{
+	rows->text.size = 0;
+	rows->continues = false;
+	rows->row_count = block->is_row;
+	rows->document_count = 0;
+	rows->refused_count = rows->error_count = 1;
+	rows->errors[0].row = block->is_row;
+	rows->errors[0].err = block->refusal;
+	rows->stopped = true;
+}
+
 static int convert(struct worker *w, const struct block *block,
 		   struct cvx_err *err)
 {
 	int r = 0;
 
-	if (block->is_refused)
+	if (block->is_refused) {
+		set_refused(&w->rows, block);
 		return 0;
+	}
 	if (!w->converter)
 		r = format_worker_new(w->p->format, &w->converter, err);
 	if (r == 0)
@@ -107,9 +126,7 @@ static int work(struct worker *w)
 	struct block block;
 	int r, taken;
 
-	(void)pthread_mutex_lock(&p->cut_lock);
-	taken = cut_block(p, w, &block, &failure);
-	(void)pthread_mutex_unlock(&p->cut_lock);
+	taken = take_block(p, w, &block, &failure);
 	r = taken;
 	if (taken == 1) {
 		r = convert(w, &block, &failure);
@@ -132,6 +149,8 @@ static bool has_work(const struct pipeline *p)
 {
 	if (p->is_exhausted || p->is_paused)
 		return false;
+	if (p->ready_count > 0)
+		return true;
 	if (p->end_known)
 		return p->off < p->available_size;
 	return p->kind != FORMAT_JSON && p->available_size > p->off &&
@@ -151,7 +170,8 @@ static void *thread_main(void *arg)
 		}
 		p->active_count++;
 		(void)pthread_mutex_unlock(&p->lock);
-		(void)work(w);
+		while (work(w) == 1)
+			;
 		(void)pthread_mutex_lock(&p->lock);
 		p->active_count--;
 		(void)pthread_cond_broadcast(&p->changed);
@@ -160,11 +180,14 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-/* Where a thread is refused, fewer do the same work. */
+/* Where a thread is refused, fewer do the same work. The owner of a stream is
+ * one of those who work. */
 static void start_threads(struct pipeline *p)
 {
 	unsigned want = thread_cpu_count(PIPELINE_THREADS_MAX);
 
+	if (p->hooks.is_stream)
+		want--;
 	while (p->thread_count < want &&
 	       thread_start(&p->threads[p->thread_count].thread, thread_main,
 			    &p->threads[p->thread_count]) == 0)
@@ -225,6 +248,8 @@ void pipeline_reset(struct pipeline *p)
 	p->has_begun = p->is_planned = false;
 	p->nth = p->next_seq = 0;
 	p->off = 0;
+	cvx_buf_clear(&p->ahead);
+	p->ready_count = 0;
 	p->need = PIPELINE_BLOCK_SIZE;
 	*p->hooks.consumed_size = 0;
 	*p->hooks.row_count = 0;

@@ -9,6 +9,9 @@
  * pipeline_offer() the threads of the pipeline work, pipeline_finish() makes
  * the caller work along to the end.
  *
+ * A source that is slow to read, as an entry of an archive, is read by one of
+ * the threads at a time, into the block where it is converted.
+ *
  * Which rows are refused, and their numbers, do not depend on the threads.
  *
  * Threads: calls are the owner's to serialise, but for pipeline_cancel() and
@@ -56,6 +59,11 @@ struct pipeline_hooks {
 		    struct format_rules *ret_rules, struct cvx_err *err);
 	int (*new_stage)(void *ctx, struct segment_stage **ret,
 			 struct cvx_err *err);
+	/* The source is read from its start to its end, each read beginning
+	 * where the one before ended; only pipeline_reset() begins anew. To
+	 * read it takes time, and the bytes are what they are for good. The
+	 * owner, who offers all of it at once, then waits for its end. */
+	bool is_stream;
 	/* Bytes read and rows converted so far. */
 	_Atomic uint64_t *consumed_size;
 	_Atomic uint64_t *row_count;

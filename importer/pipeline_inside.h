@@ -1,6 +1,6 @@
 /*
- * pipeline_inside: what pipeline.c (threads and their end), cut.c (the source)
- * and gather.c (the output) share.
+ * pipeline_inside: what pipeline.c (threads and their end), take.c (who gets a
+ * block), cut.c (the source) and gather.c (the output) share.
  */
 #ifndef CVX_IMPORTER_PIPELINE_INSIDE_H
 #define CVX_IMPORTER_PIPELINE_INSIDE_H
@@ -11,6 +11,10 @@
 #include "importer/pipeline.h"
 
 #define PIPELINE_THREADS_MAX 4
+
+/* The longest text of one row; an array is one block with a byte order mark
+ * perhaps, and with one byte too many it is refused. */
+#define PIPELINE_TEXT_MAX (FORMAT_ROW_MAX + 64)
 
 /* What one thread works with. */
 struct worker {
@@ -27,7 +31,19 @@ struct block {
 	uint64_t seq; /* blocks count from 0 */
 	uint64_t first_nth;
 	size_t size;
-	bool is_refused; /* rows hold the refusal; nothing to convert */
+	bool is_refused; /* nothing to convert, but this: */
+	bool is_row;	 /* it is a row that is refused, not the file */
+	struct cvx_err refusal;
+};
+
+/* So many blocks of a stream are read ahead. */
+#define PIPELINE_READY_MAX 2
+
+/* A block that waits for a thread. */
+struct ready {
+	struct block block;
+	char *text;
+	size_t text_capacity;
 };
 
 struct pipeline {
@@ -43,6 +59,7 @@ struct pipeline {
 	uint64_t nth;	       /* of the next row */
 	uint64_t next_seq;     /* of the next block */
 	_Atomic uint64_t off;  /* of the next row in the source */
+	struct cvx_buf ahead;  /* of a stream: what was read from off on */
 	_Atomic uint64_t need; /* bytes behind off without which there is
 				  nothing to do before the end is known */
 
@@ -59,6 +76,11 @@ struct pipeline {
 	unsigned thread_count;
 	struct worker threads[PIPELINE_THREADS_MAX];
 	struct worker caller; /* of pipeline_finish() and _offer() */
+
+	/* Of a stream. */
+	bool is_cutting; /* a thread is in cut_block() */
+	struct ready ready[PIPELINE_READY_MAX];
+	unsigned first_ready, ready_count; /* a ring, in order */
 
 	struct cvx_err failure; /* code 0: none */
 	uint64_t turn;		/* the block whose rows come next */
@@ -81,6 +103,10 @@ struct pipeline {
  */
 int cut_block(struct pipeline *p, struct worker *w, struct block *ret,
 	      struct cvx_err *err);
+
+/* take.c: as cut_block(), for any thread and under no lock. */
+int take_block(struct pipeline *p, struct worker *w, struct block *ret,
+	       struct cvx_err *err);
 
 /* gather.c: takes what the block became, waiting for its turn. */
 int gather_block(struct pipeline *p, struct worker *w,

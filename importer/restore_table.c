@@ -370,6 +370,7 @@ static int convert(struct restore_work *w, struct restore_table *t,
 		.ctx = &ctx,
 		.plan = hook_plan,
 		.new_stage = hook_new_stage,
+		.is_stream = true,
 		.consumed_size = &consumed_size,
 		.row_count = &row_count,
 	};

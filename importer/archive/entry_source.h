@@ -1,15 +1,13 @@
 /*
  * entry_source: an archive's entry as a source that is read once through.
  *
- * Reads never go back behind where the last one began, but for a new start;
- * that is how the pipeline reads. A new start opens the entry again. All bytes
- * are verified before the last of them are given out.
+ * A read begins where the last one ended, or at 0, which opens the entry
+ * again; anything else is -ESPIPE. Bytes are unpacked to where the reader
+ * wants them, and all of them are verified before the last are given out.
+ * After a failure every read fails like it, until one at 0.
  *
- * A large entry is unpacked ahead of its reader by a thread of its own. What
- * reads give, and where they fail, is the same without one.
- *
- * Memory:  ENTRY_AHEAD_MAX, or as much as the longest read if that is more.
- * Threads: not locked.
+ * Memory:  what decoder.h says.
+ * Threads: not locked; reads may come from any thread, one after the other.
  */
 #ifndef CVX_IMPORTER_ARCHIVE_ENTRY_SOURCE_H
 #define CVX_IMPORTER_ARCHIVE_ENTRY_SOURCE_H
@@ -17,9 +15,6 @@
 #include <stdint.h>
 
 #include "importer/source.h"
-
-/* So far the thread may be ahead. Entries of half of it need no thread. */
-#define ENTRY_AHEAD_MAX ((uint64_t)4 << 20)
 
 struct archive;
 struct cvx_err;

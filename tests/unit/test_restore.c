@@ -339,6 +339,67 @@ TEST(restore_of_a_large_table_uses_blocks_and_stages)
 	store_close(d);
 }
 
+/* Canonical rows of a few bytes to more than a block has, 4 MiB of them. */
+static struct cvx_buf make_uneven_rows(void)
+{
+	struct cvx_buf rows = CVX_BUF_INIT(16 * MIB);
+	struct internal_id internal = {{0}};
+	char id[ID_TEXT_MAX + 1];
+	int i, pad;
+
+	for (i = 0; rows.size < 4 * MIB; i++) {
+		internal.bytes[0] = (uint8_t)(i >> 8);
+		internal.bytes[1] = (uint8_t)i;
+		id[id_encode(10001, &internal, id)] = '\0';
+		pad = i % 700 == 699 ? 250 * i : i * 37 % 997;
+		EXPECT_INT(cvx_buf_printf(&rows,
+					  "{\"_creationTime\":%d.0,\"_id\":\""
+					  "%s\",\"s\":\"%*s\"}\n",
+					  i + 1, id, pad, ""),
+			   0);
+	}
+	return rows;
+}
+
+TEST(restore_joins_rows_that_stand_across_blocks)
+{
+	struct deployment *d = store_open(store_new_dir());
+	struct cvx_err err = CVX_ERR_INIT;
+	struct cvx_buf rows = make_uneven_rows();
+	struct zip_maker z;
+
+	EXPECT_INT(cvx_buf_append(&rows, "", 1), 0);
+	zip_maker_init(&z);
+	zip_add_text(&z, "_tables/documents.jsonl",
+		     "{\"name\":\"uneven\",\"id\":10001}\n");
+	backup_add_table(&z, "", "uneven", rows.data, "\"uniform\"\n");
+	EXPECT_OK(backup_end_and_restore(d, IMPORT_REQUIRE_EMPTY, &z, &err),
+		  &err);
+	store_expect_cat(d, "uneven", rows.data);
+	cvx_buf_fini(&rows);
+	store_close(d);
+}
+
+TEST(restore_numbers_a_row_behind_many_blocks)
+{
+	struct deployment *d = store_open(store_new_dir());
+	struct cvx_err err = CVX_ERR_INIT;
+	char *rows = store_make_rows(0, 60000, 60), *bad;
+	struct zip_maker z;
+
+	bad = strstr(rows, "{\"n\":50000,");
+	assert_non_null(bad);
+	*bad = '[';
+	zip_maker_init(&z);
+	backup_add_table(&z, "", "big", rows, NULL);
+	EXPECT_FAIL(backup_end_and_restore(d, IMPORT_REQUIRE_EMPTY, &z, &err),
+		    &err, -EINVAL, "big/documents.jsonl: row 50001: ");
+	EXPECT_INT(store_has(d, "big"), false);
+	EXPECT_INT(store_count_files(d, "stage"), 0);
+	free(rows);
+	store_close(d);
+}
+
 /* Small tables are converted by several threads. */
 
 /* n tables t0 … of one row each; those of the list have three bad rows. */
@@ -649,6 +710,8 @@ UNIT_MAIN(
 	UNIT_CASE(restore_append_is_all_or_nothing),
 	UNIT_CASE(restore_of_many_tables_keeps_them_aside_on_disk),
 	UNIT_CASE(restore_of_a_large_table_uses_blocks_and_stages),
+	UNIT_CASE(restore_joins_rows_that_stand_across_blocks),
+	UNIT_CASE(restore_numbers_a_row_behind_many_blocks),
 	UNIT_CASE(restore_refuses_the_first_bad_table_whatever_the_threads_do),
 	UNIT_CASE(restore_refuses_entries_that_overlap_before_it_converts),
 	UNIT_CASE(restore_makes_the_same_with_one_processor),
