@@ -37,6 +37,18 @@ case_F_full_spool_disk_is_ENOSPC() {
 	numbers t | cmp - <(seq 1000)
 }
 
+# That of the staged bytes, where the deployment's is another.
+case_T8_statfs_is_that_of_the_spools_disk() {
+	small_disk 1m "$DIR/small"
+	start_mount -o "cache_dir=$DIR/small"
+	expect_text "size" "$(stat -f -c '%b * %S' "$MNT" | xargs expr)" 1048576
+	exec 5>"$MNT/.scratch"
+	head -c 500000 /dev/zero >&5
+	[ "$(stat -f -c '%a * %S' "$MNT" | xargs expr)" -le 548576 ] ||
+		fail "what is staged takes no room"
+	exec 5>&-
+}
+
 case_F_full_spool_disk_and_a_redirection() {
 	small_disk 1m "$DIR/small"
 	start_mount -o "cache_dir=$DIR/small"
