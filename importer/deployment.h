@@ -69,6 +69,11 @@ int deployment_create_component(struct deployment *d, const char *component,
 int deployment_delete_component(struct deployment *d, const char *component,
 				struct cvx_err *err);
 
+/* With its tables, documents, stored files and schema. -ENOTEMPTY while it has
+ * components; -EBUSY: it is the root. */
+int deployment_drop_component(struct deployment *d, const char *component,
+			      struct cvx_err *err);
+
 struct table_info {
 	char name[NAME_MAX_SIZE + 1];
 	uint32_t number;
@@ -108,6 +113,12 @@ int deployment_delete_table(struct deployment *d, const char *component,
 int deployment_delete_tables(struct deployment *d, const char *component,
 			     const char *const *tables, size_t count,
 			     struct cvx_err *err);
+
+/* Removes the documents of tables, all of them or none. The tables stay, with
+ * their numbers; what is not there is overlooked. */
+int deployment_clear_tables(struct deployment *d, const char *component,
+			    const char *const *tables, size_t count,
+			    struct cvx_err *err);
 
 /*
  * The tables listed in the lines of a backup's _tables/documents.jsonl

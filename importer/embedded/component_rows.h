@@ -28,6 +28,10 @@ int component_make(struct catalog *c, const char *path, struct cvx_err *err);
 int component_find(struct catalog *c, const char *path,
 		   struct component_row *ret, struct cvx_err *err);
 
+/* -ENOTEMPTY while it has tables, stored files or components; -EBUSY: it is the
+ * root. */
+int component_delete(struct catalog *c, const char *path, struct cvx_err *err);
+
 int component_update(struct catalog *c, const struct component_row *row,
 		     struct cvx_err *err);
 

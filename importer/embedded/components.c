@@ -139,8 +139,7 @@ static int check_empty(struct catalog *c, const char *path,
 						 : "components");
 }
 
-static int delete_component(struct catalog *c, const char *path,
-			    struct cvx_err *err)
+int component_delete(struct catalog *c, const char *path, struct cvx_err *err)
 {
 	static const enum sql_statement statements[] = {
 		SQL_DELETE_STORAGE,
@@ -149,8 +148,11 @@ static int delete_component(struct catalog *c, const char *path,
 	};
 	struct component_row row;
 	struct catalog_query *q;
-	int r = component_find(c, path, &row, err);
+	int r;
 
+	if (path[0] == '\0')
+		return cvx_fail(err, -EBUSY, "the root component stays");
+	r = component_find(c, path, &row, err);
 	if (r == 0)
 		r = check_empty(c, path, &row, err);
 	for (size_t i = 0; r == 0 && i < 3; i++) {
@@ -169,12 +171,10 @@ int deployment_delete_component(struct deployment *d, const char *component,
 	bool in_doubt;
 	int r;
 
-	if (component[0] == '\0')
-		return cvx_fail(err, -EBUSY, "the root component stays");
 	r = embedded_begin(d, err);
 	if (r < 0)
 		return r;
-	r = delete_component(d->writes, component, err);
+	r = component_delete(d->writes, component, err);
 	if (r == 0)
 		return embedded_commit(d, &in_doubt, err);
 	embedded_rollback(d);

@@ -1,5 +1,6 @@
 #include "importer/embedded/dropped.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,8 @@
 #include "cache/base/err.h"
 #include "cache/catalog.h"
 #include "importer/archive/contents.h"
+#include "importer/embedded/counters.h"
+#include "importer/embedded/embedded.h"
 #include "importer/embedded/publish.h"
 #include "importer/embedded/runs.h"
 #include "importer/embedded/segments.h"
@@ -113,8 +116,8 @@ static int find(struct dropped *d, struct catalog *c,
 	return r;
 }
 
-static int delete_table(struct dropped_table *t, struct catalog *c,
-			struct runs_change *runs, struct cvx_err *err)
+static int delete_rows(struct dropped_table *t, struct catalog *c,
+		       struct runs_change *runs, struct cvx_err *err)
 {
 	size_t i;
 	int r = segments_list(c, t->id, &t->segments, &t->segment_count, err);
@@ -123,9 +126,15 @@ static int delete_table(struct dropped_table *t, struct catalog *c,
 		r = segment_delete(c, t->segments[i].id, err);
 	if (r == 0)
 		r = runs_drop(runs, c, t->id, NULL, err);
-	if (r == 0)
-		r = table_delete(c, t->component, t->id, t->number, err);
 	return r;
+}
+
+static int delete_table(struct dropped_table *t, struct catalog *c,
+			struct runs_change *runs, struct cvx_err *err)
+{
+	int r = delete_rows(t, c, runs, err);
+
+	return r < 0 ? r : table_delete(c, t->component, t->id, t->number, err);
 }
 
 int dropped_delete(struct dropped *d, struct catalog *c,
@@ -141,27 +150,62 @@ int dropped_delete(struct dropped *d, struct catalog *c,
 	return r;
 }
 
+static int add_row(struct dropped *d, const char *component,
+		   const struct table_row *row, struct cvx_err *err)
+{
+	char *copy = strdup(component);
+	int r;
+
+	if (!copy)
+		return cvx_fail_memory(err);
+	r = add(d, copy, row->id, row->info.number, err);
+	if (r < 0) {
+		free(copy);
+		return r;
+	}
+	return 0;
+}
+
 int dropped_delete_one(struct dropped *d, struct catalog *c,
 		       struct runs_change *runs, const char *component,
 		       const char *table, struct cvx_err *err)
 {
 	struct table_row row;
-	char *copy;
 	int r = table_find(c, component, table, &row, err);
 
 	if (r == 0)
 		return table_fail_missing(c, component, table, err);
+	if (r > 0)
+		r = add_row(d, component, &row, err);
+	return r < 0 ? r : delete_table(&d->tables[d->count - 1], c, runs, err);
+}
+
+int dropped_empty_one(struct dropped *d, struct catalog *c,
+		      struct runs_change *runs, struct counters_row *counters,
+		      const char *component, const char *table,
+		      struct cvx_err *err)
+{
+	struct table_row row;
+	struct table_info *info = &row.info;
+	int64_t now_ns = embedded_now_ns();
+	int r = table_find(c, component, table, &row, err);
+
+	if (r == 0)
+		return -ENOENT;
+	if (r > 0)
+		r = add_row(d, component, &row, err);
+	if (r == 0)
+		r = delete_rows(&d->tables[d->count - 1], c, runs, err);
 	if (r < 0)
 		return r;
-	copy = strdup(component);
-	if (!copy)
-		return cvx_fail_memory(err);
-	r = add(d, copy, row.id, row.info.number, err);
-	if (r < 0) {
-		free(copy);
-		return r;
-	}
-	return delete_table(&d->tables[d->count - 1], c, runs, err);
+	info->document_count = 0;
+	info->size = 0;
+	row.beyond_plain = false;
+	info->revision = ++counters->revision;
+	/* As with an import: the clock may have gone back. */
+	info->committed_ns =
+		now_ns > info->committed_ns ? now_ns : info->committed_ns + 1;
+	return table_update(c, NULL, &row, info->number, err);
 }
 
 void dropped_remove(const struct dropped *dropped, struct deployment *d)

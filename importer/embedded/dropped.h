@@ -1,6 +1,6 @@
 /*
- * dropped: tables that are removed with their documents: by a replace-all
- * (import.md 7.1, 7.6.2), or because somebody asked for it.
+ * dropped: tables that are removed with their documents, or emptied: by a
+ * replace-all (import.md 7.1, 7.6.2), or because somebody asked for it.
  *
  * Threads: the caller's connection, so the caller's lock.
  */
@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct catalog;
+struct counters_row;
 struct cvx_err;
 struct deployment;
 struct dropped_table;
@@ -39,6 +40,13 @@ int dropped_delete(struct dropped *d, struct catalog *c,
 int dropped_delete_one(struct dropped *d, struct catalog *c,
 		       struct runs_change *runs, const char *component,
 		       const char *table, struct cvx_err *err);
+
+/* Empties the table, which stays, with its number; its new revision is the
+ * counters' to be put. -ENOENT, without a text: there is none. */
+int dropped_empty_one(struct dropped *d, struct catalog *c,
+		      struct runs_change *runs, struct counters_row *counters,
+		      const char *component, const char *table,
+		      struct cvx_err *err);
 
 /* After the commit: unlinks their segments (I4 in commit.c). */
 void dropped_remove(const struct dropped *dropped, struct deployment *d);

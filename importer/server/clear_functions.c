@@ -1,4 +1,4 @@
-/* Clearing and deleting tables: protocol.md 11.4. */
+/* Clearing and deleting: protocol.md 11.4. */
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,7 +11,6 @@
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "importer/deployment.h"
-#include "importer/import.h"
 #include "importer/server/component_id.h"
 #include "importer/server/compose.h"
 #include "importer/server/function_table.h"
@@ -21,65 +20,24 @@
 #include "importer/server/routes.h"
 #include "importer/value/name.h"
 
-static int read_nothing(void *ctx, uint64_t off, void *buf, size_t size,
-			size_t *ret_n, struct cvx_err *err)
-{
-	(void)ctx;
-	(void)off;
-	(void)buf;
-	(void)size;
-	(void)err;
-	*ret_n = 0;
-	return 0;
-}
-
-/* Replaces the documents by none. */
-static int clear(struct deployment *d, const char *component, const char *table,
-		 struct cvx_err *err)
-{
-	const struct import_target target = {
-		.component = component,
-		.table = table,
-		.path = table,
-		.format = FORMAT_JSONL,
-		.mode = IMPORT_REPLACE,
-	};
-	const struct import_source source = {NULL, read_nothing};
-	struct import_result result;
-	struct import *imp;
-	int r = import_new(d, &target, &source, &imp, err);
-
-	if (r < 0)
-		return r;
-	r = import_commit(imp, 0, &result, err);
-	import_free(imp);
-	return r;
-}
-
 /* The one page that there is holds all documents: they go in one step. */
 static int clear_page(const struct function_call *call, struct cvx_buf *out,
 		      struct cvx_err *err)
 {
-	CVX_AUTO(cvx_freep) char *component = NULL;
-	const char *table = reply_member(call->args, "tableName");
-	struct table_info info = {.document_count = 0};
-	int r;
+	struct function_table t = {.component = NULL};
+	int r = function_find_table(call, &t, err);
 
-	if (!table)
-		return function_fail_argument("tableName", "a string", err);
-	r = function_component(call, "componentId", &component, err);
-	if (r == 0)
-		r = deployment_stat_table(call->server->d, component, table,
-					  &info, err);
-	if (r == 0 && info.document_count > 0)
-		r = clear(call->server->d, component, table, err);
-	if (r < 0 && r != -ENOENT)
+	if (r == 0 && t.info.document_count > 0)
+		r = deployment_clear_tables(call->server->d, t.component,
+					    &t.name, 1, err);
+	free(t.component);
+	if (r < 0)
 		return r;
 	return compose_fail_append(
 		cvx_buf_printf(out,
 			       "{\"continueCursor\":\"end\",\"deleted\":"
 			       "%" PRIu64 ".0,\"hasMore\":false}",
-			       info.document_count),
+			       t.info.document_count),
 		err);
 }
 
@@ -115,7 +73,7 @@ static int read_names(struct server *s, const char *component,
 		if (!name_is_user_table(name, strlen(name)))
 			return cvx_fail_named(err, -EINVAL, "InvalidTableName",
 					      "\"%.100s\" is not the name of a "
-					      "table that can be deleted",
+					      "user's table",
 					      name);
 		r = deployment_stat_table(s->d, component, name, &info, err);
 		if (r < 0 && r != -ENOENT)
@@ -127,7 +85,13 @@ static int read_names(struct server *s, const char *component,
 	return 0;
 }
 
-static int delete_named(struct server *s, const cJSON *body,
+/* What is done to tables that are named in a body. */
+typedef int change_tables(struct deployment *d, const char *component,
+			  const char *const *tables, size_t count,
+			  struct cvx_err *err);
+
+static int change_named(struct server *s, const cJSON *body,
+			const char *component_id, change_tables *change,
 			struct cvx_err *err)
 {
 	const cJSON *array =
@@ -142,32 +106,82 @@ static int delete_named(struct server *s, const cJSON *body,
 	names = calloc((size_t)cJSON_GetArraySize(array) + 1, sizeof(*names));
 	if (!names)
 		return cvx_fail_memory(err);
-	r = component_id_find(s->d, reply_member(body, "componentId"),
-			      &component, err);
+	r = component_id_find(s->d, component_id, &component, err);
 	if (r == 0)
 		r = read_names(s, component, array, names, &count, err);
-	return r < 0 ? r
-		     : deployment_delete_tables(s->d, component, names, count,
-						err);
+	return r < 0 ? r : change(s->d, component, names, count, err);
 }
 
 /* SCH-8 */
-static void delete_tables(struct server *s, struct http_exchange *x)
+static int delete_tables(struct server *s, const cJSON *body,
+			 struct cvx_err *err)
+{
+	return change_named(s, body, reply_member(body, "componentId"),
+			    deployment_delete_tables, err);
+}
+
+/* SCH-10: of the root. */
+static int clear_tables(struct server *s, const cJSON *body,
+			struct cvx_err *err)
+{
+	return change_named(s, body, NULL, deployment_clear_tables, err);
+}
+
+/* SCH-9. All components but the root are such that nothing mounts. */
+static int delete_component(struct server *s, const cJSON *body,
+			    struct cvx_err *err)
+{
+	CVX_AUTO(cvx_freep) char *component = NULL;
+	const char *id = reply_member(body, "componentId");
+	int r;
+
+	if (!id)
+		return fail_body(err, "componentId is needed");
+	r = component_id_find(s->d, id, &component, err);
+	if (r == 0)
+		r = deployment_drop_component(s->d, component, err);
+	if (r == -ENOTEMPTY || (r == -EBUSY && !component[0]))
+		err->name = "CannotDeleteComponent";
+	return r;
+}
+
+static void change(struct server *s, struct http_exchange *x,
+		   int (*apply)(struct server *s, const cJSON *body,
+				struct cvx_err *err))
 {
 	struct cvx_err err = CVX_ERR_INIT;
 	cJSON *body;
 
 	if (reply_read_json(x, &body) < 0)
 		return;
-	if (delete_named(s, body, &err) < 0)
+	if (apply(s, body, &err) < 0)
 		reply_failure(x, &err);
 	else
 		reply_empty(x, 200);
 	cJSON_Delete(body);
 }
 
+static void post_delete_tables(struct server *s, struct http_exchange *x)
+{
+	change(s, x, delete_tables);
+}
+
+static void put_clear_tables(struct server *s, struct http_exchange *x)
+{
+	change(s, x, clear_tables);
+}
+
+static void post_delete_component(struct server *s, struct http_exchange *x)
+{
+	change(s, x, delete_component);
+}
+
 const struct route clear_routes[] = {
 	{HTTP_POST, "/api/delete_tables", ROUTE_ADMIN, ROUTE_JSON_MAX, NULL,
-	 delete_tables},
+	 post_delete_tables},
+	{HTTP_PUT, "/api/streaming_import/clear_tables", ROUTE_ADMIN,
+	 ROUTE_JSON_MAX, NULL, put_clear_tables},
+	{HTTP_POST, "/api/delete_component", ROUTE_ADMIN, ROUTE_JSON_MAX, NULL,
+	 post_delete_component},
 	{HTTP_OTHER, NULL, ROUTE_ADMIN, 0, NULL, NULL},
 };

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "importer/deployment.h"
 #include "importer/server/functions.h"
 
 struct function {
@@ -32,5 +33,17 @@ int function_fail_argument(const char *key, const char *what,
  * there: then the call's own. The caller's to free(). */
 int function_component(const struct function_call *call, const char *key,
 		       char **ret, struct cvx_err *err);
+
+/* The table that the arguments tableName and componentId name. One that is not
+ * there, nor its component, is without documents. The component is the caller's
+ * to free(), after a failure as well. */
+struct function_table {
+	char *component; /* NULL: there is none */
+	const char *name;
+	struct table_info info;
+};
+
+int function_find_table(const struct function_call *call,
+			struct function_table *ret, struct cvx_err *err);
 
 #endif

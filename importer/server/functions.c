@@ -91,6 +91,23 @@ int function_component(const struct function_call *call, const char *key,
 	return component_id_find(call->server->d, item->valuestring, ret, err);
 }
 
+int function_find_table(const struct function_call *call,
+			struct function_table *ret, struct cvx_err *err)
+{
+	int r;
+
+	*ret = (struct function_table){
+		.name = reply_member(call->args, "tableName"),
+	};
+	if (!ret->name)
+		return function_fail_argument("tableName", "a string", err);
+	r = function_component(call, "componentId", &ret->component, err);
+	if (r == 0)
+		r = deployment_stat_table(call->server->d, ret->component,
+					  ret->name, &ret->info, err);
+	return r == -ENOENT ? 0 : r;
+}
+
 /* "module:export" of a path as it is given; false: it is too long. */
 static bool normalize(const char *path, char *out, size_t size)
 {

@@ -89,7 +89,7 @@ void http_server_free(struct http_server *server);
 
 /* --- a request ----------------------------------------------------------- */
 
-enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_OTHER };
+enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_OPTIONS, HTTP_OTHER };
 
 enum http_header {
 	HTTP_AUTHORIZATION,

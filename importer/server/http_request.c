@@ -22,6 +22,8 @@ static enum http_method method_of(int number)
 		return HTTP_POST;
 	case LWSHUMETH_PUT:
 		return HTTP_PUT;
+	case LWSHUMETH_OPTIONS:
+		return HTTP_OPTIONS;
 	default:
 		return HTTP_OTHER;
 	}

@@ -92,6 +92,12 @@ void routes_begin(void *ctx, struct http_exchange *x)
 	}
 	request->fd = -1;
 	request->route = find(x, &request->rest);
+	if (!request->route && http_method(x) == HTTP_OPTIONS) {
+		reply_error(x, 404, "NotServed",
+			    "Pages in a browser are not served: there is no "
+			    "CORS here. Ask from a program.");
+		return;
+	}
 	if (!request->route) {
 		reply_empty(x, 404);
 		return;

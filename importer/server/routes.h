@@ -3,7 +3,8 @@
  * body, and handler.
  *
  * A path that ends in '*' matches whatever follows; a second '/' at the start
- * is overlooked (URL-2). What is not in the table is 404 with nothing in it.
+ * is overlooked (URL-2). What is not in the table is 404 with nothing in it;
+ * what is known of Convex, and not served here, is 404 NotServed with a text.
  *
  * Threads: fixed; hooks as http.h calls them.
  */

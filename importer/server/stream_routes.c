@@ -202,6 +202,16 @@ static void test_connection(struct server *s, struct http_exchange *x)
 	reply_object(x, cJSON_CreateNull());
 }
 
+/* STR-6, -7, -10, -11, SCH-6: they tell of what is not kept here. */
+static void not_served(struct server *s, struct http_exchange *x)
+{
+	(void)s;
+	reply_error(x, 404, "NotServed",
+		    "This is not served by convexfs. Documents are at "
+		    "/api/list_snapshot and /api/v1/data/sync, schemas at "
+		    "/api/streaming_import/get_schema.");
+}
+
 const struct route stream_routes[] = {
 	{HTTP_GET, "/api/list_snapshot", ROUTE_ADMIN, 0, NULL, get_list},
 	{HTTP_POST, "/api/list_snapshot", ROUTE_ADMIN, ROUTE_JSON_MAX, NULL,
@@ -213,5 +223,13 @@ const struct route stream_routes[] = {
 	 post_sync},
 	{HTTP_GET, "/api/test_streaming_export_connection", ROUTE_ADMIN, 0,
 	 NULL, test_connection},
+	{HTTP_GET, "/api/json_schemas", ROUTE_ADMIN, 0, NULL, not_served},
+	{HTTP_GET, "/api/get_table_column_names", ROUTE_ADMIN, 0, NULL,
+	 not_served},
+	{HTTP_GET, "/api/shapes2", ROUTE_ADMIN, 0, NULL, not_served},
+	{HTTP_GET, "/api/v1/data/list_active_syncs", ROUTE_ADMIN, 0, NULL,
+	 not_served},
+	{HTTP_POST, "/api/data_sync_cursor_from_deltas", ROUTE_ADMIN,
+	 ROUTE_JSON_MAX, NULL, not_served},
 	{HTTP_OTHER, NULL, ROUTE_ADMIN, 0, NULL, NULL},
 };

@@ -81,21 +81,15 @@ static int get_table_mapping(const struct function_call *call,
 static int table_size(const struct function_call *call, struct cvx_buf *out,
 		      struct cvx_err *err)
 {
-	CVX_AUTO(cvx_freep) char *component = NULL;
-	const char *table = reply_member(call->args, "tableName");
-	struct table_info info = {.document_count = 0};
-	int r;
+	struct function_table t = {.component = NULL};
+	int r = function_find_table(call, &t, err);
 
-	if (!table)
-		return function_fail_argument("tableName", "a string", err);
-	r = function_component(call, "componentId", &component, err);
-	if (r == 0)
-		r = deployment_stat_table(call->server->d, component, table,
-					  &info, err);
-	if (r < 0 && r != -ENOENT)
+	free(t.component);
+	if (r < 0)
 		return r;
 	return compose_fail_append(
-		cvx_buf_printf(out, "%.1f", (double)info.document_count), err);
+		cvx_buf_printf(out, "%.1f", (double)t.info.document_count),
+		err);
 }
 
 /* --- documents (DAT-4) --------------------------------------------------- */

@@ -67,6 +67,50 @@ case_STR9_data_sync() {
 	stop_server
 }
 
+# SCH-9, -10; and what is known but not served.
+case_SCH10_clear_tables_and_delete_components() {
+	local id
+	start_server
+	send t append '{"n":1}' '{"n":2}'
+	send u append '{"n":3}'
+	printf '{"n":4}\n' | "$CVX_BIN" import -y --table v --component lib/sub \
+		--format jsonLines --source "local:$STATE" - >/dev/null
+	expect_call '200 $' call PUT /api/streaming_import/clear_tables \
+		-H 'Content-Type: application/json' \
+		-d '{"tableNames":["t","nothing"]}'
+	expect_text sizes "$(query _system/cli/tableSize '{"tableName":"t"}'
+		query _system/cli/tableSize '{"tableName":"u"}')" $'0\n1'
+	expect_text tables "$(query _system/cli/tables \
+		'{"paginationOpts":{"cursor":null,"numItems":9}}' |
+		jq -r '[.page[].name] | join(" ")')" 't u'
+	expect_call '400.*InvalidTableName' call PUT \
+		/api/streaming_import/clear_tables \
+		-H 'Content-Type: application/json' -d '{"tableNames":["_x"]}'
+	component() {
+		query _system/frontend/components:list '{}' |
+			jq -re ".[] | select(.path == \"$1\").id"
+	}
+	id=$(component lib)
+	expect_call '400.*CannotDeleteComponent.*has components' \
+		post /api/delete_component "{\"componentId\":\"$id\"}"
+	expect_call '400.*CannotDeleteComponent.*root' \
+		post /api/delete_component "{\"componentId\":\"$(component "")\"}"
+	expect_call '400.*BadJsonBody' post /api/delete_component '{}'
+	expect_call '200 $' post /api/delete_component \
+		"{\"componentId\":\"$(component lib/sub)\"}"
+	expect_call '200 $' post /api/delete_component \
+		"{\"componentId\":\"$id\"}"
+	expect_text components "$(query _system/frontend/components:list '{}' |
+		jq length)" 1
+	for id in get_table_column_names shapes2 json_schemas \
+		v1/data/list_active_syncs; do
+		expect_call '404 .*NotServed' call GET "/api/$id"
+	done
+	expect_call '404 .*NotServed.*CORS' call OPTIONS /api/query
+	expect_call '404 $' call GET /api/nothing
+	stop_server
+}
+
 # When a failure cannot be recorded, what failed is tried again, but not as fast
 # as the processor can.
 case_workers_rest_when_the_catalog_takes_nothing() {
