@@ -211,7 +211,42 @@ TEST(remote_serve_mirror_follows_and_stays_when_it_cannot)
 	end(&p);
 }
 
+/* Rows are made of what has arrived, long before the file is whole; nothing is
+ * left of those that nobody finishes. */
+TEST(remote_serve_upload_is_read_while_it_arrives_W_2)
+{
+	char *rows = store_make_rows(0, 3000, 1000);
+	const struct remote_import_target target = {.component = "",
+						    .table = "t",
+						    .format = REMOTE_JSON_LINES,
+						    .mode = IMPORT_REPLACE};
+	const struct remote_import_settings settings = {.part_size = 1 << 20};
+	struct store_text bytes = {rows, strlen(rows)};
+	const struct import_source source = store_source(&bytes);
+	struct cvx_err err = CVX_ERR_INIT;
+	struct remote_import *imp;
+	struct pair p;
+	unsigned i;
+
+	begin(&p);
+	EXPECT_OK(remote_import_new(p.http, &target, &source, &settings, &imp,
+				    &err),
+		  &err);
+	remote_import_available(imp, bytes.size);
+	for (i = 0; i < 20000 && store_count_files(p.d, "stage") == 0; i++)
+		usleep(1000);
+	EXPECT_INT(store_count_files(p.d, "stage") > 0, 1);
+	assert_false(store_has(p.d, "t"));
+	remote_import_free(imp);
+	server_stop(p.server);
+	p.server = NULL;
+	EXPECT_INT(store_count_files(p.d, "stage"), 0);
+	free(rows);
+	end(&p);
+}
+
 UNIT_MAIN(
 	UNIT_CASE(remote_serve_import_then_fetch_is_what_the_deployment_holds),
 	UNIT_CASE(remote_serve_export_is_downloaded_whole),
-	UNIT_CASE(remote_serve_mirror_follows_and_stays_when_it_cannot))
+	UNIT_CASE(remote_serve_mirror_follows_and_stays_when_it_cannot),
+	UNIT_CASE(remote_serve_upload_is_read_while_it_arrives_W_2))
