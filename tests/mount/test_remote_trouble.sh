@@ -63,7 +63,9 @@ case_C1_two_variables_and_env_local() {
 expect_ends() {
 	local status=0
 	timeout -k 5 40 "$@" >"$DIR/said" 2>&1 || status=$?
-	[ $status -ne 124 ] && [ $status -ne 137 ] || fail "does not end: $*"
+	if [ $status -eq 124 ] || [ $status -eq 137 ]; then
+		fail "does not end: $*"
+	fi
 	ENDED=$status
 }
 
