@@ -666,6 +666,50 @@ TEST(restore_that_is_canceled_changes_nothing)
 	store_close(d);
 }
 
+/* restore_set_copy(): what has as many bytes and rows is looked at, too. */
+TEST(restore_of_a_copy_replaces_what_differs_and_leaves_the_rest)
+{
+	const struct restore_target target = {"", "copy.zip",
+					      IMPORT_REPLACE_ALL};
+	struct deployment *d = store_open(store_new_dir());
+	uint64_t same_revision, other_revision;
+	struct cvx_err err = CVX_ERR_INIT;
+	struct import_source source;
+	struct restore_result result;
+	struct restore *r = NULL;
+	struct zip_maker z;
+	char *same, *other;
+
+	EXPECT_OK(store_import(d, "same", IMPORT_REPLACE, "{\"n\":1}\n", &err),
+		  &err);
+	EXPECT_OK(store_import(d, "other", IMPORT_REPLACE, "{\"n\":1}\n", &err),
+		  &err);
+	same = store_cat(d, "same");
+	other = store_cat(d, "other");
+	same_revision = store_stat(d, "same").revision;
+	other_revision = store_stat(d, "other").revision;
+	assert_non_null(strstr(other, "\"n\":1"));
+	strstr(other, "\"n\":1")[4] = '2';
+
+	zip_maker_init(&z);
+	backup_add_table(&z, "", "same", same, NULL);
+	backup_add_table(&z, "", "other", other, NULL);
+	zip_end(&z, "");
+	source = zip_source_of(&z.file);
+	EXPECT_OK(restore_new(d, &target, &source, &r, &err), &err);
+	restore_set_copy(r);
+	EXPECT_OK(restore_commit(r, z.file.size, &result, &err), &err);
+	restore_free(r);
+	store_expect_cat(d, "same", same);
+	store_expect_cat(d, "other", other);
+	EXPECT_INT(store_stat(d, "same").revision, same_revision);
+	EXPECT_INT(store_stat(d, "other").revision > other_revision, true);
+	zip_maker_fini(&z);
+	free(same);
+	free(other);
+	store_close(d);
+}
+
 /* T-5 */
 TEST(restore_is_recorded_with_its_outcome)
 {
@@ -719,4 +763,5 @@ UNIT_MAIN(
 	UNIT_CASE(restore_converts_again_what_another_commit_made_stale),
 	UNIT_CASE(restore_require_empty_looks_again_under_the_lock),
 	UNIT_CASE(restore_that_is_canceled_changes_nothing),
+	UNIT_CASE(restore_of_a_copy_replaces_what_differs_and_leaves_the_rest),
 	UNIT_CASE(restore_is_recorded_with_its_outcome))
