@@ -303,6 +303,13 @@ case_HTTP_requests_ahead_of_answers() {
 	done
 	say "CONNECT x:80$host\\r\\n" >said
 	[ ! -s said ] || fail "CONNECT: $(cat said)"
+	# HTTP-11: bodies have a length, and one that is a number.
+	for more in 'Transfer-Encoding: chunked' 'Content-Length: 3x' \
+		'Content-Length: 99999999999999999999'; do
+		say "POST /echo$host$more\\r\\n\\r\\n3\\r\\nabc\\r\\n0\\r\\n\\r\\n" \
+			>said
+		grep -q '^HTTP/1.1 400' said || fail "$more: $(cat said)"
+	done
 	stop_server
 }
 
