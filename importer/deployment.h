@@ -136,6 +136,8 @@ int deployment_register_tables(struct deployment *d, const char *component,
  */
 struct table_reader;
 
+/* -EAGAIN: the table of a copy is not held any more (origin.h); hold it
+ * again. */
 int deployment_open_table(struct deployment *d, const char *component,
 			  const char *table, struct table_reader **ret,
 			  struct cvx_err *err);

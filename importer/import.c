@@ -154,7 +154,7 @@ int import_new(struct deployment *d, const struct import_target *target,
 	imp->running.subject = record_subject(&imp->target);
 	imp->running.started_ns = embedded_now_ns();
 	imp->d = d;
-	if (!target->is_early)
+	if (!target->is_early && !target->is_copy)
 		list_running(imp);
 	*ret = CVX_TAKE(imp);
 	return 0;
@@ -285,7 +285,9 @@ static int finish(struct import *imp, uint64_t size, struct import_result *ret,
 		.set = &imp->now,
 		.components = &imp->texts[0],
 		.component_count = imp->target.makes_component ? 1 : 0,
-		.record = &record,
+		.record = imp->target.is_copy ? NULL : &record,
+		.keeps_equal = imp->target.is_copy &&
+			       imp->target.mode == IMPORT_REPLACE,
 	};
 	const struct commit_part *failed;
 	struct duplicates existing;
@@ -391,7 +393,7 @@ static void record_failure(struct import *imp, uint64_t size,
 	record.error_code = record_error_code(cause);
 	record.error_text = text && text[0] ? text : cause->msg;
 
-	if (imp->d->read_only)
+	if (imp->d->read_only || imp->target.is_copy)
 		return;
 	if (record_commit(imp->d, &record, &err) < 0)
 		log_warning("%s: cannot record that it failed: %s",

@@ -60,6 +60,11 @@ struct import_target {
 	/* It is begun before anybody has asked for it, so nobody sees it run
 	 * before import_set_job(). */
 	bool is_early;
+	/* The rows are documents.jsonl of the deployment that this one is a
+	 * copy of (origin.h): of uniform encoding, not checked, and the import
+	 * is in no list. A table that holds the same stays as it is. */
+	bool is_copy;
+	int64_t committed_ns; /* of a copy: when that was, Unix time; 0: now */
 	/* If not 0, the commit fails with -ESTALE unless the table is still at
 	 * this revision (W-8). */
 	uint64_t base_revision;

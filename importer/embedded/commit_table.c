@@ -319,6 +319,8 @@ static int begin_table(struct commit_table *w, struct cvx_err *err)
 	/* A clock that went back must not give an older time to newer bytes. */
 	info->committed_ns =
 		now_ns > info->committed_ns ? now_ns : info->committed_ns + 1;
+	if (target->is_copy && target->committed_ns > 0)
+		info->committed_ns = target->committed_ns;
 	info->revision = ++w->tx->counters.revision;
 	if (plan->table_found)
 		return segments_list(w->tx->c, w->table.id, &w->segments,

@@ -28,6 +28,7 @@
 struct catalog;
 struct cvx_err;
 struct kept_schema;
+struct origin_ops;
 struct running_import;
 struct segment_file;
 
@@ -38,6 +39,8 @@ struct deployment {
 	char *name;
 	char *origin_name; /* of what it is a copy of; NULL: of nothing */
 	char *origin_url;
+	const struct origin_ops *origin; /* fixed before it is used */
+	void *origin_ctx;
 	bool read_only;
 	int dir_fd;
 	int segments_fd;

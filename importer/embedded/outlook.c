@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cache/base/err.h"
+#include "importer/embedded/embedded.h"
 #include "importer/embedded/tables.h"
 #include "importer/schema/schema.h"
 #include "importer/value/refusal.h"
@@ -11,7 +12,7 @@
 int outlook_init(struct outlook *o, struct deployment *d, struct catalog *c,
 		 struct cvx_err *err)
 {
-	*o = (struct outlook){.d = d};
+	*o = (struct outlook){.d = d, .is_trusted = d->origin_url != NULL};
 	return schemas_version(c, &o->schemas_version, err);
 }
 
@@ -53,6 +54,7 @@ int outlook_add(struct outlook *o, struct catalog *c, const char *path,
 		free(oc);
 		return cvx_fail_memory(err);
 	}
+	oc->is_trusted = o->is_trusted;
 	oc->schema = schema;
 	numbers_init(&oc->numbers, path);
 	o->components[o->count++] = oc;
@@ -68,12 +70,12 @@ struct row_rules outlook_rules(const struct outlook_component *component,
 {
 	struct row_rules rules = {.component = component};
 
-	if (component) {
+	if (component)
 		rules.table =
 			schema_find_table(component->schema->schema, table);
+	if (component && !component->is_trusted)
 		rules.validator =
 			schema_enforced(component->schema->schema, table);
-	}
 	return rules;
 }
 

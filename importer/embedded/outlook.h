@@ -26,6 +26,9 @@ struct validator;
 
 struct outlook {
 	struct deployment *d;
+	/* The documents are those of another deployment, which has checked
+	 * them. */
+	bool is_trusted;
 	uint64_t schemas_version; /* schemas_version() */
 	/* Those that have a schema, by path. */
 	struct outlook_component **components;
@@ -33,6 +36,7 @@ struct outlook {
 };
 
 struct outlook_component {
+	bool is_trusted;
 	char *path;
 	struct active_schema *schema;
 	struct numbers numbers; /* of its tables after the import */

@@ -86,6 +86,8 @@ enum document_encoding plan_choose_encoding(const struct plan_item *item)
 	const struct import_target *target = item->target;
 	const struct plan *plan = &item->plan;
 
+	if (target->is_copy)
+		return DOCUMENT_UNIFORM;
 	if (target->canonical && target->format == FORMAT_JSONL &&
 	    item->facts.is_export_line &&
 	    (!plan->table_found || plan->table.info.document_count == 0 ||

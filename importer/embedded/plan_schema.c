@@ -46,7 +46,7 @@ static int check_foreign_ids(const struct plan_group *g, const char *name,
 		.is_exempt = is_in_group,
 	};
 
-	if (table.old_number == table.new_number)
+	if (table.old_number == table.new_number || g->outlook->is_trusted)
 		return 0;
 	return foreign_ids_check(g->c, g->outlook->schema->schema, &table, err);
 }

@@ -16,6 +16,7 @@
 #include "importer/embedded/embedded.h"
 #include "importer/embedded/json.h"
 #include "importer/embedded/sql.h"
+#include "importer/origin.h"
 
 static int fail_append(int r, struct cvx_err *err)
 {
@@ -90,6 +91,8 @@ int deployment_print_json(struct deployment *d, const char *const *options,
 	cJSON *object = cJSON_CreateObject(), *list = NULL;
 	size_t i;
 	const char *url = d->origin_url;
+	char since[JSON_TIME_SIZE];
+	int64_t since_ns;
 	bool ok = object &&
 		  cJSON_AddStringToObject(object, "kind",
 					  url ? "copy" : "embedded") &&
@@ -97,6 +100,11 @@ int deployment_print_json(struct deployment *d, const char *const *options,
 		  (!url || cJSON_AddStringToObject(object, "url", url)) &&
 		  cJSON_AddStringToObject(object, "folder", d->dir) &&
 		  (list = cJSON_AddObjectToObject(object, "options"));
+
+	if (ok && origin_is_stale(d, &since_ns)) {
+		json_print_time(since_ns, since);
+		ok = cJSON_AddStringToObject(object, "stale", since);
+	}
 
 	for (i = 0; ok && i < option_count; i++)
 		ok = cJSON_AddStringToObject(list, options[2 * i],

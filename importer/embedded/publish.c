@@ -91,8 +91,8 @@ static bool is_taken(struct deployment *d, uint64_t id)
 }
 
 /* Counts up to a number that no file has. */
-static int choose_number(struct deployment *d, struct counters_row *counters,
-			 struct cvx_err *err)
+int publish_choose_number(struct deployment *d, struct counters_row *counters,
+			  struct cvx_err *err)
 {
 	unsigned tries;
 
@@ -110,7 +110,7 @@ int publish_segment(struct deployment *d, struct counters_row *counters,
 		    uint64_t *ret_id, struct cvx_err *err)
 {
 	char rows_name[SEGMENT_NAME_SIZE], keys_name[SEGMENT_NAME_SIZE];
-	int r = choose_number(d, counters, err);
+	int r = publish_choose_number(d, counters, err);
 
 	if (r < 0)
 		return r;
@@ -133,7 +133,7 @@ int publish_file(struct deployment *d, struct counters_row *counters,
 		 struct cvx_err *err)
 {
 	char name[STORED_FILE_NAME_SIZE];
-	int r = choose_number(d, counters, err);
+	int r = publish_choose_number(d, counters, err);
 
 	if (r < 0)
 		return r;
@@ -152,7 +152,7 @@ int publish_run(struct deployment *d, struct counters_row *counters,
 		struct cvx_err *err)
 {
 	char name[STORED_FILE_NAME_SIZE];
-	int r = choose_number(d, counters, err);
+	int r = publish_choose_number(d, counters, err);
 
 	if (r < 0)
 		return r;

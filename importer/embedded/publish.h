@@ -38,6 +38,10 @@ int publish_segment(struct deployment *d, struct counters_row *counters,
 
 int publish_sync(struct deployment *d, struct cvx_err *err);
 
+/* A fresh number that no file has, for one to come. */
+int publish_choose_number(struct deployment *d, struct counters_row *counters,
+			  struct cvx_err *err);
+
 /* The same for a run of an index (runs.h), in indexes/. */
 int publish_run(struct deployment *d, struct counters_row *counters,
 		struct segment_stage *stage, uint64_t *ret_id,

@@ -11,6 +11,7 @@
 #include "cache/catalog.h"
 #include "importer/deployment.h"
 #include "importer/embedded/embedded.h"
+#include "importer/embedded/held.h"
 #include "importer/embedded/sql.h"
 #include "importer/embedded/table_place.h"
 #include "importer/embedded/tables.h"
@@ -95,6 +96,7 @@ static int open_once(struct deployment *d, const char *component,
 {
 	CVX_AUTO(table_reader_closep) struct table_reader *tr = NULL;
 	size_t i, size = strnlen(table, NAME_MAX_SIZE);
+	struct catalog *c;
 	int r;
 
 	tr = calloc(1, sizeof(*tr));
@@ -102,7 +104,10 @@ static int open_once(struct deployment *d, const char *component,
 		return cvx_fail_memory(err);
 	tr->d = d;
 	memcpy(tr->info.name, table, size);
-	r = read_pieces(tr, embedded_lock_reads(d), component, table, err);
+	c = embedded_lock_reads(d);
+	r = read_pieces(tr, c, component, table, err);
+	if (r == 0)
+		r = held_check(d, c, component, table, tr->info.revision, err);
 	embedded_unlock_reads(d);
 	if (r < 0)
 		return r;

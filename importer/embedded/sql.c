@@ -90,6 +90,21 @@
 	"  expiration_ns INTEGER NOT NULL,"                                    \
 	"  size INTEGER NOT NULL DEFAULT 0);"
 
+/*
+ * Of a copy of another deployment: the tables whose documents it holds as they
+ * were there, at this revision of its own (held.h). A table without such a row,
+ * or at another revision, is known by name only.
+ */
+#define MIGRATE_HELD                                                           \
+	"CREATE TABLE held_tables("                                            \
+	"  table_id INTEGER PRIMARY KEY,"                                      \
+	"  revision INTEGER NOT NULL,"                                         \
+	"  way INTEGER NOT NULL,"                                              \
+	"  cursor TEXT NOT NULL,"                                              \
+	"  used_ns INTEGER NOT NULL);"                                         \
+	"CREATE TRIGGER held_table_goes AFTER DELETE ON tables BEGIN"          \
+	"  DELETE FROM held_tables WHERE table_id = OLD.id; END;"
+
 #define JOB_COLUMNS                                                            \
 	"number, id, created_ms, component, table_name, format, mode,"         \
 	"  confirms_itself, size, extents, state, message,"                    \
@@ -177,6 +192,8 @@ const char *const sql_migrations[SQL_VERSION] = {
 	"CREATE INDEX failed_imports ON imports(id) WHERE error_code <> '';",
 
 	MIGRATE_STORAGE MIGRATE_SCHEMAS MIGRATE_JOBS,
+
+	MIGRATE_HELD,
 };
 
 const char *const sql_statements[SQL_COUNT] = {
@@ -531,6 +548,28 @@ const char *const sql_statements[SQL_COUNT] = {
 	/* number, expiration */
 	[SQL_EXPORT_EXPIRES] = "UPDATE export_jobs SET expiration_ns = ?2"
 			       "  WHERE number = ?1 AND state = 2",
+
+	/* table id -> revision, way, cursor, used */
+	[SQL_FIND_HELD] = "SELECT revision, way, cursor, used_ns"
+			  "  FROM held_tables WHERE table_id = ?1",
+
+	/* table id, revision, way, cursor, used */
+	[SQL_PUT_HELD] = "INSERT OR REPLACE INTO held_tables"
+			 "  VALUES (?1, ?2, ?3, ?4, ?5)",
+
+	/* table id, used */
+	[SQL_USE_HELD] =
+		"UPDATE held_tables SET used_ns = ?2 WHERE table_id = ?1",
+
+	/* table id */
+	[SQL_DROP_HELD] = "DELETE FROM held_tables WHERE table_id = ?1",
+
+	/* -> component path, name, size, used; the least recently used first */
+	[SQL_LIST_HELD] =
+		"SELECT c.path, t.name, t.size, h.used_ns"
+		"  FROM held_tables h JOIN tables t ON t.id = h.table_id"
+		"  JOIN components c ON c.id = t.component"
+		"  WHERE h.revision = t.revision ORDER BY h.used_ns",
 
 	/* -> "ok", or what SQLite finds wrong, a row each */
 	[SQL_CHECK] = "PRAGMA integrity_check",

@@ -98,13 +98,19 @@ enum sql_statement {
 	SQL_EXPORT_ENDED,
 	SQL_EXPORT_EXPIRES,
 
+	SQL_FIND_HELD,
+	SQL_PUT_HELD,
+	SQL_USE_HELD,
+	SQL_DROP_HELD,
+	SQL_LIST_HELD,
+
 	SQL_CHECK,
 	SQL_COUNT
 };
 
 extern const char *const sql_statements[SQL_COUNT];
 
-#define SQL_VERSION 2
+#define SQL_VERSION 3
 extern const char *const sql_migrations[SQL_VERSION];
 
 /* "CVX1": tells our catalogs from other databases. */

@@ -160,8 +160,11 @@ int table_check_deletion(struct deployment *d, const char *component,
 			 const char *table, struct cvx_err *err)
 {
 	struct active_schema *active;
-	int r = schemas_get(d, d->writes, component, &active, err);
+	int r;
 
+	if (d->origin_url) /* a copy follows what was decided elsewhere */
+		return 0;
+	r = schemas_get(d, d->writes, component, &active, err);
 	if (r == 0 && active)
 		r = schema_check_deletion(active->schema, table, err);
 	schemas_unref(d, active);
