@@ -14,6 +14,7 @@
 #include "cache/base/thread.h"
 #include "importer/deployment.h"
 #include "importer/export.h"
+#include "importer/origin.h"
 
 #define ASK_EVERY_MS 50
 
@@ -37,8 +38,9 @@ struct backup {
 	unsigned open_count;
 	uint64_t version;      /* of the deployment, before the snapshot */
 	int64_t time_ns;       /* of the snapshot */
-	struct export *export; /* while it runs */
-	pthread_t thread;      /* joined by the last close */
+	struct export *export; /* while it runs; NULL: the origin makes it */
+	bool is_canceled;
+	pthread_t thread; /* joined by the last close */
 	bool has_thread;
 	int fd;
 	uint64_t size; /* of the archive, once it is done */
@@ -55,7 +57,7 @@ struct backups {
 	/* guarded by lock: */
 	pthread_cond_t changed;
 	struct backup *current[2]; /* without and with files, referenced */
-	uint64_t serial;
+	uint64_t serial, asked_count;
 	pid_t sent_round; /* the thread that was last */
 };
 
@@ -145,12 +147,24 @@ static bool is_current(const struct backup *b, uint64_t version)
 		     (is_open(b) && b->version == version));
 }
 
+/* Another number when the deployment may be another one. What a deployment
+ * elsewhere is, is known only by asking for the archive. */
+static int find_version(struct backups *bs, uint64_t *ret, struct cvx_err *err)
+{
+	if (!origin_is_set(bs->d))
+		return deployment_version(bs->d, ret, err);
+	(void)pthread_mutex_lock(&bs->lock);
+	*ret = ++bs->asked_count;
+	(void)pthread_mutex_unlock(&bs->lock);
+	return 0;
+}
+
 int backups_find(struct backups *bs, bool with_files, struct backup **ret,
 		 struct cvx_err *err)
 {
 	CVX_AUTO(cvx_freep) struct backup *fresh = calloc(1, sizeof(*fresh));
 	uint64_t version;
-	int r = deployment_version(bs->d, &version, err);
+	int r = find_version(bs, &version, err);
 
 	if (r < 0)
 		return r;
@@ -178,18 +192,41 @@ static const char *name_of(const struct backup *b)
 			     : ".convex/snapshot.zip";
 }
 
+static bool is_canceled(void *ctx)
+{
+	struct backup *b = ctx;
+	bool yes;
+
+	(void)pthread_mutex_lock(&b->home->lock);
+	yes = b->is_canceled;
+	(void)pthread_mutex_unlock(&b->home->lock);
+	return yes;
+}
+
+static int make_by_origin(struct backup *b, uint64_t *ret_size, int64_t *ret_ns,
+			  struct cvx_err *err)
+{
+	const struct patience patience = {is_canceled, b};
+
+	return origin_make_backup(b->home->d, b->home->component, b->with_files,
+				  b->fd, &patience, ret_size, ret_ns, err);
+}
+
 /* The thread that makes the archive. */
 static void *run(void *arg)
 {
 	struct backup *b = arg;
 	struct cvx_err err = CVX_ERR_INIT;
 	struct export *export = b->export;
+	int64_t time_ns = b->time_ns;
 	uint64_t size = 0;
-	int r = export_write(export, b->fd, NULL, &size, &err);
+	int r = export ? export_write(export, b->fd, NULL, &size, &err)
+		       : make_by_origin(b, &size, &time_ns, &err);
 
 	(void)pthread_mutex_lock(&b->home->lock);
 	b->export = NULL;
 	b->failure = err;
+	b->time_ns = time_ns;
 	if (r == 0)
 		b->size = size;
 	if (b->state == BACKUP_RUNNING)
@@ -213,10 +250,13 @@ static int start(struct backup *b, struct cvx_err *err)
 		return cvx_fail(err, b->fd,
 				"cannot make a file in the spool folder: %s",
 				strerror(-b->fd));
-	r = export_new(b->home->d, &settings, &b->export, err);
+	r = origin_is_set(b->home->d)
+		    ? 0
+		    : export_new(b->home->d, &settings, &b->export, err);
 	if (r < 0)
 		return r;
-	b->time_ns = export_snapshot_ns(b->export);
+	if (b->export)
+		b->time_ns = export_snapshot_ns(b->export);
 	(void)pthread_mutex_lock(&b->home->lock);
 	b->state = BACKUP_RUNNING;
 	r = thread_start(&b->thread, run, b);
@@ -275,8 +315,7 @@ static void wait_a_little(struct backups *bs)
 	(void)pthread_cond_timedwait(&bs->changed, &bs->lock, &until);
 }
 
-static int wait_until_whole(struct backup *b,
-			    const struct backup_patience *patience,
+static int wait_until_whole(struct backup *b, const struct patience *patience,
 			    struct cvx_err *err)
 {
 	struct backups *bs = b->home;
@@ -302,12 +341,12 @@ static int wait_until_whole(struct backup *b,
 	return r;
 }
 
-int backup_open(struct backup *b, pid_t tid,
-		const struct backup_patience *patience, struct cvx_err *err)
+int backup_open(struct backup *b, pid_t tid, const struct patience *patience,
+		struct cvx_err *err)
 {
 	struct backups *bs = b->home;
 	uint64_t version;
-	int r = deployment_version(bs->d, &version, err);
+	int r = find_version(bs, &version, err);
 
 	if (r < 0)
 		return r;
@@ -348,6 +387,7 @@ void backup_close(struct backup *b)
 	is_last = --b->open_count == 0;
 	if (is_last) {
 		b->state = BACKUP_CLOSED;
+		b->is_canceled = true;
 		if (b->export)
 			export_cancel(b->export);
 	}

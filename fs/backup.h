@@ -25,6 +25,7 @@ struct backup;
 struct backups;
 struct cvx_err;
 struct deployment;
+struct patience;
 
 /* Archives of the component's tree, of the deployment's if it is "". All three
  * are the caller's and outlive it. numbers: under which all archives
@@ -51,20 +52,14 @@ uint64_t backup_serial(const struct backup *b);
  * does not take the archive of a later moment for another file. */
 uint64_t backup_shown(const struct backup *b);
 
-/* Asked now and then by who waits. */
-struct backup_patience {
-	bool (*has_ended)(void *ctx);
-	void *ctx;
-};
-
 /*
  * Opens it on behalf of the thread, when the archive is whole. -ESTALE, without
  * a text: it shows what was, or has been closed; look the name up again. A
  * thread that was sent round is not sent round at once again. -EINTR when
  * patience ended; or why the archive cannot be made.
  */
-int backup_open(struct backup *b, pid_t tid,
-		const struct backup_patience *patience, struct cvx_err *err);
+int backup_open(struct backup *b, pid_t tid, const struct patience *patience,
+		struct cvx_err *err);
 void backup_close(struct backup *b);
 
 /* Of the archive; 0 while there is none. */

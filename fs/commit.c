@@ -23,6 +23,7 @@
 #include "importer/deployment.h"
 #include "importer/deployment_schema.h"
 #include "importer/intake.h"
+#include "importer/origin.h"
 
 /* A registry of tables holds some 40 bytes a table. */
 #define REGISTRY_MAX ((size_t)16 << 20)
@@ -458,6 +459,9 @@ static bool is_what_is_there(const struct stage *s)
 
 	if (s->place.kind != TREE_DOCUMENTS || s->base_use != BASE_CONTENTS ||
 	    !s->base.reader)
+		return false;
+	if (origin_hold_table(s->env->deployment, s->place.component,
+			      s->place.table, ORIGIN_NOW, NULL, NULL) < 0)
 		return false;
 	from = table_reader_info(s->base.reader);
 	return strcmp(from->name, s->place.table) == 0 &&

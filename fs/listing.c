@@ -30,6 +30,7 @@ struct listing {
 	struct item *items;
 	size_t count, capacity;
 	struct cvx_buf names; /* each ended by NUL */
+	bool has_files;	      /* the deployment of a copy has stored files */
 };
 
 int listing_new(struct listing **ret, struct cvx_err *err)
@@ -199,7 +200,8 @@ static int add_storage(struct listing *l, struct session *s,
 
 	if (r < 0)
 		return r;
-	if (info.file_count > 0 && add_folder(l, s, dir, "_storage") < 0)
+	if ((info.file_count > 0 || l->has_files) &&
+	    add_folder(l, s, dir, "_storage") < 0)
 		return cvx_fail_memory(err);
 	return 0;
 }
@@ -358,14 +360,44 @@ static int fill(struct listing *l, struct session *s, const struct node *dir,
 	return 0;
 }
 
+/* What a copy knows by name is brought up to date before it is listed. */
+static int ask_origin(struct session *s, const struct tree_place *place,
+		      const struct patience *patience, bool *ret_has_files,
+		      struct cvx_err *err)
+{
+	struct deployment *d = s->settings.deployment;
+	int r = 0;
+
+	*ret_has_files = false;
+	if (!origin_is_set(d))
+		return 0;
+	if (place->kind == TREE_STORAGE_DIR)
+		return origin_list_files(d, place->component, ORIGIN_NOW,
+					 patience, err);
+	if (place->kind != TREE_SCRATCH_DIR)
+		r = origin_list(d, place->component,
+				place->kind == TREE_TABLE ? ORIGIN_RECENT
+							  : ORIGIN_NOW,
+				patience, err);
+	if (r == 0 &&
+	    (place->kind == TREE_ROOT || place->kind == TREE_COMPONENT))
+		r = origin_has_files(d, place->component, patience,
+				     ret_has_files, err);
+	return r;
+}
+
 int listing_fill(struct listing *l, struct session *s, const struct node *dir,
-		 struct cvx_err *err)
+		 const struct patience *patience, struct cvx_err *err)
 {
 	char path[TREE_PATH_MAX + 1];
-	int r;
+	bool has_files;
+	int r = ask_origin(s, &dir->place, patience, &has_files, err);
 
+	if (r < 0)
+		return r;
 	nodes_path(s->nodes, dir, path);
 	pthread_mutex_lock(&l->lock);
+	l->has_files = has_files;
 	l->count = 0;
 	cvx_buf_clear(&l->names);
 	r = fill(l, s, dir, path, err);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct cvx_err;
+struct patience;
 struct listing;
 struct node;
 struct session;
@@ -23,7 +24,7 @@ void listing_free(struct listing *l);
 
 /* Lists the folder's names anew. */
 int listing_fill(struct listing *l, struct session *s, const struct node *dir,
-		 struct cvx_err *err);
+		 const struct patience *patience, struct cvx_err *err);
 
 /* Calls fn for the names from the index on, until it returns other than 0. */
 void listing_walk(struct listing *l, size_t from,

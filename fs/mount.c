@@ -192,6 +192,11 @@ static enum exit_status prepare(struct mount *m, struct cvx_err *err)
 		status = mountpoint_check(o->mountpoint, &m->mountpoint, err);
 	if (status == EXIT_STATUS_DONE && o->allow_other)
 		status = mountpoint_check_allow_other(err);
+	if (status == EXIT_STATUS_DONE && o->serve && is_remote(m))
+		return status_of(
+			cvx_fail(err, -EINVAL,
+				 "-o serve: %s is elsewhere, and served there",
+				 m->source.access.name));
 	if (status == EXIT_STATUS_DONE && o->serve)
 		status = status_of(resolve_listen(m, err));
 	if (status == EXIT_STATUS_DONE)
@@ -271,7 +276,9 @@ static enum exit_status open_replica(struct mount *m, struct cvx_err *err)
 		.access = &m->source.access,
 		.dir = m->state_dir,
 		.timeout_ms = m->options.timeout_s * 1000,
-		.follow_ms = m->options.cache_ttl_s * 1000,
+		.ttl_ms = m->options.cache_ttl_s * 1000,
+		.size_max = m->options.cache_size,
+		.offline_reads = m->options.offline_reads,
 	};
 	int r = make_copy_private(m, err);
 

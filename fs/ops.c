@@ -46,9 +46,9 @@ static bool has_ended(void *ctx)
 	       process_is_asked_to_end(&status);
 }
 
-struct backup_patience ops_patience(struct ops_waiting *w)
+struct patience ops_patience(struct ops_waiting *w)
 {
-	return (struct backup_patience){has_ended, w};
+	return (struct patience){has_ended, w};
 }
 
 static void on_interrupt(fuse_req_t req __attribute__((unused)), void *watch)
@@ -77,6 +77,19 @@ void ops_refuse(fuse_req_t req, const char *path, const struct cvx_err *err)
 	report_refusal(ops_session(req)->report, path, err);
 	/* The kernel would take it for a connect(2) that goes on. */
 	fuse_reply_err(req, err->code == -EINPROGRESS ? EIO : -err->code);
+}
+
+void ops_give_up(fuse_req_t req, const char *path, const struct cvx_err *err)
+{
+	struct session *s = ops_session(req);
+
+	if (!origin_is_set(s->settings.deployment) || err->code == -ENOENT ||
+	    err->code == -ESTALE)
+		fuse_reply_err(req, -err->code);
+	else if (err->code == -ECANCELED || err->code == -EINTR)
+		fuse_reply_err(req, EINTR);
+	else
+		ops_refuse(req, path, err);
 }
 
 bool ops_is_held(struct session *s, struct stage *stage, pid_t tid)

@@ -37,6 +37,7 @@
 #include "fs/session.h"
 #include "fs/stage.h"
 #include "fs/view.h"
+#include "importer/origin.h"
 
 struct cvx_err;
 struct loop;
@@ -86,13 +87,17 @@ void ops_end_change(struct ops_change *c);
 /* Replies with the error, and reports it for the path. */
 void ops_refuse(fuse_req_t req, const char *path, const struct cvx_err *err);
 
-/* A request that waits for a backup: until the mount ends, or its caller has
- * been asked to end. */
+/* A request that waits for a backup, or a deployment elsewhere: until the mount
+ * ends, or its caller has been asked to end. */
 struct ops_waiting {
 	struct session *s;
 	fuse_req_t req;
 };
-struct backup_patience ops_patience(struct ops_waiting *w);
+struct patience ops_patience(struct ops_waiting *w);
+
+/* Replies with the error of a request that waited: EINTR without a report if
+ * its patience has ended, else with one, but for what is not there. */
+void ops_give_up(fuse_req_t req, const char *path, const struct cvx_err *err);
 
 /* ops_attr.c */
 void attr_fill(const struct session *s, const struct node *n, struct stat *st);
@@ -113,7 +118,8 @@ void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
 
 /* ops_lookup.c: the node under the name, with a look-up and a reference. */
 int lookup_node(struct session *s, const struct node *parent, const char *name,
-		pid_t tid, struct node **ret, struct cvx_err *err);
+		pid_t tid, const struct patience *patience, struct node **ret,
+		struct cvx_err *err);
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
 void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookups);
 void op_forget_multi(fuse_req_t req, size_t count,

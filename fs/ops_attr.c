@@ -47,6 +47,9 @@ static int64_t folder_mtime(const struct session *s, const struct node *n)
 	struct storage_info storage;
 	struct table_info table;
 
+	/* What a copy fetches is no change of the folder. */
+	if (origin_is_set(d))
+		return s->started_ns;
 	if ((p->kind == TREE_TABLE || p->kind == TREE_INDEX_DIR) &&
 	    deployment_stat_table(d, p->component, p->table, &table, NULL) == 0)
 		return table.committed_ns;

@@ -69,6 +69,8 @@ void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	CVX_AUTO(cvx_freep) char *buf = malloc(size);
 	struct answer a = {.req = req, .buf = buf, .size = size};
 	struct session *s = ops_session(req);
+	struct ops_waiting w = {s, req};
+	const struct patience patience = ops_patience(&w);
 	struct cvx_err err = CVX_ERR_INIT;
 	struct node *dir;
 	int r = 0;
@@ -80,13 +82,15 @@ void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	if (off == 0) { /* opened, or rewound: what is there now */
 		ops_settle(req);
 		dir = nodes_find(s->nodes, ino);
-		r = dir ? listing_fill(listing_of(fi), s, dir, &err) : -ESTALE;
+		r = dir ? listing_fill(listing_of(fi), s, dir, &patience, &err)
+			: -ESTALE;
 		node_unref(s->nodes, dir);
 	}
 	log_debug("readdir %llu from %lld: %d", (unsigned long long)ino,
 		  (long long)off, r);
 	if (r < 0) {
-		fuse_reply_err(req, -r);
+		err.code = r;
+		ops_give_up(req, "the folder", &err);
 		return;
 	}
 	listing_walk(listing_of(fi), (size_t)off, add_entry, &a);
@@ -163,6 +167,8 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name,
 	struct cvx_err err = CVX_ERR_INIT;
 	struct fuse_entry_param entry;
 	struct ops_change change;
+	struct ops_waiting w = {s, req};
+	const struct patience patience = ops_patience(&w);
 	struct name_end e;
 	struct node *n = NULL;
 	int r;
@@ -175,7 +181,8 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name,
 		ops_end_change(&change);
 	}
 	if (r == 0)
-		r = lookup_node(s, e.dir, name, ops_caller(req), &n, &err);
+		r = lookup_node(s, e.dir, name, ops_caller(req), &patience, &n,
+				&err);
 	log_debug("mkdir %s: %d", e.path, r);
 	if (r < 0) {
 		ops_refuse(req, e.path, &err);
@@ -261,17 +268,13 @@ void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct session *s = ops_session(req);
 	struct cvx_err err = CVX_ERR_INIT;
-	struct ops_change change;
 	struct name_end e;
 	int r;
 
 	ops_settle(req);
 	r = name_end_init(&e, s, parent, name, &err);
-	if (r == 0) {
-		ops_begin_change(&change, req);
+	if (r == 0)
 		r = remove_folder(s, e.dir, name, e.path, &err);
-		ops_end_change(&change);
-	}
 	log_debug("rmdir %s: %d", e.path, r);
 	if (r < 0)
 		ops_refuse(req, e.path, &err);

@@ -24,6 +24,7 @@ struct sought {
 	const char *name;
 	const char *path;
 	pid_t tid;
+	const struct patience *patience; /* or NULL */
 };
 
 static int not_there(const struct sought *q, struct cvx_err *err)
@@ -100,11 +101,22 @@ static int find_name(const struct sought *q, struct node **ret,
 static int find_table(const struct sought *q, const struct tree_place *place,
 		      struct node **ret, struct cvx_err *err)
 {
+	struct deployment *d = q->s->settings.deployment;
 	struct table_info info;
-	int r = deployment_stat_table(q->s->settings.deployment,
-				      place->component, place->table, &info,
-				      err);
+	int r = origin_list(d, place->component, ORIGIN_RECENT, q->patience,
+			    err);
 
+	if (r == 0)
+		r = deployment_stat_table(d, place->component, place->table,
+					  &info, err);
+	/* It may be one that is new there. */
+	if (r == -ENOENT && origin_is_set(d)) {
+		r = origin_list(d, place->component, ORIGIN_NOW, q->patience,
+				err);
+		if (r == 0)
+			r = deployment_stat_table(d, place->component,
+						  place->table, &info, err);
+	}
 	/* The node outlives commits, so it cannot hold their time. */
 	return r < 0 ? r : folder_node(q, place, 0, 0, ret, err);
 }
@@ -112,6 +124,7 @@ static int find_table(const struct sought *q, const struct tree_place *place,
 static int find_component(const struct sought *q, struct node **ret,
 			  struct cvx_err *err)
 {
+	struct deployment *d = q->s->settings.deployment;
 	char path[TREE_PATH_MAX + 1];
 	struct tree_place place;
 	const char *kept;
@@ -119,7 +132,17 @@ static int find_component(const struct sought *q, struct node **ret,
 
 	if (r < 0)
 		return not_there(q, err);
-	r = deployment_find_component(q->s->settings.deployment, path, err);
+	r = origin_list(d, q->parent->component, ORIGIN_RECENT, q->patience,
+			err);
+	if (r == 0)
+		r = deployment_find_component(d, path, err);
+	/* It may be one that is new there. */
+	if (r == -ENOENT && origin_is_set(d)) {
+		r = origin_list(d, q->parent->component, ORIGIN_NOW,
+				q->patience, err);
+		if (r == 0)
+			r = deployment_find_component(d, path, err);
+	}
 	if (r == 0)
 		r = components_keep(q->s->components, path, &kept, err);
 	if (r < 0)
@@ -158,11 +181,15 @@ static int find_documents(const struct sought *q,
 			  const struct tree_place *place, struct node **ret,
 			  struct cvx_err *err)
 {
+	struct deployment *d = q->s->settings.deployment;
 	struct view_revision now;
 	struct table_info info;
-	int r = deployment_stat_table(q->s->settings.deployment,
-				      place->component, place->table, &info,
-				      err);
+	int r = origin_hold_table(d, place->component, place->table, ORIGIN_NOW,
+				  q->patience, err);
+
+	if (r == 0)
+		r = deployment_stat_table(d, place->component, place->table,
+					  &info, err);
 	if (r < 0)
 		return r;
 	now = (struct view_revision){info.revision, info.size,
@@ -173,11 +200,18 @@ static int find_documents(const struct sought *q,
 static int find_index(const struct sought *q, const struct tree_place *place,
 		      struct node **ret, struct cvx_err *err)
 {
+	struct deployment *d = q->s->settings.deployment;
 	struct view_revision now;
 	struct table_info info;
-	int r = deployment_stat_index(q->s->settings.deployment,
-				      place->component, place->table,
-				      place->index, &info, err);
+	int r = origin_list(d, place->component, ORIGIN_RECENT, q->patience,
+			    err);
+
+	if (r == 0)
+		r = origin_hold_table(d, place->component, place->table,
+				      ORIGIN_NOW, q->patience, err);
+	if (r == 0)
+		r = deployment_stat_index(d, place->component, place->table,
+					  place->index, &info, err);
 	if (r < 0)
 		return r;
 	now = (struct view_revision){info.revision, info.size,
@@ -189,12 +223,23 @@ static int find_stored(const struct sought *q, const struct tree_place *place,
 		       struct node **ret, struct cvx_err *err)
 {
 	struct view_revision now;
+	struct deployment *d = q->s->settings.deployment;
 	char name[TREE_NAME_MAX + 1];
 	struct stored_file f;
-	int r = deployment_find_stored_file(q->s->settings.deployment,
-					    place->component, place->id, &f,
-					    err);
+	int r = origin_list_files(d, place->component, ORIGIN_RECENT,
+				  q->patience, err);
 
+	if (r == 0)
+		r = deployment_find_stored_file(d, place->component, place->id,
+						&f, err);
+	/* It may be one that is new there. */
+	if (r == -ENOENT && origin_is_set(d)) {
+		r = origin_list_files(d, place->component, ORIGIN_NOW,
+				      q->patience, err);
+		if (r == 0)
+			r = deployment_find_stored_file(d, place->component,
+							place->id, &f, err);
+	}
 	if (r < 0)
 		return r;
 	stored_name(&f, name);
@@ -208,10 +253,14 @@ static int find_stored(const struct sought *q, const struct tree_place *place,
 static int find_list(const struct sought *q, const struct tree_place *place,
 		     struct node **ret, struct cvx_err *err)
 {
-	struct storage_info info;
-	int r = deployment_stat_storage(q->s->settings.deployment,
-					place->component, &info, err);
+	struct deployment *d = q->s->settings.deployment;
 	struct view_revision now;
+	struct storage_info info;
+	int r = origin_list_files(d, place->component, ORIGIN_NOW, q->patience,
+				  err);
+
+	if (r == 0)
+		r = deployment_stat_storage(d, place->component, &info, err);
 
 	if (r < 0)
 		return r;
@@ -244,7 +293,13 @@ static int find_text(const struct sought *q, const struct tree_place *place,
 		     struct node **ret, struct cvx_err *err)
 {
 	struct node_key key = {.place = place, .path = q->path};
-	int r = view_print(&q->s->view_env, place, &key.text, err);
+	int r = 0;
+
+	if (place->kind == TREE_REGISTRY || place->kind == TREE_SCHEMA)
+		r = origin_list(q->s->settings.deployment, place->component,
+				ORIGIN_NOW, q->patience, err);
+	if (r == 0)
+		r = view_print(&q->s->view_env, place, &key.text, err);
 
 	if (r < 0)
 		return r;
@@ -341,10 +396,11 @@ static int find_folder(const struct sought *q, const struct tree_place *place,
 }
 
 int lookup_node(struct session *s, const struct node *parent, const char *name,
-		pid_t tid, struct node **ret, struct cvx_err *err)
+		pid_t tid, const struct patience *patience, struct node **ret,
+		struct cvx_err *err)
 {
 	char dir[TREE_PATH_MAX + 1], path[TREE_PATH_MAX + 1];
-	const struct sought q = {s, &parent->place, name, path, tid};
+	const struct sought q = {s, &parent->place, name, path, tid, patience};
 	struct tree_place place;
 	struct stage *mine;
 	int r;
@@ -375,6 +431,8 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct session *s = ops_session(req);
 	struct cvx_err err = CVX_ERR_INIT;
 	struct node *dir, *n = NULL;
+	struct ops_waiting w = {s, req};
+	const struct patience patience = ops_patience(&w);
 	struct fuse_entry_param e;
 	int r;
 
@@ -384,10 +442,11 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		fuse_reply_err(req, ESTALE);
 		return;
 	}
-	r = lookup_node(s, dir, name, ops_caller(req), &n, &err);
+	r = lookup_node(s, dir, name, ops_caller(req), &patience, &n, &err);
 	log_debug("lookup %s in %llu: %d", name, (unsigned long long)parent, r);
 	if (r < 0) {
-		fuse_reply_err(req, -r);
+		err.code = r;
+		ops_give_up(req, name, &err);
 	} else {
 		attr_entry(s, n, &e);
 		if (fuse_reply_entry(req, &e) == -ENOENT)

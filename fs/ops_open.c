@@ -59,12 +59,15 @@ static int open_stage(const struct opening *o, struct stage *stage,
 static int open_view(const struct opening *o, struct handle **ret,
 		     struct cvx_err *err)
 {
+	struct ops_waiting w = {o->s, o->req};
+	const struct patience patience = ops_patience(&w);
 	struct handle what = {.node = o->n};
 	int r = 0;
 
 	what.view = marks_take_view(o->s->marks, o->tid, o->path);
 	if (!what.view)
-		r = view_open(&o->s->view_env, o->n, &what.view, err);
+		r = view_open(&o->s->view_env, o->n, &patience, &what.view,
+			      err);
 	if (r < 0)
 		return r;
 	if (view_revision(what.view).revision != 0 &&
@@ -98,7 +101,7 @@ static int open_backup(const struct opening *o, struct handle **ret,
 		       struct cvx_err *err)
 {
 	struct ops_waiting w = {o->s, o->req};
-	const struct backup_patience patience = ops_patience(&w);
+	const struct patience patience = ops_patience(&w);
 	struct backup *backup = o->n->backup;
 	int r = backup_open(backup, o->tid, &patience, err);
 
@@ -114,6 +117,8 @@ static int open_backup(const struct opening *o, struct handle **ret,
 static int set_contents(const struct opening *o, struct stage *stage,
 			struct cvx_err *err)
 {
+	struct ops_waiting w = {o->s, o->req};
+	const struct patience patience = ops_patience(&w);
 	struct stage_base base = STAGE_BASE_NONE;
 	bool append =
 		o->n->place.kind == TREE_DOCUMENTS && (o->flags & O_APPEND);
@@ -123,8 +128,8 @@ static int set_contents(const struct opening *o, struct stage *stage,
 	if (append && (o->flags & O_ACCMODE) == O_WRONLY)
 		base.size = o->n->size; /* nobody will read it */
 	else
-		r = view_open_base(&o->s->view_env, o->n, &base, &revision,
-				   err);
+		r = view_open_base(&o->s->view_env, o->n, &patience, &base,
+				   &revision, err);
 	if (r < 0)
 		return r;
 	if (append) {
@@ -257,13 +262,16 @@ static int open_for_writing(const struct opening *o, struct handle **ret,
 static int open_ghost(const struct opening *o, struct handle **ret,
 		      struct cvx_err *err)
 {
+	struct ops_waiting w = {o->s, o->req};
+	const struct patience patience = ops_patience(&w);
 	struct name there = names_find(o->s->names, o->path);
 	struct handle what = {.node = o->n};
 	int r = 0;
 
 	if (there.stored_id[0])
 		r = view_open_stored(&o->s->view_env, o->n->place.component,
-				     there.stored_id, &what.view, err);
+				     there.stored_id, &patience, &what.view,
+				     err);
 	stage_unref(there.stage);
 	return r < 0 ? r : handle_new(o->s->handles, &what, ret, err);
 }
@@ -326,6 +334,8 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		(void)stage_place(n->stage, path);
 	r = open_node(&o, &h, &err);
 	log_debug("open %s %#x: %d", path, (unsigned)fi->flags, r);
+	if (r == -ECANCELED)
+		r = -EINTR; /* its caller does not want to wait */
 	if (r == -ESTALE || r == -ENOENT || r == -EINTR) {
 		fuse_reply_err(req, -r);
 		node_unref(s->nodes, n);

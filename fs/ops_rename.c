@@ -188,7 +188,8 @@ static int stage_served(struct renaming *rn, const struct node *n,
 	struct stage_base base = STAGE_BASE_NONE;
 	struct stage *stage;
 	struct view_revision revision;
-	int r = view_open_base(&rn->s->view_env, n, &base, &revision, err);
+	int r = view_open_base(&rn->s->view_env, n, NULL, &base, &revision,
+			       err);
 
 	if (r < 0)
 		return r;
@@ -255,8 +256,8 @@ static int copy_served(struct renaming *rn, struct node *n, struct cvx_err *err)
 static int rename_served(struct renaming *rn, struct cvx_err *err)
 {
 	struct node *n = NULL;
-	int r = lookup_node(rn->s, rn->from.dir, rn->from.name, rn->tid, &n,
-			    err);
+	int r = lookup_node(rn->s, rn->from.dir, rn->from.name, rn->tid, NULL,
+			    &n, err);
 
 	if (r < 0)
 		return r;

@@ -128,7 +128,7 @@ static bool hide_from_replacer(struct session *s, const struct name_end *e,
 	struct node *n;
 	bool yes;
 
-	if (lookup_node(s, e->dir, e->name, 0, &n, NULL) < 0)
+	if (lookup_node(s, e->dir, e->name, 0, NULL, &n, NULL) < 0)
 		return false;
 	yes = is_replacer_of(n, tid);
 	if (yes)

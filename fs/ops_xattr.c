@@ -34,6 +34,7 @@ struct xattr {
 	const char *name;
 	int (*print)(struct session *s, const struct node *n,
 		     struct cvx_buf *out);
+	bool is_always; /* there: it need not be printed to be listed */
 };
 
 static int stat_table(struct session *s, const struct node *n,
@@ -46,10 +47,12 @@ static int stat_table(struct session *s, const struct node *n,
 static int print_documents(struct session *s, const struct node *n,
 			   struct cvx_buf *out)
 {
-	struct table_info info;
-	int r = stat_table(s, n, &info);
+	uint64_t count = 0;
+	int r = origin_count_documents(s->settings.deployment,
+				       n->place.component, n->place.table, NULL,
+				       &count, NULL);
 
-	return r < 0 ? r : cvx_buf_printf(out, "%" PRIu64, info.document_count);
+	return r < 0 ? r : cvx_buf_printf(out, "%" PRIu64, count);
 }
 
 static int print_number(struct session *s, const struct node *n,
@@ -65,8 +68,11 @@ static int print_revision(struct session *s, const struct node *n,
 			  struct cvx_buf *out)
 {
 	struct table_info info;
-	int r = stat_table(s, n, &info);
+	int r = origin_hold_table(s->settings.deployment, n->place.component,
+				  n->place.table, ORIGIN_NOW, NULL, NULL);
 
+	if (r == 0)
+		r = stat_table(s, n, &info);
 	return r < 0 ? r : cvx_buf_printf(out, "%" PRIu64, info.revision);
 }
 
@@ -83,11 +89,11 @@ static int print_last_error(struct session *s, const struct node *n,
 }
 
 static const struct xattr table_xattrs[] = {
-	{XATTR_PREFIX "documents", print_documents},
-	{XATTR_PREFIX "table_number", print_number},
-	{XATTR_PREFIX "revision", print_revision},
-	{XATTR_PREFIX "last_error", print_last_error},
-	{NULL, NULL},
+	{XATTR_PREFIX "documents", print_documents, true},
+	{XATTR_PREFIX "table_number", print_number, true},
+	{XATTR_PREFIX "revision", print_revision, true},
+	{XATTR_PREFIX "last_error", print_last_error, false},
+	{NULL, NULL, false},
 };
 
 /* The stored file, the caller's to stored_file_fini(). */
@@ -169,19 +175,19 @@ static int print_stored_id(struct session *s, const struct node *n,
 }
 
 static const struct xattr file_xattrs[] = {
-	{XATTR_TYPE, print_mime_type},
-	{XATTR_PREFIX "sha256", print_sha256},
-	{XATTR_PREFIX "creation_time", print_creation_time},
-	{XATTR_PREFIX "storage_id", print_stored_id},
-	{NULL, NULL},
+	{XATTR_TYPE, print_mime_type, false},
+	{XATTR_PREFIX "sha256", print_sha256, false},
+	{XATTR_PREFIX "creation_time", print_creation_time, false},
+	{XATTR_PREFIX "storage_id", print_stored_id, false},
+	{NULL, NULL, false},
 };
 
 static const struct xattr upload_xattrs[] = {
-	{XATTR_PREFIX "storage_id", print_stored_id},
-	{NULL, NULL},
+	{XATTR_PREFIX "storage_id", print_stored_id, false},
+	{NULL, NULL, false},
 };
 
-static const struct xattr no_xattrs[] = {{NULL, NULL}};
+static const struct xattr no_xattrs[] = {{NULL, NULL, false}};
 
 /* The attributes that the node may have, in the order of the list. */
 static const struct xattr *xattrs_of(const struct node *n)
@@ -240,7 +246,7 @@ static int print_list(struct session *s, const struct node *n,
 		CVX_AUTO(cvx_buf_fini)
 		struct cvx_buf value = CVX_BUF_INIT(XATTR_SIZE_MAX);
 
-		r = x->print(s, n, &value);
+		r = x->is_always ? 0 : x->print(s, n, &value);
 		if (r == 0)
 			r = cvx_buf_append(out, x->name, strlen(x->name) + 1);
 		else if (r == -ENODATA)

@@ -75,12 +75,18 @@ const struct option_spec option_words[] = {
 	{"timeout", "TIME",
 	 "give up after this time without progress (default: 60s)",
 	 KIND_SECONDS, GROUP_REMOTE, AT(timeout_s)},
-	{"cache_size", "SIZE", "accepted; means nothing yet", KIND_SIZE,
-	 GROUP_REMOTE, AT(cache_size)},
+	{"cache_size", "SIZE",
+	 "keep tables and stored files that were read up to this size, those "
+	 "read last (default: 10G)",
+	 KIND_SIZE, GROUP_REMOTE, AT(cache_size)},
 	{"cache_ttl", "TIME",
-	 "look this often for what others have changed, which costs as much "
-	 "as an export (default: only after what is written here)",
+	 "ask for what others have changed no sooner than this after the last "
+	 "time (default: at each look)",
 	 KIND_SECONDS, GROUP_REMOTE, AT(cache_ttl_s)},
+	{"offline_reads", NULL,
+	 "while the deployment is away, show what was read before as it was "
+	 "then; .convex/deployment.json says since when",
+	 KIND_ON, GROUP_REMOTE, AT(offline_reads)},
 	{"env_file", "FILE",
 	 "take the deployment and its key from this file, which only you may "
 	 "read",

@@ -13,7 +13,7 @@
 #include "fs/option_read.h"
 
 #define REJECT_LIMIT_DEFAULT ((uint64_t)1 << 30)
-#define CACHE_SIZE_DEFAULT ((uint64_t)1 << 30)
+#define CACHE_SIZE_DEFAULT ((uint64_t)10 << 30)
 #define TIMEOUT_DEFAULT_S 60
 #define UMASK_DEFAULT 022
 

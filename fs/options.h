@@ -44,6 +44,7 @@ struct mount_options {
 	uint64_t timeout_s;
 	uint64_t cache_size;
 	uint64_t cache_ttl_s;
+	bool offline_reads;
 	char *env_file; /* NULL: none; so are the following */
 	char *url;
 	bool prod;

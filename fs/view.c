@@ -19,6 +19,7 @@
 #include "fs/text.h"
 #include "importer/deployment.h"
 #include "importer/deployment_schema.h"
+#include "importer/origin.h"
 #include "importer/stored_file.h"
 
 /* The longest generated file: a registry of 10,000 tables is a tenth of it,
@@ -173,13 +174,29 @@ static int open_reject(const struct view_env *env, const struct node *n,
 	return r < 0 ? cvx_fail(err, r, "%s: %s", n->path, strerror(-r)) : 0;
 }
 
+/* How often what a copy lets go of at once is fetched again. */
+#define HOLD_TRIES 10
+
+static int hold_table(const struct view_env *env, const struct tree_place *p,
+		      const struct patience *patience, struct cvx_err *err)
+{
+	return origin_hold_table(env->deployment, p->component, p->table,
+				 ORIGIN_KNOWN, patience, err);
+}
+
 static int open_table(const struct view_env *env, const struct tree_place *p,
-		      struct stage_base *ret,
+		      const struct patience *patience, struct stage_base *ret,
 		      struct view_revision *ret_revision, struct cvx_err *err)
 {
 	const struct table_info *info;
-	int r = deployment_open_table(env->deployment, p->component, p->table,
-				      &ret->reader, err);
+	int r = -EAGAIN;
+
+	for (int i = 0; r == -EAGAIN && i < HOLD_TRIES; i++) {
+		r = hold_table(env, p, patience, err);
+		if (r == 0)
+			r = deployment_open_table(env->deployment, p->component,
+						  p->table, &ret->reader, err);
+	}
 
 	if (r < 0)
 		return r;
@@ -227,12 +244,16 @@ static int open_list(const struct view_env *env, const struct tree_place *p,
 }
 
 static int open_file(const struct view_env *env, const char *component,
-		     const char *id, struct stage_base *ret,
-		     struct view_revision *ret_revision, struct cvx_err *err)
+		     const char *id, const struct patience *patience,
+		     struct stage_base *ret, struct view_revision *ret_revision,
+		     struct cvx_err *err)
 {
 	struct stored_file f;
-	int r = deployment_open_stored_file(env->deployment, component, id,
-					    &ret->fd, &f, err);
+	int r = origin_hold_file(env->deployment, component, id, patience, err);
+
+	if (r == 0)
+		r = deployment_open_stored_file(env->deployment, component, id,
+						&ret->fd, &f, err);
 
 	if (r < 0)
 		return r;
@@ -243,8 +264,8 @@ static int open_file(const struct view_env *env, const char *component,
 }
 
 int view_open_base(const struct view_env *env, const struct node *n,
-		   struct stage_base *ret, struct view_revision *ret_revision,
-		   struct cvx_err *err)
+		   const struct patience *patience, struct stage_base *ret,
+		   struct view_revision *ret_revision, struct cvx_err *err)
 {
 	struct stage_base base = STAGE_BASE_NONE;
 	int r = 0;
@@ -256,12 +277,13 @@ int view_open_base(const struct view_env *env, const struct node *n,
 		if (n->place.kind == TREE_SCHEMA)
 			ret_revision->revision = n->version; /* W-8 */
 	} else if (n->place.kind == TREE_DOCUMENTS) {
-		r = open_table(env, &n->place, &base, ret_revision, err);
+		r = open_table(env, &n->place, patience, &base, ret_revision,
+			       err);
 	} else if (n->place.kind == TREE_FILE_LIST) {
 		r = open_list(env, &n->place, &base, ret_revision, err);
 	} else if (n->place.kind == TREE_FILE) {
-		r = open_file(env, n->place.component, n->place.id, &base,
-			      ret_revision, err);
+		r = open_file(env, n->place.component, n->place.id, patience,
+			      &base, ret_revision, err);
 	} else if (n->place.kind == TREE_REJECTED ||
 		   n->place.kind == TREE_ERROR) {
 		r = open_reject(env, n, &base, err);
@@ -274,11 +296,19 @@ int view_open_base(const struct view_env *env, const struct node *n,
 }
 
 static int open_index(const struct view_env *env, const struct tree_place *p,
-		      struct view *v, struct cvx_err *err)
+		      const struct patience *patience, struct view *v,
+		      struct cvx_err *err)
 {
 	const struct table_info *info;
-	int r = deployment_open_index(env->deployment, p->component, p->table,
-				      p->index, &v->index, err);
+	int r = -EAGAIN;
+
+	for (int i = 0; r == -EAGAIN && i < HOLD_TRIES; i++) {
+		r = hold_table(env, p, patience, err);
+		if (r == 0)
+			r = deployment_open_index(env->deployment, p->component,
+						  p->table, p->index, &v->index,
+						  err);
+	}
 
 	if (r < 0)
 		return r;
@@ -292,7 +322,8 @@ static int open_index(const struct view_env *env, const struct tree_place *p,
 }
 
 int view_open(const struct view_env *env, const struct node *n,
-	      struct view **ret, struct cvx_err *err)
+	      const struct patience *patience, struct view **ret,
+	      struct cvx_err *err)
 {
 	struct view *v = calloc(1, sizeof(*v));
 	int r;
@@ -301,8 +332,9 @@ int view_open(const struct view_env *env, const struct node *n,
 		return cvx_fail_memory(err);
 	v->bytes.fd = -1;
 	r = n->place.kind == TREE_INDEX
-		    ? open_index(env, &n->place, v, err)
-		    : view_open_base(env, n, &v->bytes, &v->revision, err);
+		    ? open_index(env, &n->place, patience, v, err)
+		    : view_open_base(env, n, patience, &v->bytes, &v->revision,
+				     err);
 	if (r < 0) {
 		free(v);
 		return r;
@@ -312,7 +344,8 @@ int view_open(const struct view_env *env, const struct node *n,
 }
 
 int view_open_stored(const struct view_env *env, const char *component,
-		     const char *id, struct view **ret, struct cvx_err *err)
+		     const char *id, const struct patience *patience,
+		     struct view **ret, struct cvx_err *err)
 {
 	struct view *v = calloc(1, sizeof(*v));
 	int r;
@@ -320,7 +353,8 @@ int view_open_stored(const struct view_env *env, const char *component,
 	if (!v)
 		return cvx_fail_memory(err);
 	v->bytes = (struct stage_base)STAGE_BASE_NONE;
-	r = open_file(env, component, id, &v->bytes, &v->revision, err);
+	r = open_file(env, component, id, patience, &v->bytes, &v->revision,
+		      err);
 	if (r < 0) {
 		free(v);
 		return r;

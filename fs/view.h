@@ -22,6 +22,7 @@ struct cvx_err;
 struct deployment;
 struct names;
 struct node;
+struct patience;
 struct rejects;
 struct report;
 struct stage_base;
@@ -45,15 +46,19 @@ int view_print(const struct view_env *env, const struct tree_place *place,
 /* Whether a text of this place is generated. */
 bool view_is_text(enum tree_kind kind);
 
-/* Opens what the node shows; -ENOENT if it has gone meanwhile. Of a table and
+/* Opens what the node shows; -ENOENT if it has gone meanwhile. What a copy of
+ * another deployment does not hold any more is fetched first, which patience
+ * may end with -ECANCELED; NULL has no end. Of a table and
  * a stored file it is what is there now, which may be another revision than
  * the node's. */
 int view_open(const struct view_env *env, const struct node *n,
-	      struct view **ret, struct cvx_err *err);
+	      const struct patience *patience, struct view **ret,
+	      struct cvx_err *err);
 
 /* The stored file of that id; -ENOENT if it has gone. */
 int view_open_stored(const struct view_env *env, const char *component,
-		     const char *id, struct view **ret, struct cvx_err *err);
+		     const char *id, const struct patience *patience,
+		     struct view **ret, struct cvx_err *err);
 void view_close(struct view *v); /* NULL is allowed */
 
 /* Which revision of a table or which stored file it is; all 0 for anything
@@ -68,8 +73,8 @@ struct view_revision view_revision(const struct view *v);
 
 /* The same, as something for a stage to begin with (W-8). */
 int view_open_base(const struct view_env *env, const struct node *n,
-		   struct stage_base *ret, struct view_revision *ret_revision,
-		   struct cvx_err *err);
+		   const struct patience *patience, struct stage_base *ret,
+		   struct view_revision *ret_revision, struct cvx_err *err);
 
 /* Bytes to answer a read with: a range of a file, or memory. */
 struct view_bytes {

@@ -12,14 +12,13 @@
 
 #include "cache/base/cancel.h"
 #include "cache/base/err.h"
-
-/* How often one who waits asks whether his thread is to give up. */
-#define ASK_MS 50
+#include "importer/origin.h"
 
 struct halt {
 	atomic_bool requested;
 	int fd;
-	bool follows_thread; /* fixed once others have it */
+	bool follows_thread; /* fixed once others have it; so is the next */
+	struct patience patience;
 };
 
 int halt_new(struct halt **ret, struct cvx_err *err)
@@ -35,6 +34,20 @@ int halt_new(struct halt **ret, struct cvx_err *err)
 	}
 	*ret = s;
 	return 0;
+}
+
+int halt_of_patience(const struct patience *patience, struct halt **ret,
+		     struct cvx_err *err)
+{
+	int r;
+
+	*ret = NULL;
+	if (!patience || !patience->has_ended)
+		return 0;
+	r = halt_new(ret, err);
+	if (r == 0)
+		(*ret)->patience = *patience;
+	return r;
 }
 
 void halt_free(struct halt *s)
@@ -57,8 +70,12 @@ void halt_request(struct halt *s)
 
 bool halt_is_requested(const struct halt *s)
 {
-	return s && (atomic_load(&s->requested) ||
-		     (s->follows_thread && cancel_is_asked()));
+	if (!s)
+		return false;
+	return atomic_load(&s->requested) ||
+	       (s->follows_thread && cancel_is_asked()) ||
+	       (s->patience.has_ended &&
+		s->patience.has_ended(s->patience.ctx));
 }
 
 void halt_follow_thread(struct halt *s)
@@ -68,8 +85,10 @@ void halt_follow_thread(struct halt *s)
 
 int halt_patience_ms(const struct halt *s, uint64_t ms)
 {
-	if (s && s->follows_thread && cancel_is_watched() && ms > ASK_MS)
-		return ASK_MS;
+	if (s && ms > HALT_ASK_MS &&
+	    (s->patience.has_ended ||
+	     (s->follows_thread && cancel_is_watched())))
+		return HALT_ASK_MS;
 	return ms < INT_MAX ? (int)ms : INT_MAX;
 }
 

@@ -10,11 +10,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cache/base/cleanup.h"
+
 struct cvx_err;
 struct halt;
+struct patience;
 
 int halt_new(struct halt **ret, struct cvx_err *err);
 void halt_free(struct halt *s);
+CVX_DEFINE_CLEANUP(struct halt, halt_free)
+
+/* How often who waits asks whether he is to give up. */
+#define HALT_ASK_MS 50
+
+/* Requested as well once the patience has ended, which who waits asks in his
+ * own thread. *ret is NULL for one that never ends. patience may be NULL, and
+ * must outlive the halt. */
+int halt_of_patience(const struct patience *patience, struct halt **ret,
+		     struct cvx_err *err);
 
 /* From a signal handler, too. */
 void halt_request(struct halt *s);

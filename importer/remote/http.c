@@ -34,6 +34,7 @@ struct http {
 	char *secret;
 	uint64_t idle_ms;
 	uint64_t backoff_ms;
+	bool is_brief;
 	pthread_mutex_t lock;	 /* guards lanes and lane_count */
 	struct http_lane *lanes; /* idle ones */
 	size_t lane_count;
@@ -84,6 +85,7 @@ int http_new(const struct http_settings *settings, struct http **ret,
 		return cvx_fail_memory(err);
 	(void)pthread_mutex_init(&h->lock, NULL);
 	h->idle_ms = settings->idle_ms ? settings->idle_ms : HTTP_IDLE_MS;
+	h->is_brief = settings->is_brief;
 	h->backoff_ms =
 		settings->backoff_ms ? settings->backoff_ms : BACKOFF_MS;
 	h->origin = memory(strdup(settings->origin), &failed);
@@ -659,6 +661,8 @@ int http_perform_repeated(struct http *h, const struct http_call *call,
 		may_have_arrived |= ret->outcome == HTTP_AMBIGUOUS;
 		if (r == 0 || (ret->outcome != HTTP_NOT_SENT &&
 			       !(ambiguous && ret->outcome == HTTP_AMBIGUOUS)))
+			return r;
+		if (h->is_brief && r == -ETIMEDOUT)
 			return r;
 		if ((call->repetitions_max && number > call->repetitions_max) ||
 		    !http_wait_to_repeat(h, number, ret, call->halt)) {

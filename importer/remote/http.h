@@ -40,6 +40,9 @@ struct http_settings {
 	const char *secret; /* another text that no message may hold; or NULL */
 	uint64_t idle_ms;   /* 0: HTTP_IDLE_MS */
 	uint64_t backoff_ms; /* of the first repetition; 0: 500 */
+	/* What was not answered in time is not asked for again: somebody waits,
+	 * who can ask himself. */
+	bool is_brief;
 };
 
 /* How a request ended, as far as it matters for repeating it (protocol.md

@@ -22,6 +22,7 @@
 #define TABLES_QUERY "_system/cli/tables"
 #define COMPONENTS_QUERY "_system/frontend/components:list"
 #define FILES_QUERY "_system/frontend/fileStorageV2:fileMetadata"
+#define COUNT_QUERY "_system/frontend/fileStorageV2:numFiles"
 #define SIZE_QUERY "_system/frontend/tableSize"
 #define SCHEMAS_QUERY "_system/frontend/getSchemas"
 #define UUID_SIZE STORED_FILE_UUID_SIZE
@@ -289,6 +290,25 @@ int remote_count_documents(struct http *http, const char *component,
 		return r;
 	if (!query_read_integer(value, &count) || count < 0)
 		r = fail_shape(SIZE_QUERY, "not a count", err);
+	else
+		*ret = (uint64_t)count;
+	cJSON_Delete(value);
+	return r;
+}
+
+int remote_count_files(struct http *http, const char *component,
+		       const struct halt *halt, uint64_t *ret,
+		       struct cvx_err *err)
+{
+	int64_t count;
+	cJSON *value;
+	int r;
+
+	r = run(http, COUNT_QUERY, make_args(component), halt, &value, err);
+	if (r < 0)
+		return r;
+	if (!query_read_integer(value, &count) || count < 0)
+		r = fail_shape(COUNT_QUERY, "not a count", err);
 	else
 		*ret = (uint64_t)count;
 	cJSON_Delete(value);

@@ -53,6 +53,11 @@ int remote_print_schema(struct http *http, const char *component,
 			const struct halt *halt, struct cvx_buf *out,
 			struct cvx_err *err);
 
+/* How many stored files there are. */
+int remote_count_files(struct http *http, const char *component,
+		       const struct halt *halt, uint64_t *ret,
+		       struct cvx_err *err);
+
 /* All stored files by id; free with stored_files_free(). */
 int remote_list_stored_files(struct http *http, const char *component,
 			     const struct halt *halt, struct stored_file **ret,

@@ -673,6 +673,7 @@ int remote_open(const struct remote_access *a,
 		.origin = a->origin,
 		.authorization = authorization,
 		.idle_ms = how ? how->idle_ms : 0,
+		.is_brief = how && how->is_brief,
 		.backoff_ms = how ? how->backoff_ms : 0,
 	};
 

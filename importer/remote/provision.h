@@ -8,6 +8,7 @@
 #ifndef CVX_IMPORTER_REMOTE_PROVISION_H
 #define CVX_IMPORTER_REMOTE_PROVISION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct cvx_err;
@@ -28,6 +29,7 @@ struct provision_settings {
 	const struct halt *halt; /* or NULL */
 	uint64_t idle_ms;	 /* 0: HTTP_IDLE_MS */
 	uint64_t backoff_ms;	 /* 0: as http.h says */
+	bool is_brief;		 /* of remote_open(): as http.h says */
 };
 
 /*

@@ -115,7 +115,7 @@ static int end(struct changing *c, int result, const struct cvx_err *why,
 	       struct cvx_err *err)
 {
 	if (result == 0 || intake_is_unknown(why))
-		replica_show(c->replica, c->halt);
+		replica_show(c->replica);
 	if (result < 0 && err)
 		*err = *why;
 	halt_free(c->halt);

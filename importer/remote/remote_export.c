@@ -16,6 +16,9 @@
 #include "importer/remote/http.h"
 #include "importer/remote/query.h"
 
+/* Between two looks whether another export is done. */
+#define BUSY_MS 50
+
 #define POLL_MS 50
 #define POLL_MAX_MS 2000
 #define ID_SIZE_MAX 64
@@ -33,12 +36,9 @@ static int request(struct http *http,
 		   const struct remote_export_settings *settings,
 		   struct cvx_err *err)
 {
-	const struct http_call call = {
+	CVX_AUTO(cvx_buf_fini) struct cvx_buf path = CVX_BUF_INIT(4096);
+	struct http_call call = {
 		.method = "POST",
-		.path = settings->include_storage
-				? "/api/export/request/zip?includeStorage=true"
-				: "/api/export/request/"
-				  "zip?includeStorage=false",
 		.content_type = "application/json",
 		.total_ms = HTTP_TOTAL_MS,
 		.halt = settings->halt,
@@ -46,8 +46,19 @@ static int request(struct http *http,
 	struct http_answer answer;
 	bool may_have_come = false;
 	unsigned number;
-	int r;
+	int r = cvx_buf_printf(&path,
+			       "/api/export/request/zip?includeStorage=%s",
+			       settings->include_storage ? "true" : "false");
 
+	if (r == 0 && settings->component_id)
+		r = cvx_buf_puts(&path, "&component=");
+	if (r == 0 && settings->component_id)
+		r = http_escape(&path, settings->component_id);
+	if (r == 0)
+		r = cvx_buf_append(&path, "", 1);
+	if (r < 0)
+		return cvx_fail(err, r, "the id of a component is too long");
+	call.path = path.data;
 	for (number = 1;; number++) {
 		r = http_perform(http, &call, &answer, err);
 		if (may_have_come &&
@@ -236,8 +247,14 @@ int remote_export_make(struct http *http,
 		       const struct remote_export_settings *settings,
 		       int64_t *ret_ts, struct cvx_err *err)
 {
-	int r = request(http, settings, err);
+	uint64_t waited_ms = 0;
+	int r;
 
+	/* A deployment makes one at a time. */
+	while ((r = request(http, settings, err)) == -EBUSY &&
+	       waited_ms < settings->busy_ms &&
+	       halt_sleep(settings->halt, BUSY_MS))
+		waited_ms += BUSY_MS;
 	return r < 0 ? r : wait_for_end(http, settings, ret_ts, err);
 }
 

@@ -16,10 +16,12 @@ struct halt;
 
 struct remote_export_settings {
 	bool include_storage;
-	uint64_t poll_ms; /* 0: 50; the first pause between two looks */
+	const char *component_id; /* NULL: all of the deployment */
+	uint64_t poll_ms;	  /* 0: 50; the first pause between two looks */
 	/* How far it is, as the deployment words it; NULL: nobody asks. */
 	void (*report)(void *ctx, const char *message);
 	void *ctx;
+	uint64_t busy_ms;	 /* how long to wait for another export */
 	const struct halt *halt; /* or NULL; cancels the export, too */
 };
 

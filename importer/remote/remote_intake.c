@@ -209,7 +209,8 @@ static int settle_encoding(struct remote_intake *in, uint64_t size,
 		r = look_at_first(in, size, true, err);
 		if (r >= 0 && in->is_export_line &&
 		    in->target.rows.base_revision == 0) /* else it was */
-			r = replica_refresh(in->replica, in->halt, err);
+			r = replica_hold(in->replica, in->component, in->table,
+					 in->halt, err);
 		if (r >= 0)
 			r = choose_encoding(in, &uniform, err);
 	}
@@ -259,7 +260,7 @@ static int check_base(struct remote_intake *in, struct cvx_err *err)
 
 	if (revision == 0)
 		return 0;
-	r = replica_refresh(in->replica, in->halt, err);
+	r = replica_hold(in->replica, in->component, in->table, in->halt, err);
 	if (r == 0)
 		r = deployment_stat_table(in->replica->copy, in->component,
 					  in->table, &now, err);
@@ -317,7 +318,7 @@ static bool may_have_changed(const struct remote_intake *in,
 static void show_outcome(struct remote_intake *in, const struct cvx_err *why)
 {
 	if (may_have_changed(in, why))
-		replica_show(in->replica, in->halt);
+		replica_show(in->replica);
 }
 
 static struct import_subject subject_of(const struct intake_target *target)

@@ -4,17 +4,16 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
-#include "cache/base/log.h"
-#include "importer/changes.h"
 #include "importer/deployment.h"
+#include "importer/origin.h"
 #include "importer/remote/halt.h"
+#include "importer/remote/holder.h"
 #include "importer/remote/http.h"
-#include "importer/remote/mirror.h"
+#include "importer/remote/lister.h"
 #include "importer/remote/provision.h"
 
 /* The pauses of http.h double six times: together they take no longer than
@@ -22,87 +21,47 @@
 #define BACKOFF_MAX_MS 500
 #define BACKOFF_PART 64
 
-/* Between two looks whether somebody else's snapshot is done. */
-#define BUSY_MS 50
-
 CVX_DEFINE_CLEANUP(struct replica, replica_close)
 
-static uint64_t now_ms(void)
+void replica_show(struct replica *r)
 {
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+	lister_forget(r->lister);
+	holder_forget(r->holder, NULL, NULL);
 }
 
-static int refresh(struct replica *r, const struct halt *halt,
-		   struct cvx_err *err)
+int replica_hold(struct replica *r, const char *component, const char *table,
+		 const struct halt *halt, struct cvx_err *err)
 {
-	const struct mirror_settings settings = {
-		.access = r->settings.access,
-		.dir = r->settings.dir,
-		.idle_ms = r->settings.timeout_ms,
-		.backoff_ms = r->backoff_ms,
-		.halt = halt,
-	};
-	uint64_t begun_ms = now_ms();
-	int64_t snapshot_ns;
-	int result;
+	int result = lister_list(r->lister, component, ORIGIN_NOW, halt, err);
 
-	/* A deployment takes one snapshot at a time. */
-	for (;;) {
-		result = mirror_refresh(&settings, &snapshot_ns, err);
-		if (result != -EBUSY ||
-		    now_ms() - begun_ms > r->settings.timeout_ms ||
-		    !halt_sleep(halt, BUSY_MS))
-			return result;
-	}
+	if (result == 0)
+		result = holder_hold_table(r->holder, component, table,
+					   ORIGIN_NOW, halt, err);
+	return result == -ENOENT ? 0 : result;
 }
 
-int replica_refresh(struct replica *r, const struct halt *halt,
-		    struct cvx_err *err)
-{
-	int result;
-
-	(void)pthread_mutex_lock(&r->lock);
-	result = refresh(r, halt, err);
-	(void)pthread_mutex_unlock(&r->lock);
-	return result;
-}
-
-void replica_show(struct replica *r, const struct halt *halt)
-{
-	struct cvx_err err = CVX_ERR_INIT;
-
-	if (halt_is_requested(halt))
-		halt = NULL;
-	if (replica_refresh(r, halt, &err) < 0)
-		log_warning("%s: the copy does not show yet what was written: "
-			    "%s",
-			    r->settings.access->name, err.msg);
-}
-
-static int open_http(struct replica *r, struct cvx_err *err)
+static int open_http(struct replica *r, uint64_t backoff_ms, bool is_brief,
+		     struct http **ret, struct cvx_err *err)
 {
 	const struct provision_settings how = {
 		.idle_ms = r->settings.timeout_ms,
-		.backoff_ms = r->backoff_ms,
+		.backoff_ms = backoff_ms,
+		.is_brief = is_brief,
 	};
 
-	return remote_open(r->settings.access, &how, &r->http, err);
+	return remote_open(r->settings.access, &how, ret, err);
 }
 
 static int open_copy(struct replica *r, struct cvx_err *err)
 {
-	const struct deployment_settings records = {.dir = r->settings.dir};
-	const struct deployment_settings copy = {
+	struct deployment_settings copy = {
 		.dir = r->settings.dir,
-		.read_only = true,
 		.origin_name = r->settings.access->name,
 		.origin_url = r->settings.access->origin,
 	};
-	int result = deployment_open(&records, &r->records, err);
+	int result = deployment_open(&copy, &r->records, err);
 
+	copy.read_only = true;
 	if (result == 0)
 		result = deployment_open(&copy, &r->copy, err);
 	if (result < 0)
@@ -113,58 +72,51 @@ static int open_copy(struct replica *r, struct cvx_err *err)
 			     : 0;
 }
 
-/* A deployment that is away is told once. */
-static void *follow(void *arg)
+static int make_parts(struct replica *r, struct cvx_err *err)
 {
-	struct replica *r = arg;
-	struct cvx_err err = CVX_ERR_INIT;
-	bool is_away = false;
-	int result;
+	const struct lister_settings lister = {
+		.http = r->reader,
+		.copy = r->records,
+		.name = r->settings.access->name,
+		.ttl_ms = r->settings.ttl_ms,
+	};
+	struct holder_settings holder = {
+		.http = r->reader,
+		.copy = r->records,
+		.dir_fd = r->dir_fd,
+		.timeout_ms = r->settings.timeout_ms,
+		.ttl_ms = r->settings.ttl_ms,
+		.size_max = r->settings.size_max,
+	};
+	int result = lister_new(&lister, &r->lister, err);
 
-	while (halt_sleep(r->stop, r->settings.follow_ms)) {
-		result = replica_refresh(r, r->stop, &err);
-		if (result < 0 && result != -ECANCELED && !is_away)
-			log_warning("%s: the copy is not brought up to date: "
-				    "%s",
-				    r->settings.access->name, err.msg);
-		else if (result == 0 && is_away)
-			log_info("%s: the copy is up to date again",
-				 r->settings.access->name);
-		is_away = result < 0;
-	}
-	return NULL;
-}
-
-static int start_following(struct replica *r, struct cvx_err *err)
-{
-	int result;
-
-	if (r->settings.follow_ms == 0)
-		return 0;
-	result = halt_new(&r->stop, err);
-	if (result < 0)
-		return result;
-	result = pthread_create(&r->follower, NULL, follow, r);
+	holder.lister = r->lister;
 	if (result == 0)
-		return 0;
-	halt_free(CVX_TAKE(r->stop));
-	return cvx_fail(err, -result, "cannot start a thread: %s",
-			strerror(result));
+		result = holder_new(&holder, &r->holder, err);
+	r->files.http = r->reader;
+	r->files.lister = r->lister;
+	r->files.copy = r->records;
+	r->files.dir_fd = r->dir_fd;
+	r->files.size_max = r->settings.size_max;
+	return result;
 }
 
-static void stop_following(struct replica *r)
+/* A wrong address or key is told at once. */
+static int ask_first(struct replica *r, struct cvx_err *err)
 {
-	if (!r->stop)
-		return;
-	halt_request(r->stop);
-	(void)pthread_join(r->follower, NULL);
-	halt_free(r->stop);
+	int result = remote_check_key(r->reader, NULL, err);
+
+	/* Away, with offline_reads, the copy is all there is. */
+	return result == 0 || (result != -EACCES && r->settings.offline_reads)
+		       ? origin_list(r->copy, "", ORIGIN_NOW, NULL, err)
+		       : result;
 }
 
 int replica_open(const struct replica_settings *settings, struct replica **ret,
 		 struct cvx_err *err)
 {
 	CVX_AUTO(replica_closep) struct replica *r = calloc(1, sizeof(*r));
+	uint64_t backoff_ms;
 	int result;
 
 	if (!r)
@@ -172,18 +124,26 @@ int replica_open(const struct replica_settings *settings, struct replica **ret,
 	r->settings = *settings;
 	if (r->settings.timeout_ms == 0)
 		r->settings.timeout_ms = HTTP_IDLE_MS;
-	r->backoff_ms = r->settings.timeout_ms / BACKOFF_PART + 1;
-	if (r->backoff_ms > BACKOFF_MAX_MS)
-		r->backoff_ms = BACKOFF_MAX_MS;
+	backoff_ms = r->settings.timeout_ms / BACKOFF_PART + 1;
+	if (backoff_ms > BACKOFF_MAX_MS)
+		backoff_ms = BACKOFF_MAX_MS;
 	r->dir_fd = -1;
 	(void)pthread_mutex_init(&r->lock, NULL);
-	result = replica_refresh(r, NULL, err);
+	file_keeper_init(&r->files);
+	result = open_http(r, backoff_ms, false, &r->http, err);
+	/* Where the copy may answer, there is no need to wait for long. */
 	if (result == 0)
-		result = open_http(r, err);
+		result =
+			open_http(r, r->settings.offline_reads ? 1 : backoff_ms,
+				  true, &r->reader, err);
 	if (result == 0)
 		result = open_copy(r, err);
 	if (result == 0)
-		result = start_following(r, err);
+		result = make_parts(r, err);
+	if (result < 0)
+		return result;
+	origin_set(r->copy, &replica_origin_ops, r);
+	result = ask_first(r, err);
 	if (result < 0)
 		return result;
 	*ret = CVX_TAKE(r);
@@ -194,9 +154,12 @@ void replica_close(struct replica *r)
 {
 	if (!r)
 		return;
-	stop_following(r);
+	holder_free(r->holder);
+	lister_free(r->lister);
+	file_keeper_fini(&r->files);
 	deployment_close(r->copy);
 	deployment_close(r->records);
+	http_free(r->reader);
 	http_free(r->http);
 	cvx_closep(&r->dir_fd);
 	(void)pthread_mutex_destroy(&r->lock);

@@ -1,13 +1,20 @@
 /*
- * replica: a deployment behind a URL as its copy on this machine shows it
- * (mirror.h), and what is written goes there.
+ * replica: a deployment behind a URL as its copy on this machine shows it, and
+ * what is written goes there.
+ *
+ * The copy is an embedded deployment in a folder of its own, so that all that
+ * is read of it is as fast, as true to the last byte and as steady as there.
+ * It holds what was read before, and brings what is read up to date first
+ * (origin.h): names when a folder is looked at (lister.h), documents when a
+ * table is (holder.h), the bytes of a stored file when it is opened
+ * (file_keeper.h). Several processes may use one folder.
  *
  * A file that is imported travels by the deployment's own imports
  * (remote_import.h): parts are uploaded while it is written, and what it does
- * is as atomic as the deployment makes it. When it is over the copy is brought
- * up to date before its commit returns. The deployment refuses in its own
- * words; nothing is refused by what the copy shows, but for a table that was
- * changed since it was opened (W-8), after a look at the deployment.
+ * is as atomic as the deployment makes it. When it is over, nothing that was
+ * asked before holds any more. The deployment refuses in its own words;
+ * nothing is refused by what the copy shows, but for a table that was changed
+ * since it was opened (W-8), after a look at the deployment.
  *
  * Tables go, and stored files come and go, by the calls that there are for
  * it; what has none is -EROFS (changes.h). Imports are in the copy's list of
@@ -19,6 +26,7 @@
 #ifndef CVX_IMPORTER_REMOTE_REPLICA_H
 #define CVX_IMPORTER_REMOTE_REPLICA_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "importer/changes.h"
@@ -32,13 +40,16 @@ struct replica_settings {
 	const struct remote_access *access; /* outlives the replica */
 	const char *dir;		    /* of the copy; likewise */
 	uint64_t timeout_ms;		    /* F-5; 0: HTTP_IDLE_MS */
-	/* How often the copy follows what others change, in a thread of its
-	 * own; 0: only what is written through the replica. While the
-	 * deployment is away the copy stays as it is, with a warning. */
-	uint64_t follow_ms;
+	/* How long what the deployment has told holds; 0: each look asks. */
+	uint64_t ttl_ms;
+	uint64_t size_max; /* of what the copy holds; 0: any */
+	/* While the deployment is away, what the copy holds is shown as it was;
+	 * else that is an error. */
+	bool offline_reads;
 };
 
-/* Makes the copy, or brings it up to date. */
+/* Asks the deployment once; an error if it does not answer, and offline_reads
+ * is not set. */
 int replica_open(const struct replica_settings *settings, struct replica **ret,
 		 struct cvx_err *err);
 

@@ -1,40 +1,51 @@
 /*
- * replica_inside: what replica.c and remote_intake.c share.
+ * replica_inside: what replica.c and those who write there share.
  */
 #ifndef CVX_IMPORTER_REMOTE_REPLICA_INSIDE_H
 #define CVX_IMPORTER_REMOTE_REPLICA_INSIDE_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "importer/remote/file_keeper.h"
 #include "importer/remote/replica.h"
 
 struct halt;
+struct holder;
 struct http;
+struct lister;
 
 struct replica {
 	struct replica_settings settings;
 	uint64_t backoff_ms;
-	struct http *http;
+	struct http *http;	    /* to write */
+	struct http *reader;	    /* to read; gives up sooner if it may */
 	struct deployment *copy;    /* read-only, what others see */
-	struct deployment *records; /* the same, to record imports in */
+	struct deployment *records; /* the same, to be written */
 	int dir_fd;
+	struct lister *lister;
+	struct holder *holder;
+	struct file_keeper files;
 
-	pthread_mutex_t lock; /* held while the copy is brought up to date */
-
-	struct halt *stop; /* of the thread that follows; NULL: there is none */
-	pthread_t follower;
+	pthread_mutex_t lock;
+	/* guarded by lock: */
+	bool is_away;	   /* the last question was not answered */
+	int64_t away_ns;   /* since when, Unix time */
+	uint64_t asked_ns; /* when it was found out last, monotonic */
 };
 
-/* Brings the copy up to date: it shows what was there when this was called, or
- * later. halt may be NULL. */
-int replica_refresh(struct replica *r, const struct halt *halt,
-		    struct cvx_err *err);
+/* Behind a change that was made there: what was asked before does not hold any
+ * more. */
+void replica_show(struct replica *r);
 
-/* The same behind a change that was made: a failure is logged only, for what
- * the deployment has taken stands there whether the copy shows it or not. A
- * halt that was requested is not heeded any more. */
-void replica_show(struct replica *r, const struct halt *halt);
+/* The copy has the table as it is there now, with its documents; or it has
+ * none, if there is none. halt may be NULL. */
+int replica_hold(struct replica *r, const char *component, const char *table,
+		 const struct halt *halt, struct cvx_err *err);
+
+/* replica_origin.c: what the copy asks. ctx is the replica. */
+extern const struct origin_ops replica_origin_ops;
 
 extern const struct change_ops remote_change_ops;
 

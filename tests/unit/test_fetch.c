@@ -224,7 +224,10 @@ static void expect_documents(struct bench *b, int fd,
 static int fetch(struct bench *b, struct fetched *ret, int *ret_fd,
 		 struct cvx_err *err)
 {
-	const struct fetch_target target = {.component = "", .table = "t"};
+	/* Another test has that way. */
+	struct fetch_offer offer = {.lacks_sync = true};
+	const struct fetch_target target = {
+		.component = "", .table = "t", .offer = &offer};
 
 	return fetch_table(b->http, &target, b->dir_fd, NULL, ret_fd, ret, err);
 }
@@ -259,6 +262,7 @@ TEST(fetch_gives_the_lines_of_a_backup_by_id)
 		EXPECT_OK(fetch(&b, &fetched, &fd, &err), &err);
 		EXPECT_INT(fetched.is_consistent, cases[i].is_consistent);
 		expect_documents(&b, fd, &fetched);
+		free(fetched.cursor);
 		(void)close(fd);
 		end(&b);
 	}
@@ -330,6 +334,7 @@ TEST(fetch_fault_is_healed_or_told)
 					 err.msg);
 			if (r == 0) {
 				expect_documents(&b, fd, &fetched);
+				free(fetched.cursor);
 				(void)close(fd);
 			}
 			end(&b);

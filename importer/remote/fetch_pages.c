@@ -1,0 +1,85 @@
+#include "importer/remote/fetch_inside.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "cache/base/buf.h"
+#include "cache/base/cleanup.h"
+#include "cache/base/err.h"
+#include "cache/base/file.h"
+#include "importer/remote/http.h"
+
+#define PAGE_SIZE_MAX ((uint64_t)2 << 30)
+
+static int write_page(void *ctx, const void *bytes, size_t size,
+		      struct cvx_err *err)
+{
+	struct fetch *f = ctx;
+	int r;
+
+	if (f->page_size + size > PAGE_SIZE_MAX)
+		return cvx_fail(err, -EMSGSIZE, "a page is too large");
+	r = file_pwrite(f->page_fd, bytes, size, f->page_size);
+	if (r < 0)
+		return cvx_fail(err, r, "cannot write to the cache: %s",
+				strerror(-r));
+	f->page_size += size;
+	return 0;
+}
+
+static void begin_page(void *ctx)
+{
+	struct fetch *f = ctx;
+
+	f->page_size = 0;
+}
+
+/* One request; its answer becomes the page. */
+int fetch_load_page(struct fetch *f, struct http_call *call,
+		    struct http_answer *answer)
+{
+	int r;
+
+	call->write = write_page;
+	call->begin = begin_page;
+	call->ctx = f;
+	call->content_type = "application/json";
+	call->halt = f->halt;
+	r = http_perform_repeated(f->http, call, true, answer, f->err);
+	if (r == 0 && answer->status == 560) /* an error, kept apart */
+		r = write_page(f, answer->body.data, answer->body.size, f->err);
+	return r;
+}
+
+/* The page in memory; munmap() it. */
+int fetch_map_page(struct fetch *f, struct range *ret)
+{
+	void *map;
+
+	if (f->page_size == 0)
+		return cvx_fail(f->err, -EPROTO, "an empty answer");
+	map = mmap(NULL, f->page_size, PROT_READ, MAP_PRIVATE, f->page_fd, 0);
+	if (map == MAP_FAILED)
+		return cvx_fail(f->err, -errno, "mmap: %s", strerror(errno));
+	*ret = (struct range){map, f->page_size};
+	return 0;
+}
+
+/* *cursor becomes that of the next page; NULL behind the last one. Never the
+ * same again, or it would not end. */
+int fetch_take_cursor(struct fetch *f, bool is_last, const struct range *value,
+		      char **cursor, const char *place)
+{
+	CVX_AUTO(cvx_freep) char *before = *cursor;
+
+	*cursor = NULL;
+	if (is_last)
+		return 0;
+	*cursor = range_string(value);
+	if (!*cursor || (before && strcmp(before, *cursor) == 0))
+		return cvx_fail(f->err, -EPROTO,
+				"%s: there is more, but no way to it", place);
+	return 0;
+}

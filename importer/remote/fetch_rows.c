@@ -1,0 +1,174 @@
+#include "importer/remote/fetch_inside.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "cache/base/buf.h"
+#include "cache/base/cleanup.h"
+#include "cache/base/err.h"
+
+static bool is_whole(const char *number, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		if (number[i] == '.' || number[i] == 'e' || number[i] == 'E')
+			return false;
+	return true;
+}
+
+/* convex_encoded_json writes a float64 as 5, which elsewhere is an int64. */
+static int append_encoded(struct cvx_buf *out, const struct range *value)
+{
+	enum json_token token;
+	struct json json;
+	size_t end = 0;
+	int r = 0;
+
+	json_init(&json, value->text, value->size);
+	do {
+		token = json_next(&json);
+		if (token == JSON_BAD || token == JSON_END)
+			break;
+		r = cvx_buf_append(out, value->text + end, json.end - end);
+		if (r == 0 && token == JSON_NUMBER &&
+		    is_whole(value->text + json.start, json.end - json.start))
+			r = cvx_buf_puts(out, ".0");
+		end = json.end;
+	} while (r == 0);
+	return r == 0 && end < value->size
+		       ? cvx_buf_append(out, value->text + end,
+					value->size - end)
+		       : r;
+}
+
+/* A member that the transport added, with its quotes. */
+enum meta { META_NONE, META_TIME, META_DELETED, META_COMPONENT, META_TABLE };
+
+static enum meta meta_of(const struct range *key)
+{
+	if (range_is(key, "\"_ts\""))
+		return META_TIME;
+	if (range_is(key, "\"_deleted\""))
+		return META_DELETED;
+	if (range_is(key, "\"_component\""))
+		return META_COMPONENT;
+	return range_is(key, "\"_table\"") ? META_TABLE : META_NONE;
+}
+
+/* Whether it names what is wanted. */
+static bool is_wanted(const struct fetch *f, enum meta meta,
+		      const struct range *value)
+{
+	CVX_AUTO(cvx_freep) char *text = NULL;
+
+	text = range_string(value);
+	return text &&
+	       strcmp(text, meta == META_TABLE ? f->target->table
+					       : f->target->component) == 0;
+}
+
+static int append_member(struct fetch *f, const struct range *key,
+			 const struct range *value)
+{
+	int r = f->row.size > 1 ? cvx_buf_puts(&f->row, ",") : 0;
+
+	if (r == 0)
+		r = cvx_buf_append(&f->row, key->text, key->size);
+	if (r == 0)
+		r = cvx_buf_puts(&f->row, ":");
+	if (r < 0)
+		return r;
+	return f->is_encoded
+		       ? append_encoded(&f->row, value)
+		       : cvx_buf_append(&f->row, value->text, value->size);
+}
+
+/* A number that has more digits than a double; what is none is passed over. */
+void fetch_note_time(struct fetch *f, const struct range *ns)
+{
+	int64_t value = 0;
+	size_t i;
+
+	for (i = 0; i < ns->size && ns->text[i] >= '0' && ns->text[i] <= '9';
+	     i++)
+		if (__builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_add_overflow(value, ns->text[i] - '0', &value))
+			return;
+	if (i == ns->size && value > f->committed_ns)
+		f->committed_ns = value;
+}
+
+/* The document without what the transport added. 1: it is another table's. */
+static int gather_row(struct fetch *f, const struct range *document,
+		      bool *ret_deleted)
+{
+	struct range key, value;
+	struct members m;
+	enum meta meta;
+	int r;
+
+	*ret_deleted = false;
+	cvx_buf_clear(&f->row);
+	r = cvx_buf_puts(&f->row, "{");
+	members_init(&m, document);
+	while (r == 0 && m.is_object && members_next(&m, &key, &value)) {
+		meta = f->has_meta ? meta_of(&key) : META_NONE;
+		if (meta == META_NONE)
+			r = append_member(f, &key, &value);
+		else if (meta == META_TIME)
+			fetch_note_time(f, &value);
+		else if (meta == META_DELETED)
+			*ret_deleted = range_is(&value, "true");
+		else if (!is_wanted(f, meta, &value))
+			return 1;
+	}
+	if (r == 0)
+		r = cvx_buf_puts(&f->row, "}");
+	if (r < 0)
+		return cvx_fail(f->err, r, "a document is too large");
+	if (m.is_bad || !m.is_object)
+		return cvx_fail(f->err, -EPROTO, "a document is not an object");
+	return 0;
+}
+
+int fetch_add_gone(struct fetch *f, const struct range *document)
+{
+	static const char *const names[1] = {"_id"};
+	CVX_AUTO(cvx_freep) char *text = NULL;
+	struct internal_id id;
+	struct range found[1];
+	uint32_t number;
+
+	if (members_pick(document, names, found, 1))
+		text = range_string(&found[0]);
+	if (!text || id_decode(text, strlen(text), &number, &id) < 0)
+		return cvx_fail(f->err, -EPROTO,
+				"a document that has gone, without an _id");
+	return fetch_add_deleted(f, &id);
+}
+
+int fetch_add_document(struct fetch *f, const struct range *document)
+{
+	bool is_deleted;
+	int r = gather_row(f, document, &is_deleted);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	return is_deleted ? fetch_add_gone(f, document) : fetch_add_row(f);
+}
+
+int fetch_add_documents(struct fetch *f, const struct range *list,
+			const char *place)
+{
+	struct range document;
+	struct members m;
+	int r = 0;
+
+	members_init(&m, list);
+	while (r == 0 && members_next(&m, NULL, &document))
+		r = fetch_add_document(f, &document);
+	if (r == 0 && (m.is_bad || m.is_object))
+		r = cvx_fail(f->err, -EPROTO, "not a list of documents");
+	return r < 0 ? cvx_err_prefix(f->err, "%s", place) : 0;
+}

@@ -1,0 +1,278 @@
+#!/usr/bin/env bash
+# Reading a deployment behind a URL: what is asked of it, and when.
+# shellcheck source=tests/client/lib.sh disable=SC2119
+. "$(dirname "$0")/../client/lib.sh"
+
+export no_proxy='*'
+THERE=$PWD
+
+# A way to the server that writes down what is asked for, a line a request. The
+# paths in the file "lacking" are not known there.
+start_recording_proxy() {
+	: >asked
+	: >lacking
+	"$PYTHON" - "${URL#http://}" >port 2>/dev/null <<'END' &
+import http.client, http.server, json, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def forward(self):
+        size = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(size)
+        path = self.path.split("?")[0]
+        name = path
+        if path.startswith("/api/query") and body[:1] == b"{":
+            name = json.loads(body)["path"]
+        with open("asked", "a") as f:
+            f.write(self.command + " " + name + "\n")
+        if name in open("lacking").read().split():
+            status, headers, answer = 404, [], b"{}"
+        else:
+            c = http.client.HTTPConnection(sys.argv[1])
+            c.request(self.command, self.path, body, self.headers)
+            a = c.getresponse()
+            status, headers, answer = a.status, a.getheaders(), a.read()
+            c.close()
+        self.send_response(status)
+        for key, value in headers:
+            if key.lower() not in ("transfer-encoding", "connection",
+                                   "content-length"):
+                self.send_header(key, value)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+    do_GET = do_POST = do_PUT = forward
+    def log_message(self, *args):
+        pass
+s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print(s.server_port, flush=True)
+s.serve_forever()
+END
+	PROXY=$!
+	await 10 test -s port
+	THROUGH=http://127.0.0.1:$(cat port)
+}
+
+# mount_recorded [-o OPTIONS]: $MNT is behind the proxy, $THERE what is there.
+mount_recorded() {
+	start_server
+	export CONVEX_SELF_HOSTED_ADMIN_KEY=$KEY
+	THERE=$DIR/there
+	start_mount_at "$STATE" "$THERE"
+	start_recording_proxy
+	start_mount_at "$THROUGH" "$MNT" "$@"
+}
+
+unmount_recorded() {
+	stop_mounts
+	kill "$PROXY" 2>/dev/null || :
+	wait "$PROXY" 2>/dev/null || :
+	stop_server
+}
+
+numbered() {
+	seq "$@" | sed 's/.*/{"n":&}/'
+}
+
+fill() {
+	mkdir -p "$THERE/$1"
+	numbered "${@:2}" >"$THERE/$1/documents.jsonl"
+}
+
+expect_same() {
+	expect_file "$MNT/$1/documents.jsonl" "$THERE/$1/documents.jsonl"
+}
+
+# What asks for documents, in whatever way.
+documents_asked() {
+	grep -cE 'data/sync|list_snapshot|document_deltas|tableData|export/' \
+		asked || :
+}
+
+expect_documents_asked() {
+	expect_text "requests for documents" "$(documents_asked)" "$1"
+}
+
+case_T9_listing_fetches_no_documents() {
+	local n
+	mount_recorded
+	for n in 1 2 3 4 5; do
+		fill t$n 1 $n
+	done
+	mkdir -p "$THERE/_components/inner"
+	fill _components/inner/u 1
+	ls -l "$MNT" "$MNT/_components/inner" >listed
+	grep -q t5 listed
+	grep -q ' u$' listed
+	cat "$MNT/_tables/documents.jsonl" "$MNT/t1/generated_schema.jsonl" >/dev/null
+	expect_text "count" "$(getfattr --absolute-names --only-values \
+		-n user.convex.documents "$MNT/t3")" 3
+	expect_documents_asked 0
+	expect_same t3
+	expect_same _components/inner/u
+	unmount_recorded
+}
+
+# A table that was read before costs one look, whatever its size.
+case_T2_a_table_that_is_here_is_only_looked_at() {
+	mount_recorded
+	fill t 1 2000
+	expect_same t
+	: >asked
+	expect_same t
+	[ "$(documents_asked)" -le 1 ] || fail "asked: $(cat asked)"
+	numbered 2001 2001 >>"$THERE/t/documents.jsonl"
+	expect_same t
+	fill t 7
+	expect_same t
+	sed -i 's/7/8/' "$THERE/t/documents.jsonl"
+	expect_same t
+	: >"$THERE/t/documents.jsonl"
+	expect_same t
+	unmount_recorded
+}
+
+# Whichever way the deployment lets us have documents, they are the same.
+case_T2_every_way_of_reading_follows() {
+	local lacks=""
+	mount_recorded
+	fill t 1 1200
+	for lacks in "" /api/v1/data/sync /api/list_snapshot /api/query_ts; do
+		echo "$lacks" >>lacking
+		XDG_CACHE_HOME=$DIR/cache.${lacks//\//-} \
+			start_mount_at "$THROUGH" "$DIR/other"
+		cmp "$DIR/other/t/documents.jsonl" "$THERE/t/documents.jsonl"
+		numbered 5 6 >>"$THERE/t/documents.jsonl"
+		cmp "$DIR/other/t/documents.jsonl" "$THERE/t/documents.jsonl"
+		numbered 1 1200 >"$THERE/t/documents.jsonl"
+		cmp "$DIR/other/t/documents.jsonl" "$THERE/t/documents.jsonl"
+		stop_mount_at "$DIR/other"
+	done
+	unmount_recorded
+}
+
+case_C4_cache_ttl_asks_no_sooner() {
+	mount_recorded
+	fill t 1
+	start_mount_at "$THROUGH" "$DIR/other" -o cache_ttl=1h
+	cat "$DIR/other/t/documents.jsonl" >was
+	fill t 1 2
+	: >asked
+	expect_file "$DIR/other/t/documents.jsonl" was
+	expect_text "asked" "$(cat asked)" ""
+	# What is written here is seen all the same.
+	numbered 3 3 >>"$DIR/other/t/documents.jsonl"
+	expect_file "$DIR/other/t/documents.jsonl" "$THERE/t/documents.jsonl"
+	unmount_recorded
+}
+
+case_C4_cache_size_lets_go_of_what_was_read_longest_ago() {
+	local size
+	mount_recorded -o cache_size=200K
+	fill a 1 1500
+	fill b 1 1500
+	exec 5<"$MNT/a/documents.jsonl"
+	expect_same b
+	size=$(du -sk "$XDG_CACHE_HOME"/convexfs/copy-*/segments | cut -f 1)
+	[ "$size" -lt 250 ] || fail "$size KiB are held"
+	# Who has it open reads it to its end (T-3).
+	cat <&5 >all
+	expect_file all "$THERE/a/documents.jsonl"
+	exec 5<&-
+	expect_same a
+	unmount_recorded
+}
+
+case_F_offline_reads_show_what_was_there() {
+	mount_recorded -o offline_reads,timeout=2
+	fill t 1 2
+	fill unread 1
+	expect_same t
+	ls "$MNT" >/dev/null
+	kill_server
+	cat "$MNT/t/documents.jsonl" >was
+	expect_file was "$THERE/t/documents.jsonl"
+	ls "$MNT" >listed
+	grep -q '^unread$' listed
+	expect_refused 'Connection|refused|reset' cat "$MNT/unread/documents.jsonl"
+	jq -e .stale "$MNT/.convex/deployment.json" >since
+	expect_match "since" "$(cat since)" '^"20[0-9-]*T[0-9:.]*Z"$'
+	start_server_at "${URL#http://}"
+	await 20 is_fresh
+	expect_same unread
+	unmount_recorded
+}
+
+is_fresh() {
+	ls "$MNT" >/dev/null
+	jq -e 'has("stale") | not' "$MNT/.convex/deployment.json" >/dev/null
+}
+
+# Whoever waits for a deployment that does not answer can stop waiting.
+case_F5_a_read_that_waits_is_interrupted() {
+	local reader
+	mount_recorded
+	fill t 1
+	expect_same t
+	kill -STOP "$SERVER"
+	: >asked
+	env --default-signal cat "$MNT/t/documents.jsonl" >/dev/null 2>&1 &
+	reader=$!
+	await 10 grep -q . asked
+	kill -INT $reader
+	await 10 is_gone $reader
+	! wait $reader || fail "cat did not fail"
+	kill -CONT "$SERVER"
+	expect_same t
+	unmount_recorded
+}
+
+is_gone() {
+	! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status"
+}
+
+# F-5: it ends by itself, too.
+case_F5_a_read_of_a_silent_deployment_fails() {
+	mount_recorded -o timeout=1
+	fill t 1
+	kill -STOP "$SERVER"
+	expect_refused 'timed out' cat "$MNT/t/documents.jsonl"
+	expect_match "last-error" "$(cat "$MNT/.convex/last-error")" 'POST /api|GET /api'
+	kill -CONT "$SERVER"
+	expect_same t
+	unmount_recorded
+}
+
+case_T1_stored_files_come_when_they_are_opened() {
+	local file
+	mount_recorded
+	head -c 9000000 /dev/urandom >large.bin
+	cp large.bin "$THERE/_storage/"
+	: >asked
+	ls -l "$MNT" "$MNT/_storage" >listed
+	grep -q ' 9000000 ' listed
+	cmp "$MNT/_storage/documents.jsonl" "$THERE/_storage/documents.jsonl"
+	! grep -q '/api/storage' asked || fail "a file was fetched"
+	file=$(cd "$THERE/_storage" && echo *.bin)
+	expect_file "$MNT/_storage/$file" large.bin
+	expect_text "ranges" "$(grep -c '/api/storage' asked)" 2
+	: >asked
+	expect_file "$MNT/_storage/$file" large.bin
+	! grep -q '/api/storage' asked || fail "it was fetched again"
+	unmount_recorded
+}
+
+case_T4_a_backup_is_made_by_the_deployment() {
+	need unzip
+	mount_recorded
+	fill t 1 3
+	cp "$MNT/.convex/snapshot.zip" got.zip
+	unzip -tq got.zip
+	expect_text "rows" "$(unzip -p got.zip t/documents.jsonl | grep -c .)" 3
+	expect_text "asked" "$(grep -c 'export/request' asked)" 1
+	fill t 1 4
+	cp "$MNT/.convex/snapshot.zip" again.zip
+	expect_text "rows" "$(unzip -p again.zip t/documents.jsonl | grep -c .)" 4
+	unmount_recorded
+}
+
+run_cases "$@"
