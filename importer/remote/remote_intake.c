@@ -39,6 +39,7 @@ struct remote_intake {
 	char *component, *table, *path;
 	struct import_source source;
 	struct running_import running;
+	bool is_listed; /* in the list of imports; else it only makes a table */
 	struct halt *halt;
 
 	bool is_known; /* how the rows are encoded */
@@ -362,7 +363,8 @@ static int commit(struct intake *intake, uint64_t size,
 	int r = send(in, size, &count, &why);
 
 	in->running.available_size = in->running.consumed_size = size;
-	record(in, size, count, &why);
+	if (in->is_listed)
+		record(in, size, count, &why);
 	show_outcome(in, &why);
 	if (r < 0 && err)
 		*err = why;
@@ -395,7 +397,8 @@ static void intake_free_remote(struct intake *intake)
 {
 	struct remote_intake *in = of(intake);
 
-	running_remove(in->replica->copy, &in->running);
+	if (in->is_listed)
+		running_remove(in->replica->copy, &in->running);
 	drop_import(in);
 	halt_free(in->halt);
 	cvx_closep(&in->archive_fd);
@@ -434,9 +437,9 @@ static int copy_target(struct remote_intake *in,
 	return 0;
 }
 
-int remote_intake_begin(void *ctx, const struct intake_target *target,
-			const struct import_source *source, struct intake **ret,
-			struct cvx_err *err)
+static int begin(struct replica *replica, const struct intake_target *target,
+		 const struct import_source *source, bool is_listed,
+		 struct intake **ret, struct cvx_err *err)
 {
 	struct remote_intake *in = calloc(1, sizeof(*in));
 	int r;
@@ -444,14 +447,16 @@ int remote_intake_begin(void *ctx, const struct intake_target *target,
 	if (!in)
 		return cvx_fail_memory(err);
 	in->intake.ops = &ops;
-	in->replica = ctx;
+	in->replica = replica;
+	in->is_listed = is_listed;
 	in->source = *source;
 	in->archive_fd = -1;
 	(void)pthread_mutex_init(&in->lock, NULL);
 	r = copy_target(in, target, err);
 	in->running.subject = subject_of(&in->target);
 	in->running.started_ns = embedded_now_ns();
-	running_add(in->replica->copy, &in->running);
+	if (is_listed)
+		running_add(replica->copy, &in->running);
 	if (r == 0)
 		r = halt_new(&in->halt, err);
 	if (r == 0)
@@ -461,6 +466,13 @@ int remote_intake_begin(void *ctx, const struct intake_target *target,
 	else
 		*ret = &in->intake;
 	return r;
+}
+
+int remote_intake_begin(void *ctx, const struct intake_target *target,
+			const struct import_source *source, struct intake **ret,
+			struct cvx_err *err)
+{
+	return begin(ctx, target, source, true, ret, err);
 }
 
 void remote_intake_record_failure(void *ctx, const struct intake_target *target,
@@ -502,7 +514,7 @@ int remote_intake_make_table(void *ctx, const char *component,
 	const struct import_source source = {NULL, read_nothing};
 	struct intake *in;
 	uint64_t count;
-	int r = remote_intake_begin(ctx, &target, &source, &in, err);
+	int r = begin(ctx, &target, &source, false, &in, err);
 
 	if (r < 0)
 		return r;

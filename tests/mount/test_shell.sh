@@ -6,6 +6,8 @@
 . "$(dirname "$0")/lib.sh"
 
 SHELLS=(bash dash zsh mksh busybox)
+# What the others do with descriptors ends before a deployment is in it.
+[ "$KIND" = embedded ] || SHELLS=(bash dash)
 
 # run_script SHELL SCRIPT ARGUMENT...
 run_script() {
