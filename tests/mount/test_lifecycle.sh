@@ -131,9 +131,11 @@ case_C3_background_ends_by_SIGTERM() {
 	! is_mounted "$MNT" || fail "still mounted"
 }
 
+# The second kind takes a snapshot for each.
 case_C3_mounts_and_unmounts_many_times() {
-	local i
-	for ((i = 0; i < 20; i++)); do
+	local i rounds
+	rounds=$(of_kind 20 5)
+	for ((i = 0; i < rounds; i++)); do
 		mount_state
 		test -e "$MNT/README.md"
 		fusermount3 -u "$MNT"

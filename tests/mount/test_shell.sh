@@ -38,6 +38,13 @@ prove_form() {
 		cmp - <(head -n 2000 bad.jsonl)
 }
 
+# hears_late SHELL NAME: whether it hears of a row that is found bad only by the
+# last close, as elsewhere, where rows are looked at when all are there: where
+# fuse-facts.md a2 has bold print. Here the row is known earlier, mostly.
+hears_late() {
+	[[ $KIND = embedded || ($1 = bash && $2 != group*) ]]
+}
+
 # form NAME MODE SHELLS SCRIPT: SHELLS are those whose script fails when the
 # import does.
 form() {
@@ -45,6 +52,8 @@ form() {
 	for shell in "${SHELLS[@]}"; do
 		seen=silent
 		[[ $seers != *" $shell "* ]] || seen=seen
+		[[ $seen = silent ]] || hears_late "$shell" "$name" ||
+			seen=either
 		add_case "W4_${shell}_$name" \
 			prove_form "$shell" "$seen" "$mode" "$script"
 	done
