@@ -149,6 +149,7 @@ add_case "T4 python reads a whole archive" prove_program run_python
 add_case "T4 node reads a whole archive" prove_program run_node
 
 case_T4_size_is_that_of_the_archive_once_it_is_open() {
+	not_yet_remote "an archive that is open has no size yet"
 	start_mount
 	seed t 1 2
 	expect_text "size before" "$(stat -c %s "$SNAPSHOT")" 0
