@@ -333,7 +333,8 @@ int copy_put_file(struct deployment *d, const char *component, const char *id,
 	r = find_row(d->writes, component, id, &row, err);
 	if (r == 0) {
 		if (row.file.size != came.size ||
-		    memcmp(row.file.sha256, came.sha256, sizeof(came.sha256)))
+		    memcmp(row.file.sha256, came.sha256, sizeof(came.sha256)) !=
+			    0)
 			r = cvx_fail(err, -EPROTO,
 				     "the stored file %s came with another "
 				     "checksum than the deployment tells",
