@@ -18,6 +18,10 @@
 
 #define ASK_EVERY_MS 50
 
+/* Threads between an open that came too late and the look-up that follows. Of
+ * more the first are forgotten, and may be sent round again. */
+#define SENT_ROUND_MAX 64
+
 enum backup_state {
 	BACKUP_IDLE,	 /* never opened */
 	BACKUP_STARTING, /* its snapshot is taken */
@@ -58,7 +62,8 @@ struct backups {
 	pthread_cond_t changed;
 	struct backup *current[2]; /* without and with files, referenced */
 	uint64_t serial, asked_count;
-	pid_t sent_round; /* the thread that was last */
+	pid_t sent_round[SENT_ROUND_MAX]; /* threads; 0: nobody */
+	size_t sent_next;		  /* the slot that is used next */
 };
 
 CVX_DEFINE_CLEANUP(struct backups, backups_free)
@@ -159,11 +164,23 @@ static int find_version(struct backups *bs, uint64_t *ret, struct cvx_err *err)
 	return 0;
 }
 
-int backups_find(struct backups *bs, bool with_files, struct backup **ret,
-		 struct cvx_err *err)
+/* With the lock held. NULL: it was not, or has opened one since. */
+static pid_t *find_sent_round(struct backups *bs, pid_t tid)
+{
+	size_t i;
+
+	for (i = 0; tid != 0 && i < SENT_ROUND_MAX; i++)
+		if (bs->sent_round[i] == tid)
+			return &bs->sent_round[i];
+	return NULL;
+}
+
+int backups_find(struct backups *bs, bool with_files, pid_t tid,
+		 struct backup **ret, struct cvx_err *err)
 {
 	CVX_AUTO(cvx_freep) struct backup *fresh = calloc(1, sizeof(*fresh));
 	uint64_t version;
+	bool is_alone;
 	int r = find_version(bs, &version, err);
 
 	if (r < 0)
@@ -171,17 +188,23 @@ int backups_find(struct backups *bs, bool with_files, struct backup **ret,
 	if (!fresh)
 		return cvx_fail_memory(err);
 	(void)pthread_mutex_lock(&bs->lock);
-	if (!is_current(bs->current[with_files], version)) {
+	is_alone = find_sent_round(bs, tid) != NULL;
+	if (is_alone || !is_current(bs->current[with_files], version)) {
 		fresh->home = bs;
 		fresh->serial = ++bs->serial;
 		fresh->with_files = with_files;
 		fresh->fd = -1;
 		fresh->refs = 1;
-		drop(bs->current[with_files]);
-		bs->current[with_files] = CVX_TAKE(fresh);
+		*ret = CVX_TAKE(fresh);
+		if (!is_alone) {
+			drop(bs->current[with_files]);
+			bs->current[with_files] = *ret;
+			(*ret)->refs++;
+		}
+	} else {
+		*ret = bs->current[with_files];
+		(*ret)->refs++;
 	}
-	*ret = bs->current[with_files];
-	(*ret)->refs++;
 	(void)pthread_mutex_unlock(&bs->lock);
 	return 0;
 }
@@ -271,20 +294,21 @@ static int start(struct backup *b, struct cvx_err *err)
 static int enter(struct backup *b, uint64_t version, pid_t tid)
 {
 	struct backups *bs = b->home;
-	bool was_sent = tid != 0 && bs->sent_round == tid;
+	pid_t *sent = find_sent_round(bs, tid);
 
+	if (sent)
+		*sent = 0;
 	if (b->state == BACKUP_IDLE) {
 		b->state = BACKUP_STARTING;
 		b->version = version;
 		b->open_count = 1;
 		return 1;
 	}
-	if (!is_open(b) || (b->version != version && !was_sent)) {
-		bs->sent_round = tid;
+	if (!is_open(b) || b->version != version) {
+		bs->sent_round[bs->sent_next] = tid;
+		bs->sent_next = (bs->sent_next + 1) % SENT_ROUND_MAX;
 		return -ESTALE;
 	}
-	if (was_sent)
-		bs->sent_round = 0;
 	b->open_count++;
 	return 0;
 }

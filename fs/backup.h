@@ -38,9 +38,11 @@ int backups_new(struct deployment *d, const char *component, int spool_dir_fd,
 void backups_free(struct backups *bs);
 
 /* What the name shows now: an idle one, or one that shows the deployment as it
- * is. With a reference. */
-int backups_find(struct backups *bs, bool with_files, struct backup **ret,
-		 struct cvx_err *err);
+ * is. With a reference. A thread whose open was -ESTALE gets one that nobody
+ * else finds, until it opens: so it cannot come too late again. (The kernel
+ * looks up twice on its way: the second time to replace what it had.) */
+int backups_find(struct backups *bs, bool with_files, pid_t tid,
+		 struct backup **ret, struct cvx_err *err);
 
 struct backup *backup_ref(struct backup *b);
 void backup_unref(struct backup *b); /* NULL is allowed */
@@ -54,9 +56,8 @@ uint64_t backup_shown(const struct backup *b);
 
 /*
  * Opens it on behalf of the thread, when the archive is whole. -ESTALE, without
- * a text: it shows what was, or has been closed; look the name up again. A
- * thread that was sent round is not sent round at once again. -EINTR when
- * patience ended; or why the archive cannot be made.
+ * a text: it shows what was, or has been closed; look the name up again.
+ * -EINTR when patience ended; or why the archive cannot be made.
  */
 int backup_open(struct backup *b, pid_t tid, const struct patience *patience,
 		struct cvx_err *err);

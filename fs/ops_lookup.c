@@ -339,7 +339,7 @@ static int find_backup(const struct sought *q, const struct tree_place *place,
 {
 	struct node_key key = {.place = place, .path = q->path};
 	int r = backups_find(q->s->backups, place->kind == TREE_FULL_BACKUP,
-			     &key.backup, err);
+			     q->tid, &key.backup, err);
 
 	if (r < 0)
 		return r;
