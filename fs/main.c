@@ -1,6 +1,7 @@
 /*
  * convexfs: picks the sub-command.
  */
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,13 @@
 #include "fs/option_table.h"
 #include "fs/serve.h"
 #include "fs/status_command.h"
+
+/* From this size on memory goes back to the system when it is freed. Left to
+ * itself the library raises it up to 32 MiB, and then the parts of an upload
+ * that were freed count against the bounds of what comes after. Less than that
+ * much is kept for the next write. */
+#define MAPPED_SIZE_MIN (4 << 20)
+#define KEPT_SIZE_MAX (8 << 20)
 
 static const struct command {
 	const struct command_options *options;
@@ -82,6 +90,9 @@ static bool is_mount_helper(const char *program)
 
 int main(int argc, char *argv[])
 {
+	/* If it can be: */
+	(void)mallopt(M_MMAP_THRESHOLD, MAPPED_SIZE_MIN);
+	(void)mallopt(M_TRIM_THRESHOLD, KEPT_SIZE_MAX);
 	if (argc > 0 && is_mount_helper(argv[0]))
 		return (int)mount_helper(argc, argv);
 	if (argc < 2) {
