@@ -251,7 +251,6 @@ case_W1_memory_does_not_grow_with_the_file() {
 }
 
 case_W12_many_open_files() {
-	not_yet_remote "each commit fetches all of the deployment"
 	start_mount
 	"$PYTHON" - "$MNT" <<-'END'
 		import os, sys
@@ -269,7 +268,6 @@ case_W12_many_open_files() {
 
 # A thousand one-line appends stay cheap to read, and none is lost.
 case_W12_many_appends() {
-	not_yet_remote "each commit fetches all of the deployment"
 	start_mount
 	local i
 	mkdir "$MNT/t"
