@@ -5,7 +5,7 @@
  * bytes of an entry are also changed by themselves, where no directory is in
  * the way of the decoders.
  *
- * The same seed makes the same archives. CVX_LOOPS sets how many (4000),
+ * The same seed makes the same archives. CVX_FUZZ_LOOPS sets how many (4000),
  * CVX_SEED which ones. With CVX_LIBFUZZER defined they come from libFuzzer
  * instead, which needs the libraries built with its sanitizers:
  *
@@ -243,7 +243,7 @@ int main(void)
 	static struct mutant m = {.state = UINT64_C(0x5deece66d2b79f1)};
 	static struct mutant seeds[2];
 	struct cvx_buf rows = CVX_BUF_INIT(FILE_MAX);
-	const char *text = getenv("CVX_LOOPS"), *seed = getenv("CVX_SEED");
+	const char *text = getenv("CVX_FUZZ_LOOPS"), *seed = getenv("CVX_SEED");
 	long i, loops = text ? strtol(text, NULL, 10) * 20 : LOOPS;
 	struct zip_maker z;
 

@@ -7,8 +7,9 @@
  *   - canonical text, read again as uniform, stays as it is;
  *   - documents are made of it, or refused, in one piece.
  *
- * The same seed makes the same texts. CVX_LOOPS sets how many (10000), CVX_SEED
- * which ones. With CVX_LIBFUZZER defined they come from libFuzzer instead:
+ * The same seed makes the same texts. CVX_FUZZ_LOOPS sets how many (10000),
+ * CVX_SEED which ones. With CVX_LIBFUZZER defined they come from libFuzzer
+ * instead:
  *
  *   clang -fsanitize=fuzzer,address,undefined -DCVX_LIBFUZZER ...
  */
@@ -491,7 +492,7 @@ static void make(struct mutant *m)
 int main(void)
 {
 	static struct mutant m = {.state = UINT64_C(0x5deece66d2b79f1)};
-	const char *text = getenv("CVX_LOOPS"), *seed = getenv("CVX_SEED");
+	const char *text = getenv("CVX_FUZZ_LOOPS"), *seed = getenv("CVX_SEED");
 	long loops = text ? strtol(text, NULL, 10) : LOOPS;
 
 	if (seed)

@@ -3,7 +3,7 @@
  * JSON arrays. Nothing crashes; pieces of a file become what the whole file
  * becomes; and CSV is cut up as a plain reader of one byte at a time does it.
  *
- * The same seed makes the same texts. CVX_LOOPS sets how many (20000).
+ * The same seed makes the same texts. CVX_FUZZ_LOOPS sets how many (20000).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -143,7 +143,7 @@ static void mutate(struct mutant *m, const char *seed)
 
 static int loop_count(void)
 {
-	const char *text = getenv("CVX_LOOPS");
+	const char *text = getenv("CVX_FUZZ_LOOPS");
 
 	return text ? (int)strtol(text, NULL, 10) * 100 : LOOPS;
 }

@@ -3,7 +3,7 @@
  * row is refused as no JSON exactly when the slow reader of strict.h says so,
  * and what is taken from the others has its normal form.
  *
- * The same seed makes the same rows. CVX_LOOPS sets how many (60000),
+ * The same seed makes the same rows. CVX_FUZZ_LOOPS sets how many (60000),
  * CVX_SEED which ones. With CVX_LIBFUZZER defined they come from libFuzzer
  * instead, which needs the libraries built with its sanitizers:
  *
@@ -162,7 +162,7 @@ static void mutate_once(struct mutant *m)
 int main(void)
 {
 	static struct mutant m = {.state = UINT64_C(0x5deece66d2b79f1)};
-	const char *text = getenv("CVX_LOOPS"), *seed = getenv("CVX_SEED");
+	const char *text = getenv("CVX_FUZZ_LOOPS"), *seed = getenv("CVX_SEED");
 	long i, loops = text ? strtol(text, NULL, 10) * 20 : LOOPS;
 
 	if (seed)
