@@ -161,8 +161,12 @@ static bool settles(pid_t pid, const struct close_question *q, bool must_see,
 static void ask_sessions(struct sessions *s, const struct close_question *q,
 			 pid_t closer_sid, struct close_answer *a)
 {
-	if (look(s) < 0) {
+	int r;
+
+	r = look(s);
+	if (r < 0) {
 		a->holders = HOLDERS_UNKNOWN;
+		a->error = r == -ENOMEM ? r : 0;
 		return;
 	}
 	for (size_t i = 0; i < s->count; i++) {
@@ -309,7 +313,8 @@ void last_close_free(struct last_close *lc)
 	free(lc);
 }
 
-/* Puts the job in line and sees that a helper will take it. */
+/* Puts the job in line and sees that a helper will take it. -EBUSY when all
+ * helpers hang, -ENOMEM. */
 static int submit(struct last_close *lc, struct job *job)
 {
 	pthread_attr_t attr;
@@ -318,13 +323,13 @@ static int submit(struct last_close *lc, struct job *job)
 
 	if (lc->idle <= lc->queued) {
 		if (lc->helpers == LAST_CLOSE_HELPERS)
-			return -EAGAIN;
+			return -EBUSY;
 		pthread_attr_init(&attr);
 		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-		r = -pthread_create(&thread, &attr, helper, lc);
+		r = pthread_create(&thread, &attr, helper, lc);
 		pthread_attr_destroy(&attr);
-		if (r < 0)
-			return r;
+		if (r != 0)
+			return -ENOMEM; /* it says EAGAIN */
 		lc->helpers++;
 	}
 	*lc->last = job;
@@ -342,12 +347,16 @@ void last_close_ask(struct last_close *lc, const struct close_question *q,
 	int r = 0;
 
 	*ret = (struct close_answer){.holders = HOLDERS_UNKNOWN};
-	if (!job)
+	if (!job) {
+		ret->error = -ENOMEM;
 		return;
+	}
 	job->q = *q;
 	pthread_mutex_lock(&lc->lock);
-	if (submit(lc, job) < 0) {
+	r = submit(lc, job);
+	if (r < 0) {
 		pthread_mutex_unlock(&lc->lock);
+		ret->error = r == -ENOMEM ? r : 0;
 		free(job);
 		return;
 	}

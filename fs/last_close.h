@@ -56,6 +56,7 @@ struct close_answer {
 	pid_t holder; /* one of them, if HOLDERS_SOME */
 	pid_t closer; /* the process of the closing thread, 0: unknown */
 	int died_of;  /* the signal that ends the closer, 0: none */
+	int error;    /* -ENOMEM: unknown, since memory to look was missing */
 };
 
 void last_close_ask(struct last_close *lc, const struct close_question *q,

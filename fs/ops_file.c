@@ -190,6 +190,12 @@ void op_flush(fuse_req_t req, fuse_ino_t ino __attribute__((unused)),
 	if (a.holders == HOLDERS_NONE) {
 		r = commit(s, h->stage, req, &err);
 	} else {
+		/* RELEASE could not tell its caller of an error any more. */
+		if (a.error) {
+			(void)cvx_fail(&err, a.error,
+				       "no memory to see who holds it");
+			stage_break(h->stage, &err);
+		}
 		stage_set_witness(h->stage, a.holder);
 		stage_note_flush(h->stage);
 		barrier_add(s->barrier, h->stage);

@@ -185,6 +185,10 @@ void stage_note_flush(struct stage *s);
  * may end there. */
 void stage_note_refusal(struct stage *s);
 
+/* Bytes of it may be missing, or nobody can tell whether they are: its commit
+ * fails with that error, until it is made empty. */
+void stage_break(struct stage *s, const struct cvx_err *err);
+
 /* The process that was last seen to hold it open, 0: none. */
 void stage_set_witness(struct stage *s, pid_t process);
 

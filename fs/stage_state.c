@@ -126,6 +126,13 @@ void stage_note_refusal(struct stage *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
+void stage_break(struct stage *s, const struct cvx_err *err)
+{
+	pthread_mutex_lock(&s->lock);
+	s->broken = *err;
+	pthread_mutex_unlock(&s->lock);
+}
+
 void stage_set_witness(struct stage *s, pid_t process)
 {
 	pthread_mutex_lock(&s->lock);
