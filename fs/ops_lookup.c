@@ -230,16 +230,8 @@ static int find_stored(const struct sought *q, const struct tree_place *place,
 				  q->patience, err);
 
 	if (r == 0)
-		r = deployment_find_stored_file(d, place->component, place->id,
-						&f, err);
-	/* It may be one that is new there. */
-	if (r == -ENOENT && origin_is_set(d)) {
-		r = origin_list_files(d, place->component, ORIGIN_NOW,
-				      q->patience, err);
-		if (r == 0)
-			r = deployment_find_stored_file(d, place->component,
-							place->id, &f, err);
-	}
+		r = stored_find(d, place->component, place->id, q->patience, &f,
+				err);
 	if (r < 0)
 		return r;
 	stored_name(&f, name);

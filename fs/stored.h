@@ -9,6 +9,9 @@
 #include "fs/tree.h"
 #include "fs/view.h"
 
+struct cvx_err;
+struct deployment;
+struct patience;
 struct storage_info;
 struct stored_file;
 
@@ -23,5 +26,11 @@ struct view_revision stored_revision(const struct stored_file *f);
 
 /* Of _storage/documents.jsonl. */
 struct view_revision stored_list_revision(const struct storage_info *info);
+
+/* The stored file, also one that a copy does not know of yet: it was stored
+ * there after the copy asked last. patience as in view_open(). */
+int stored_find(struct deployment *d, const char *component, const char *id,
+		const struct patience *patience, struct stored_file *ret,
+		struct cvx_err *err);
 
 #endif

@@ -249,8 +249,12 @@ static int open_file(const struct view_env *env, const char *component,
 		     struct cvx_err *err)
 {
 	struct stored_file f;
-	int r = origin_hold_file(env->deployment, component, id, patience, err);
+	int r = stored_find(env->deployment, component, id, patience, &f, err);
 
+	if (r < 0)
+		return r;
+	stored_file_fini(&f);
+	r = origin_hold_file(env->deployment, component, id, patience, err);
 	if (r == 0)
 		r = deployment_open_stored_file(env->deployment, component, id,
 						&ret->fd, &f, err);

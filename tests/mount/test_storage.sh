@@ -69,7 +69,6 @@ case_W4_cp_stores_a_new_file() {
 }
 
 case_W11_the_name_just_written_answers() {
-	not_yet_remote "a file that was just stored has other bytes by the name written"
 	need getfattr
 	start_mount
 	make_files
