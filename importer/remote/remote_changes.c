@@ -9,6 +9,7 @@
 #include "importer/remote/halt.h"
 #include "importer/remote/provision.h"
 #include "importer/remote/remote_files.h"
+#include "importer/remote/remote_register.h"
 #include "importer/remote/remote_tables.h"
 #include "importer/remote/replica_inside.h"
 
@@ -22,18 +23,6 @@ static int refuse(const struct replica *r, const char *why, struct cvx_err *err)
 {
 	return cvx_fail(err, -EROFS, "%s is elsewhere: %s",
 			r->settings.access->name, why);
-}
-
-static int register_tables(void *ctx,
-			   const char *component __attribute__((unused)),
-			   const char *text __attribute__((unused)),
-			   size_t size __attribute__((unused)),
-			   struct cvx_err *err)
-{
-	return refuse(ctx,
-		      "it gives tables their numbers itself, but for those of "
-		      "a backup; write the backup as one .zip file",
-		      err);
 }
 
 static int create_component(void *ctx,
@@ -121,6 +110,23 @@ static int end(struct changing *c, int result, const struct cvx_err *why,
 	halt_free(c->halt);
 	free(c->component);
 	return result;
+}
+
+static int register_tables(void *ctx, const char *component, const char *text,
+			   size_t size, struct cvx_err *err)
+{
+	struct cvx_err why = CVX_ERR_INIT;
+	struct replica *r = ctx;
+	struct register_place place = {
+		.http = r->http, .path = component, .dir_fd = r->dir_fd};
+	struct changing c;
+	int result = begin(&c, r, component, &why);
+
+	place.component = c.component;
+	if (result == 0)
+		result = remote_register_tables(&place, text, size, c.halt,
+						&why);
+	return end(&c, result, &why, err);
 }
 
 static int delete_table(void *ctx, const char *component, const char *table,

@@ -21,6 +21,8 @@
 #include "importer/embedded/records.h"
 #include "importer/remote/halt.h"
 #include "importer/remote/remote_import.h"
+#include "importer/remote/remote_register.h"
+#include "importer/remote/remote_tables.h"
 #include "importer/remote/replica_inside.h"
 #include "importer/remote/uniform_archive.h"
 #include "importer/value/document.h"
@@ -45,7 +47,8 @@ struct remote_intake {
 	bool is_known; /* how the rows are encoded */
 	bool is_export_line;
 	bool is_uniform;
-	bool looked; /* at a part of the first row, in vain */
+	bool looked;	     /* at a part of the first row, in vain */
+	uint32_t row_number; /* of the table in the first row's _id; or 0 */
 
 	int archive_fd; /* of uniform rows; -1: none */
 
@@ -157,8 +160,11 @@ static int look_at_first(struct remote_intake *in, uint64_t size, bool whole,
 	lf = memchr(text, '\n', n);
 	if (!lf && !whole)
 		return 0;
-	in->is_export_line =
-		document_is_export_line(text, lf ? (size_t)(lf - text) : n);
+	if (lf)
+		n = (size_t)(lf - text);
+	in->is_export_line = document_is_export_line(text, n);
+	if (!document_peek_table_number(text, n, &in->row_number))
+		in->row_number = 0;
 	return 1;
 }
 
@@ -275,6 +281,48 @@ static int check_base(struct remote_intake *in, struct cvx_err *err)
 			in->table);
 }
 
+/* Whether another table has the number, as far as it was told. */
+static int is_taken(const struct remote_intake *in, bool *ret,
+		    struct cvx_err *err)
+{
+	CVX_AUTO(cvx_freep) struct table_info *tables = NULL;
+	size_t count = 0, i;
+	int r = deployment_list_tables(in->replica->copy, in->component,
+				       &tables, &count, err);
+
+	*ret = false;
+	for (i = 0; r == 0 && i < count; i++)
+		*ret |= tables[i].number == in->row_number &&
+			strcmp(tables[i].name, in->table) != 0;
+	return r == -ENOENT ? 0 : r; /* the component is not there yet */
+}
+
+/* As plan_numbers.c does it for a deployment on this machine: an empty table
+ * makes room for rows of uniform encoding, which bring its number. */
+static int make_room(struct remote_intake *in, struct cvx_err *err)
+{
+	CVX_AUTO(cvx_freep) char *id = NULL;
+	struct register_place place = {.http = in->replica->http,
+				       .path = in->component,
+				       .dir_fd = in->replica->dir_fd};
+	bool taken = false;
+	int r = 0;
+
+	if (in->is_uniform && in->row_number != 0)
+		r = is_taken(in, &taken, err);
+	if (r < 0 || !taken)
+		return r;
+	r = remote_find_component(in->replica->http, in->component, in->halt,
+				  &id, err);
+	place.component = id;
+	if (r == 0)
+		r = remote_make_room(&place, in->table, in->row_number,
+				     in->halt, err);
+	if (r == 0)
+		replica_show(in->replica);
+	return r;
+}
+
 /* Rows that only an archive can carry, at the end of the file. */
 static int pack(struct remote_intake *in, uint64_t *size, struct cvx_err *err)
 {
@@ -296,6 +344,8 @@ static int send(struct remote_intake *in, uint64_t size, uint64_t *ret_count,
 
 	if (r == 0)
 		r = settle_encoding(in, size, err);
+	if (r == 0)
+		r = make_room(in, err);
 	if (r == 0)
 		r = pack(in, &size, err);
 	if (r == 0)

@@ -338,8 +338,6 @@ case_F_what_cannot_be_written_says_so() {
 	stop_mount && start_mount_at "$URL" "$MNT" -o allow_delete
 	expect_read_only 'npx convex deploy' mkdir "$MNT/_components/d"
 	expect_read_only 'npx convex deploy' rmdir "$MNT/_components/c"
-	cp "$MNT/_tables/documents.jsonl" .
-	expect_read_only 'as one .zip file' cp documents.jsonl "$MNT/_tables/"
 	echo hello >"$THERE/_storage/note.txt"
 	cp "$THERE"/_storage/*.txt .
 	expect_read_only 'under a name that is no id' cp ./*.txt "$MNT/_storage/"
@@ -352,6 +350,64 @@ expect_read_only() {
 	shift
 	expect_refused 'Read-only file system' "$@"
 	expect_match "last-error" "$(last_error)" "elsewhere.*$why"
+}
+
+# All or none, and no document goes.
+case_T1_tables_get_their_numbers_there() {
+	mount_both
+	seed t 1 2
+	mkdir "$MNT/empty"
+	cp "$MNT/_tables/documents.jsonl" before
+	imports >imports.before
+	cp before "$MNT/_tables/documents.jsonl"
+	register '{"name":"u","id":10077}' '{"name":"empty","id":10050}'
+	expect_match "there" "$(cat "$THERE/_tables/documents.jsonl")" \
+		'"t","id":10001' '"empty","id":10050' '"u","id":10077'
+	expect_both t 1 2
+	cp "$MNT/_tables/documents.jsonl" before
+	expect_refused 'Invalid argument' register \
+		'{"name":"v","id":10078}' '{"name":"t","id":10090}'
+	expect_match "last-error" "$(last_error)" \
+		'row 2: table t has documents under the number 10001'
+	expect_refused 'Invalid argument' register \
+		'{"name":"v","id":10078}' '{"name":"w","id":10001}'
+	expect_match "last-error" "$(last_error)" \
+		'row 2: the number 10001 of table w belongs to table t'
+	expect_file "$THERE/_tables/documents.jsonl" before
+	expect_both t 1 2
+	imports | diff imports.before -
+	unmount_both
+}
+
+register() {
+	printf '%s\n' "$@" >registry.jsonl
+	cp registry.jsonl "$MNT/_tables/documents.jsonl"
+}
+
+case_T1_tables_of_a_component_get_their_numbers_there() {
+	mount_both
+	seed t 1
+	mkdir -p "$THERE/_components/c/t"
+	await 10 test -d "$MNT/_components/c/t"
+	echo '{"name":"t","id":10090}' >registry.jsonl
+	cp registry.jsonl "$MNT/_components/c/_tables/documents.jsonl"
+	expect_file "$THERE/_components/c/_tables/documents.jsonl" registry.jsonl
+	expect_match "root" "$(cat "$MNT/_tables/documents.jsonl")" '"t","id":10001'
+	expect_both t 1
+	unmount_both
+}
+
+case_F_numbers_that_may_have_been_given_are_called_so() {
+	mount_both
+	start_breaking_proxy
+	start_mount_at "http://127.0.0.1:$(cat port)" "$DIR/through" -o timeout=1
+	echo '{"name":"u","id":10077}' >registry.jsonl
+	expect_refused 'Input/output error' \
+		cp registry.jsonl "$DIR/through/_tables/documents.jsonl"
+	expect_match "last-error" "$(cat "$DIR/through/.convex/last-error")" \
+		'outcome unknown'
+	await 10 grep -q '"u","id":10077' "$THERE/_tables/documents.jsonl"
+	unmount_both
 }
 
 case_W10_tables_are_removed_there() {
@@ -419,6 +475,8 @@ case_F5_all_that_waits_can_be_interrupted() {
 	seed t 1
 	echo hello >note.txt
 	kill -STOP "$SERVER"
+	echo '{"name":"u","id":10077}' >registry.jsonl
+	expect_interrupted cp registry.jsonl "$MNT/_tables/documents.jsonl"
 	expect_interrupted mkdir "$MNT/other"
 	expect_interrupted rmdir "$MNT/t"
 	expect_interrupted truncate -s 0 "$MNT/t/documents.jsonl"

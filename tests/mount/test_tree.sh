@@ -50,7 +50,6 @@ case_T1_registry_names_every_table_with_its_number() {
 # An archive made of the mount holds the bytes that the mount shows, and
 # unpacked into another deployment it gives the same documents.
 case_T1_zip_of_the_mount_unpacks_to_the_same() {
-	not_yet_remote "_tables/documents.jsonl cannot be written there"
 	need zip unzip
 	start_mount
 	fill
@@ -66,7 +65,6 @@ case_T1_zip_of_the_mount_unpacks_to_the_same() {
 }
 
 case_T1_cp_r_of_an_unpacked_backup_imports() {
-	not_yet_remote "_tables/documents.jsonl cannot be written there"
 	start_mount
 	fill
 	cp -r "$MNT" backup
@@ -77,7 +75,6 @@ case_T1_cp_r_of_an_unpacked_backup_imports() {
 }
 
 case_T1_tar_of_the_mount_unpacks_to_the_same() {
-	not_yet_remote "_tables/documents.jsonl cannot be written there"
 	start_mount
 	fill
 	tar -C "$MNT" -cf backup.tar .
@@ -286,7 +283,6 @@ case_T6_attributes_are_not_set() {
 
 # With or without the attributes, and over what is there.
 case_T6_attributes_do_not_hinder_copying() {
-	not_yet_remote "_tables/documents.jsonl cannot be written there"
 	start_mount
 	need rsync
 	seed t 1 2 3
@@ -344,7 +340,6 @@ case_T8_statfs_is_that_of_the_disk_below() {
 # 10,000 is also the most there can be (import.md 7.4), so that replacing
 # needs one less.
 case_T9_ten_thousand_tables() {
-	not_yet_remote "_tables/documents.jsonl cannot be written there"
 	start_mount
 	seq 10001 19999 | sed 's/.*/{"name":"t&","id":&}/' >registry.jsonl
 	cp registry.jsonl "$MNT/_tables/documents.jsonl"

@@ -12,6 +12,7 @@
 #include "importer/intake.h"
 #include "importer/remote/http.h"
 #include "importer/remote/remote_files.h"
+#include "importer/remote/remote_register.h"
 #include "importer/remote/remote_tables.h"
 #include "importer/value/base64.h"
 #include "importer/value/sha256.h"
@@ -43,6 +44,7 @@ struct model {
 	unsigned file_count; /* with an older file of the same bytes: 1 more */
 	bool has_old;
 	bool refuses; /* the schema needs the table */
+	bool hides_number;
 	char hash[BASE64_SIZE(SHA256_SIZE) + 1];
 };
 
@@ -98,8 +100,9 @@ static char *act(struct model *m, const struct loopback_request *q,
 		return loopback_format("{\"storageId\":\"%s\"}", ids[0]);
 	}
 	if (strstr(q->body, "getTableMapping"))
-		return success(
-			strdup(m->has_table ? "{\"10001\":\"t\"}" : "{}"));
+		return success(strdup(m->has_table && !m->hides_number
+					      ? "{\"10001\":\"t\"}"
+					      : "{}"));
 	if (strstr(q->body, "cli/tables"))
 		return success(strdup(m->has_table
 					      ? "{\"page\":[{\"name\":\"t\"}]}"
@@ -330,6 +333,36 @@ TEST(remote_table_with_documents_is_not_asked_to_go_W_10)
 }
 
 /* The answer is lost for good: an older file of the same bytes is not ours. */
+/* Nothing is sent: the model knows no imports. */
+TEST(remote_tables_with_documents_get_no_other_number_7_3)
+{
+	static const char same[] = "{\"name\":\"t\",\"id\":10001}\n";
+	static const char other[] = "{\"name\":\"t\",\"id\":10002}\n";
+	struct register_place place = {.path = "", .dir_fd = -1};
+	struct trial t;
+
+	begin(&t, NULL);
+	place.http = t.http;
+	t.model.document_count = 1;
+	EXPECT_OK(remote_register_tables(&place, same, strlen(same), NULL,
+					 &t.err),
+		  &t.err);
+	EXPECT_FAIL(remote_register_tables(&place, other, strlen(other), NULL,
+					   &t.err),
+		    &t.err, -EINVAL,
+		    "row 1: table t has documents under the number 10001");
+	EXPECT_OK(remote_make_room(&place, "u", 10001, NULL, &t.err), &t.err);
+	loopback_sync(t.server);
+	t.model.hides_number = true;
+	loopback_sync(t.server);
+	EXPECT_FAIL(remote_register_tables(&place, same, strlen(same), NULL,
+					   &t.err),
+		    &t.err, -EINVAL, "does not say under which number");
+	t.model.document_count = 0;
+	EXPECT_OK(remote_make_room(&place, "u", 10001, NULL, &t.err), &t.err);
+	end(&t);
+}
+
 TEST(remote_file_that_may_be_stored_is_called_unknown_FIL_2)
 {
 	static const struct loopback_trouble dropped = {"dropped before",
@@ -357,5 +390,6 @@ TEST(remote_file_that_is_not_there_cannot_be_deleted)
 
 UNIT_MAIN(UNIT_CASE(remote_changes_are_true_after_any_single_fault_15_3),
 	  UNIT_CASE(remote_table_with_documents_is_not_asked_to_go_W_10),
+	  UNIT_CASE(remote_tables_with_documents_get_no_other_number_7_3),
 	  UNIT_CASE(remote_file_that_may_be_stored_is_called_unknown_FIL_2),
 	  UNIT_CASE(remote_file_that_is_not_there_cannot_be_deleted))
