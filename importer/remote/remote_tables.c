@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,14 +10,9 @@
 
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
-#include "importer/intake.h"
-#include "importer/remote/halt.h"
-#include "importer/remote/http.h"
 #include "importer/remote/listing.h"
+#include "importer/remote/removal.h"
 #include "importer/value/name.h"
-
-#define PATH "/api/delete_tables"
-#define REPETITIONS_MAX 4
 
 int remote_find_component(struct http *http, const char *path,
 			  const struct halt *halt, char **ret,
@@ -90,77 +86,34 @@ static char *print_body(const char *component, const char *table)
 	return text;
 }
 
-/* How a request failed. */
-struct attempt {
-	bool is_ambiguous; /* it may have been done all the same */
-	bool was_answered; /* it is over, one way or the other */
+/* The table of a removal. */
+struct doomed {
+	struct http *http;
+	const char *component;
+	const char *table;
+	const struct halt *halt;
 };
 
-static int request(struct http *http, const char *component, const char *table,
-		   const struct halt *halt, struct attempt *ret,
-		   struct cvx_err *err)
+static int look_at(const void *ctx, struct cvx_err *err)
 {
-	CVX_AUTO(cvx_freep) char *text = print_body(component, table);
-	struct http_call call = {.method = "POST",
-				 .path = PATH,
-				 .content_type = "application/json",
-				 .body = text,
-				 .total_ms = HTTP_TOTAL_MS,
-				 .halt = halt};
-	struct http_answer answer;
-	int r;
+	const struct doomed *d = ctx;
 
-	*ret = (struct attempt){.is_ambiguous = false};
-	if (!text)
-		return cvx_fail_memory(err);
-	call.body_size = strlen(text);
-	r = http_perform_repeated(http, &call, false, &answer, err);
-	ret->is_ambiguous = r < 0 && (answer.outcome == HTTP_AMBIGUOUS ||
-				      halt_is_requested(halt));
-	ret->was_answered = answer.status != 0;
-	if (r == 0 && answer.body.size > 0) { /* it is not the deployment's */
-		ret->is_ambiguous = true;
-		r = cvx_fail(err, -EPROTO,
-			     "POST " PATH
-			     ": %d, but the answer should be empty",
-			     answer.status);
-	}
-	http_answer_fini(&answer);
-	return r;
-}
-
-static int fail_unknown(const char *table, const struct cvx_err *why,
-			struct cvx_err *err)
-{
-	return cvx_fail_named(err, -EINPROGRESS, INTAKE_UNKNOWN,
-			      "outcome unknown: table %s may be deleted or not "
-			      "(%.300s)",
-			      table, why->msg);
-}
-
-/* The answer was lost. 1: the table is there as before; 0: it is gone. */
-static int look_again(struct http *http, const char *component,
-		      const char *table, unsigned number,
-		      const struct halt *halt, const struct cvx_err *lost,
-		      struct cvx_err *err)
-{
-	const struct http_answer none = {.outcome = HTTP_AMBIGUOUS};
-	int r = 1;
-
-	if (!http_wait_to_repeat(http, number, &none, halt))
-		return fail_unknown(table, lost, err);
-	r = look(http, component, table, halt, err);
-	return r < 0 && r != -ENOTEMPTY ? fail_unknown(table, lost, err) : r;
+	return look(d->http, d->component, d->table, d->halt, err);
 }
 
 int remote_delete_table(struct http *http, const char *component,
 			const char *table, const struct halt *halt,
 			struct cvx_err *err)
 {
-	struct cvx_err why = CVX_ERR_INIT;
-	unsigned number;
-	struct attempt last;
-	int r;
+	const struct doomed doomed = {http, component, table, halt};
+	CVX_AUTO(cvx_freep) char *body = NULL;
+	char what[NAME_MAX_SIZE + sizeof("table ")];
+	struct removal removal = {.http = http,
+				  .halt = halt,
+				  .what = what,
+				  .path = "/api/delete_tables",
+				  .look = look_at,
+				  .ctx = &doomed};
 
 	/* The deployment would take another name for it (SCH-8). */
 	if (!name_is_user_table(table, strlen(table)))
@@ -168,18 +121,7 @@ int remote_delete_table(struct http *http, const char *component,
 				"%s is not the name of a table that can be "
 				"deleted",
 				table);
-	r = look(http, component, table, halt, err);
-	if (r == 0)
-		r = cvx_fail(err, -ENOENT, "there is no table %s", table);
-	for (number = 1; r == 1; number++) {
-		r = request(http, component, table, halt, &last, &why);
-		if (r < 0 && last.is_ambiguous && number <= REPETITIONS_MAX)
-			r = look_again(http, component, table, number, halt,
-				       &why, err);
-		else if (r < 0 && last.is_ambiguous && !last.was_answered)
-			r = fail_unknown(table, &why, err);
-		else if (r < 0 && err)
-			*err = why;
-	}
-	return r;
+	(void)snprintf(what, sizeof(what), "table %s", table);
+	removal.body = body = print_body(component, table);
+	return removal_run(&removal, err);
 }
