@@ -8,19 +8,14 @@
 #include <string.h>
 #include <time.h>
 
-#include <cjson/cJSON.h>
-
-#include "cache/base/buf.h"
 #include "cache/base/cancel.h"
-#include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "importer/remote/halt.h"
 #include "importer/remote/http.h"
 #include "importer/remote/pace.h"
-#include "importer/remote/query.h"
+#include "importer/remote/upload_send.h"
 
 #define BOM_SIZE 3
-#define PATH_SIZE_MAX ((size_t)1 << 20)
 /* Parts of files whose size is not known yet double after so many. */
 #define PARTS_OF_ONE_SIZE 2000
 /* How often one who waits asks whether his thread is to give up. */
@@ -31,12 +26,6 @@ enum order {
 	ORDER_UNKNOWN,
 	ORDER_STRICT, /* one part at a time */
 	ORDER_FREE,
-};
-
-struct part {
-	uint64_t off;
-	uint64_t size;
-	size_t number; /* from 1 */
 };
 
 struct upload {
@@ -149,134 +138,6 @@ static void forget(struct upload *u)
 	u->order = ORDER_UNKNOWN;
 }
 
-/* --- one request ------------------------------------------------------- */
-
-/* All of the bytes: the source has them, or is not what it was. */
-static int read_source(void *ctx, uint64_t off, void *bytes, size_t size)
-{
-	const struct import_source *source = ctx;
-	size_t n;
-	int r;
-
-	while (size > 0) {
-		r = source->read(source->ctx, off, bytes, size, &n, NULL);
-		if (r < 0)
-			return r;
-		if (n == 0)
-			return -EIO;
-		bytes = (char *)bytes + n;
-		off += n;
-		size -= n;
-	}
-	return 0;
-}
-
-/* A part's bytes for libcurl. */
-struct body {
-	struct upload *upload;
-	uint64_t off;
-};
-
-static int read_body(void *ctx, uint64_t off, void *bytes, size_t size)
-{
-	struct body *body = ctx;
-
-	return read_source(&body->upload->settings.source, body->off + off,
-			   bytes, size);
-}
-
-static int start(struct upload *u, struct halt *halt, char **ret,
-		 struct cvx_err *err)
-{
-	const struct http_call call = {.method = "POST",
-				       .path = u->start_path,
-				       .content_type = "application/json",
-				       .total_ms = HTTP_TOTAL_MS,
-				       .halt = halt};
-	struct http_answer answer;
-	cJSON *json = NULL;
-	int r;
-
-	r = http_perform_repeated(u->settings.http, &call, true, &answer, err);
-	if (r == 0)
-		r = http_parse(&call, &answer, &json, err);
-	if (r == 0 && !query_text(json, "uploadToken"))
-		r = cvx_fail(err, -EPROTO,
-			     "POST /api/import/start_upload: uploadToken is "
-			     "missing in the answer");
-	if (r == 0) {
-		*ret = strdup(query_text(json, "uploadToken"));
-		if (!*ret)
-			r = cvx_fail_memory(err);
-	}
-	cJSON_Delete(json);
-	http_answer_fini(&answer);
-	return r;
-}
-
-static int print_path(const char *token, size_t number, struct cvx_buf *path,
-		      struct cvx_err *err)
-{
-	int r = cvx_buf_puts(path, "/api/import/upload_part?uploadToken=");
-
-	if (r == 0)
-		r = http_escape(path, token);
-	if (r == 0)
-		r = cvx_buf_printf(path, "&partNumber=%zu", number);
-	if (r == 0)
-		r = cvx_buf_append(path, "", 1);
-	return r < 0 ? cvx_fail(err, r, "the upload token is too long") : 0;
-}
-
-static int take_part_token(const struct http_call *call,
-			   const struct http_answer *answer, char **ret,
-			   struct cvx_err *err)
-{
-	cJSON *json = NULL;
-	int r = http_parse(call, answer, &json, err);
-
-	if (r == 0 && !cJSON_IsString(json))
-		r = cvx_fail(err, -EPROTO,
-			     "POST /api/import/upload_part: the answer is not "
-			     "a part token");
-	if (r == 0) {
-		*ret = strdup(json->valuestring);
-		if (!*ret)
-			r = cvx_fail_memory(err);
-	}
-	cJSON_Delete(json);
-	return r;
-}
-
-/* *ret_again: it may have arrived; the upload must begin again (7.8). */
-static int send_part(struct upload *u, struct halt *halt, const char *token,
-		     const struct part *part, char **ret, bool *ret_again,
-		     struct cvx_err *err)
-{
-	CVX_AUTO(cvx_buf_fini)
-	struct cvx_buf path = CVX_BUF_INIT(PATH_SIZE_MAX);
-	struct body body = {u, part->off};
-	struct http_call call = {.method = "POST",
-				 .content_type = "application/octet-stream",
-				 .body_size = part->size,
-				 .read = read_body,
-				 .ctx = &body,
-				 .halt = halt};
-	struct http_answer answer;
-	int r;
-
-	r = print_path(token, part->number, &path, err);
-	if (r < 0)
-		return r;
-	call.path = path.data;
-	r = http_perform_repeated(u->settings.http, &call, false, &answer, err);
-	*ret_again = r < 0 && answer.outcome == HTTP_AMBIGUOUS;
-	if (r == 0)
-		r = take_part_token(&call, &answer, ret, err);
-	http_answer_fini(&answer);
-	return r;
-}
-
 /* --- what a thread does next, under the lock ---------------------------- */
 
 static uint64_t base_of(struct upload *u)
@@ -284,7 +145,7 @@ static uint64_t base_of(struct upload *u)
 	char bom[BOM_SIZE];
 
 	if (!u->settings.drops_bom || u->available < BOM_SIZE ||
-	    read_source(&u->settings.source, 0, bom, BOM_SIZE) < 0 ||
+	    file_part_read(&u->settings.source, 0, bom, BOM_SIZE) < 0 ||
 	    memcmp(bom, "\xef\xbb\xbf", BOM_SIZE) != 0)
 		return 0;
 	return BOM_SIZE;
@@ -344,7 +205,7 @@ static bool is_done(const struct upload *u)
 }
 
 /* Room for the token of the part, which is NULL until it is there. */
-static int add_part(struct upload *u, struct part *part)
+static int add_part(struct upload *u, struct file_part *part)
 {
 	uint64_t size = part_size(u);
 	char **more;
@@ -358,7 +219,7 @@ static int add_part(struct upload *u, struct part *part)
 	}
 	if (u->size != UINT64_MAX && size > u->size - u->next_off)
 		size = u->size - u->next_off;
-	*part = (struct part){u->next_off, size, u->part_count + 1};
+	*part = (struct file_part){u->next_off, size, u->part_count + 1};
 	u->tokens[u->part_count++] = NULL;
 	u->next_off += size;
 	return 0;
@@ -381,11 +242,12 @@ static void do_start(struct upload *u)
 	unlock(u);
 	if (number > 0)
 		(void)http_wait_to_repeat(u->settings.http, number, &none,
-					  halt); /* start() sees a halt */
+					  halt); /* the start sees a halt */
 	if (prepare)
 		r = u->settings.prepare(u->settings.ctx, halt, &err);
 	if (r == 0)
-		r = start(u, halt, &token, &err);
+		r = upload_send_start(u->settings.http, u->start_path, halt,
+				      &token, &err);
 	lock(u);
 	u->is_starting = false;
 	u->is_prepared |= r == 0;
@@ -423,7 +285,8 @@ static void add_threads(struct upload *u, size_t count)
 	}
 }
 
-static void take_result(struct upload *u, const struct part *part, char *token)
+static void take_result(struct upload *u, const struct file_part *part,
+			char *token)
 {
 	u->tokens[part->number - 1] = token;
 	u->sent_size += part->size;
@@ -442,9 +305,10 @@ static void do_part(struct upload *u)
 {
 	struct cvx_err err = CVX_ERR_INIT;
 	struct halt *halt = u->halt;
-	const char *upload_token = u->token;
+	const struct upload_send call = {u->settings.http, &u->settings.source,
+					 halt, u->token};
 	char *token = NULL;
-	struct part part;
+	struct file_part part;
 	bool again = false;
 	int r;
 
@@ -455,7 +319,7 @@ static void do_part(struct upload *u)
 	}
 	u->at_work++;
 	unlock(u);
-	r = send_part(u, halt, upload_token, &part, &token, &again, &err);
+	r = upload_send_part(&call, &part, &token, &again, &err);
 	lock(u);
 	u->at_work--;
 	if (r == 0)
