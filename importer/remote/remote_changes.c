@@ -8,6 +8,7 @@
 #include "importer/intake.h"
 #include "importer/remote/halt.h"
 #include "importer/remote/provision.h"
+#include "importer/remote/remote_components.h"
 #include "importer/remote/remote_files.h"
 #include "importer/remote/remote_register.h"
 #include "importer/remote/remote_tables.h"

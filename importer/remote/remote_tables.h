@@ -14,12 +14,6 @@ struct cvx_err;
 struct halt;
 struct http;
 
-/* The id of the component at the path, to be freed; NULL for the root. -ENOENT
- * if there is none. */
-int remote_find_component(struct http *http, const char *path,
-			  const struct halt *halt, char **ret,
-			  struct cvx_err *err);
-
 /* As deployment_delete_table(): an empty one. component: its id, or NULL. An
  * error named INTAKE_UNKNOWN: the answer was lost, and so is the deployment. */
 int remote_delete_table(struct http *http, const char *component,
