@@ -14,10 +14,6 @@
 #include "importer/remote/remote_tables.h"
 #include "importer/remote/replica_inside.h"
 
-#define IN_CODE                                                                \
-	"an admin key cannot change it, only code can: change the app's "      \
-	"convex/ folder and run `npx convex deploy`"
-
 /* --- what it has no call for --------------------------------------------- */
 
 static int refuse(const struct replica *r, const char *why, struct cvx_err *err)
@@ -26,29 +22,15 @@ static int refuse(const struct replica *r, const char *why, struct cvx_err *err)
 			r->settings.access->name, why);
 }
 
-static int create_component(void *ctx,
-			    const char *component __attribute__((unused)),
-			    struct cvx_err *err)
-{
-	return refuse(ctx,
-		      "which components it has is written in code; " IN_CODE,
-		      err);
-}
-
-static int delete_component(void *ctx,
-			    const char *component __attribute__((unused)),
-			    struct cvx_err *err)
-{
-	return refuse(ctx,
-		      "which components it has is written in code; " IN_CODE,
-		      err);
-}
-
 static int set_schema(void *ctx, const char *component __attribute__((unused)),
 		      const char *text __attribute__((unused)),
 		      size_t size __attribute__((unused)), struct cvx_err *err)
 {
-	return refuse(ctx, "its schema is written in code; " IN_CODE, err);
+	return refuse(ctx,
+		      "its schema is written in code; an admin key cannot "
+		      "change it, only code can: change the app's convex/ "
+		      "folder and run `npx convex deploy`",
+		      err);
 }
 
 static int restore_file(void *ctx,
@@ -127,6 +109,35 @@ static int register_tables(void *ctx, const char *component, const char *text,
 	if (result == 0)
 		result = remote_register_tables(&place, text, size, c.halt,
 						&why);
+	return end(&c, result, &why, err);
+}
+
+static int create_component(void *ctx, const char *component,
+			    struct cvx_err *err)
+{
+	struct cvx_err why = CVX_ERR_INIT;
+	struct replica *r = ctx;
+	int result =
+		remote_create_component(r->http, component, r->dir_fd, &why);
+
+	if (result == 0 || intake_is_unknown(&why))
+		replica_show(r);
+	if (result < 0 && err)
+		*err = why;
+	return result;
+}
+
+static int delete_component(void *ctx, const char *component,
+			    struct cvx_err *err)
+{
+	struct cvx_err why = CVX_ERR_INIT;
+	struct replica *r = ctx;
+	struct changing c;
+	int result = begin(&c, r, component, &why);
+
+	if (result == 0)
+		result = remote_delete_component(r->http, component,
+						 c.component, c.halt, &why);
 	return end(&c, result, &why, err);
 }
 

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,10 +84,10 @@ int remote_delete_table(struct http *http, const char *component,
 {
 	const struct doomed doomed = {http, component, table, halt};
 	CVX_AUTO(cvx_freep) char *body = NULL;
-	char what[NAME_MAX_SIZE + sizeof("table ")];
 	struct removal removal = {.http = http,
 				  .halt = halt,
-				  .what = what,
+				  .kind = "table",
+				  .name = table,
 				  .path = "/api/delete_tables",
 				  .look = look_at,
 				  .ctx = &doomed};
@@ -99,7 +98,6 @@ int remote_delete_table(struct http *http, const char *component,
 				"%s is not the name of a table that can be "
 				"deleted",
 				table);
-	(void)snprintf(what, sizeof(what), "table %s", table);
 	removal.body = body = print_body(component, table);
 	return removal_run(&removal, err);
 }

@@ -51,9 +51,9 @@ static int fail_unknown(const struct removal *removal,
 			const struct cvx_err *why, struct cvx_err *err)
 {
 	return cvx_fail_named(err, -EINPROGRESS, INTAKE_UNKNOWN,
-			      "outcome unknown: %s may be deleted or not "
+			      "outcome unknown: %s %s may be deleted or not "
 			      "(%.300s)",
-			      removal->what, why->msg);
+			      removal->kind, removal->name, why->msg);
 }
 
 /* The answer was lost. 1: it is there as before; 0: it is gone. */
@@ -69,6 +69,20 @@ static int look_again(const struct removal *removal, unsigned number,
 	return r < 0 && r != -ENOTEMPTY ? fail_unknown(removal, lost, err) : r;
 }
 
+/* A network that repeats a request gets a refusal for the second one: what is
+ * gone need not go. */
+static int fail_refused(const struct removal *removal,
+			const struct cvx_err *why, struct cvx_err *err)
+{
+	struct cvx_err looking = CVX_ERR_INIT;
+
+	if (removal->look(removal->ctx, &looking) == 0)
+		return 0;
+	if (err)
+		*err = *why;
+	return why->code;
+}
+
 int removal_run(const struct removal *removal, struct cvx_err *err)
 {
 	struct cvx_err why = CVX_ERR_INIT;
@@ -77,15 +91,16 @@ int removal_run(const struct removal *removal, struct cvx_err *err)
 	int r = removal->look(removal->ctx, err);
 
 	if (r == 0)
-		r = cvx_fail(err, -ENOENT, "there is no %s", removal->what);
+		r = cvx_fail(err, -ENOENT, "there is no %s %s", removal->kind,
+			     removal->name);
 	for (number = 1; r == 1; number++) {
 		r = request(removal, &last, &why);
 		if (r < 0 && last.is_ambiguous && number <= REPETITIONS_MAX)
 			r = look_again(removal, number, &why, err);
 		else if (r < 0 && last.is_ambiguous && !last.was_answered)
 			r = fail_unknown(removal, &why, err);
-		else if (r < 0 && err)
-			*err = why;
+		else if (r < 0)
+			r = fail_refused(removal, &why, err);
 	}
 	return r;
 }

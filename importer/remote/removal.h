@@ -14,9 +14,10 @@ struct http;
 struct removal {
 	struct http *http;
 	const struct halt *halt; /* or NULL */
-	const char *what;	 /* "table t", for sentences */
-	const char *path;	 /* of the request */
-	const char *body;	 /* in JSON; NULL: there was no memory for it */
+	const char *kind;	 /* "table", for sentences */
+	const char *name;
+	const char *path; /* of the request */
+	const char *body; /* in JSON; NULL: there was no memory for it */
 	/* 1: it is there, and may go. 0: it is not there. -ENOTEMPTY: something
 	 * is in it. */
 	int (*look)(const void *ctx, struct cvx_err *err);

@@ -292,7 +292,6 @@ case_T1_zip_of_the_mount_restores() {
 }
 
 case_T1_copy_of_the_mount_restores() {
-	not_yet_remote "components cannot be made there"
 	start_mount
 	make_values
 	cp values.zip "$MNT/values.zip"
@@ -338,7 +337,6 @@ expect_same_files() {
 }
 
 case_T4_stored_files_are_the_same_when_restored_elsewhere() {
-	not_yet_remote "components cannot be made there"
 	start_mount
 	seed t 1 2
 	seq 1 100000 >photo.png

@@ -334,10 +334,6 @@ case_F_what_cannot_be_written_says_so() {
 	echo '{"tables":[],"schemaValidation":true}' >schema.json
 	expect_read_only 'npx convex deploy' \
 		cp schema.json "$MNT/.convex/schema.json"
-	mkdir -p "$THERE/_components/c"
-	stop_mount && start_mount_at "$URL" "$MNT" -o allow_delete
-	expect_read_only 'npx convex deploy' mkdir "$MNT/_components/d"
-	expect_read_only 'npx convex deploy' rmdir "$MNT/_components/c"
 	echo hello >"$THERE/_storage/note.txt"
 	cp "$THERE"/_storage/*.txt .
 	expect_read_only 'under a name that is no id' cp ./*.txt "$MNT/_storage/"
@@ -410,6 +406,29 @@ case_F_numbers_that_may_have_been_given_are_called_so() {
 	unmount_both
 }
 
+# IMP-14, SCH-9
+case_W10_components_come_and_go_there() {
+	local through=$DIR/through/_components
+	mount_both -o allow_delete
+	mkdir -p "$MNT/_components/a/_components/b"
+	expect_text "there" "$(ls "$THERE/_components/a/_components")" b
+	[ -z "$(imports)" ] || fail "making one is listed: $(imports)"
+	mkdir "$THERE/_components/a/_components/b/t"
+	expect_refused 'not empty' rmdir "$MNT/_components/a/_components/b"
+	expect_match "last-error" "$(last_error)" 'component a/b has tables'
+	rmdir "$MNT/_components/a/_components/b/t"
+	expect_refused 'not empty' rmdir "$MNT/_components/a"
+	rmdir "$MNT/_components/a/_components/b"
+	rmdir "$MNT/_components/a"
+	expect_text "there" "$(ls "$THERE/_components")" ""
+	expect_text "here" "$(ls "$MNT/_components")" ""
+	start_breaking_proxy
+	start_mount_at "http://127.0.0.1:$(cat port)" "$DIR/through" -o timeout=1
+	expect_refused 'Input/output error' mkdir "$through/d"
+	await 10 test -d "$THERE/_components/d"
+	unmount_both
+}
+
 case_W10_tables_are_removed_there() {
 	mount_both
 	seed t 1 2
@@ -473,17 +492,21 @@ files_in() {
 case_F5_all_that_waits_can_be_interrupted() {
 	mount_both -o allow_delete
 	seed t 1
+	mkdir "$MNT/_components/c"
 	echo hello >note.txt
 	kill -STOP "$SERVER"
 	echo '{"name":"u","id":10077}' >registry.jsonl
 	expect_interrupted cp registry.jsonl "$MNT/_tables/documents.jsonl"
 	expect_interrupted mkdir "$MNT/other"
+	expect_interrupted mkdir "$MNT/_components/d"
+	expect_interrupted rmdir "$MNT/_components/c"
 	expect_interrupted rmdir "$MNT/t"
 	expect_interrupted truncate -s 0 "$MNT/t/documents.jsonl"
 	expect_interrupted cp note.txt "$MNT/_storage/"
 	kill -CONT "$SERVER"
 	expect_both t 1
 	expect_text "files" "$(files_in "$THERE")" 0
+	expect_text "components" "$(ls "$THERE/_components")" c
 	unmount_both
 }
 

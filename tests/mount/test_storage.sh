@@ -263,7 +263,6 @@ case_W12_files_of_several_writers() {
 }
 
 case_T1_each_component_has_a_storage() {
-	not_yet_remote "components cannot be made there"
 	need getfattr
 	start_mount
 	make_files
@@ -475,7 +474,6 @@ case_T1_the_list_may_come_last() {
 
 # The archive that zip makes of the mount.
 case_T1_zip_of_the_mount_restores_with_its_files() {
-	not_yet_remote "components cannot be made there"
 	need zip
 	start_mount
 	fill

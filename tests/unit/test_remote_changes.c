@@ -11,6 +11,7 @@
 
 #include "importer/intake.h"
 #include "importer/remote/http.h"
+#include "importer/remote/remote_components.h"
 #include "importer/remote/remote_files.h"
 #include "importer/remote/remote_register.h"
 #include "importer/remote/remote_tables.h"
@@ -34,7 +35,7 @@ struct plan {
 	bool twice; /* a network that repeats what it carries */
 };
 
-/* A deployment with one table and a storage. */
+/* A deployment with one table, a storage and a component. */
 struct model {
 	struct plan plan;
 	unsigned request_count;
@@ -45,6 +46,10 @@ struct model {
 	bool has_old;
 	bool refuses; /* the schema needs the table */
 	bool hides_number;
+	const char *component; /* "kc", or another one by the path; NULL */
+	const char *in_it;     /* a table, as the mapping has it */
+	unsigned its_file_count;
+	bool has_inner; /* another component in it */
 	char hash[BASE64_SIZE(SHA256_SIZE) + 1];
 };
 
@@ -80,16 +85,47 @@ static char *list_files(const struct model *m, const char *body)
 	return list;
 }
 
+static char *list_components(const struct model *m)
+{
+	return loopback_format(
+		"[{\"id\":\"k0\",\"path\":\"\"},{\"id\":\"k1\",\"path\":\"cc/"
+		"d\"}"
+		"%s%s%s%s]",
+		m->component ? ",{\"path\":\"c\",\"id\":\"" : "",
+		m->component ? m->component : "", m->component ? "\"}" : "",
+		m->has_inner ? ",{\"id\":\"k2\",\"path\":\"c/d\"}" : "");
+}
+
 static char *act(struct model *m, const struct loopback_request *q,
 		 struct loopback_answer *a)
 {
+	if (strcmp(q->path, "/api/delete_component") == 0) {
+		assert_string_equal(q->body, "{\"componentId\":\"kc\"}");
+		if (m->refuses || !m->component ||
+		    strcmp(m->component, "kc") != 0) {
+			a->status = 400;
+			return strdup("{\"code\":\"CannotDeleteComponent\","
+				      "\"message\":\"mounted\"}");
+		}
+		m->component = NULL;
+		return NULL;
+	}
+	if (strstr(q->body, "components:list"))
+		return success(list_components(m));
+	if (strstr(q->body, "numFiles")) {
+		assert_non_null(strstr(q->body, "\"componentId\":\"kc\""));
+		return success(loopback_format("%u.0", m->its_file_count));
+	}
+	if (strstr(q->body, "getTableMapping") && strstr(q->body, "\"kc\""))
+		return success(strdup(m->in_it ? m->in_it : "{}"));
 	if (strcmp(q->path, "/api/delete_tables") == 0) {
-		if (!m->refuses)
-			m->has_table = false;
-		a->status = m->refuses ? 400 : 200;
-		return m->refuses ? strdup("{\"code\":\"SchemaEnforcementError"
-					   "\",\"message\":\"needed\"}")
-				  : NULL;
+		if (m->refuses || !m->has_table) {
+			a->status = 400;
+			return strdup("{\"code\":\"SchemaEnforcementError\","
+				      "\"message\":\"needed\"}");
+		}
+		m->has_table = false;
+		return NULL;
 	}
 	if (strcmp(q->path, "/api/storage/upload") == 0) {
 		assert_string_equal(q->query, "token=T");
@@ -190,6 +226,7 @@ static void begin(struct trial *t, const struct plan *plan)
 	t->model.plan = plan ? *plan : (struct plan){.at = UINT32_MAX};
 	t->model.has_table = true;
 	t->model.has_old = true;
+	t->model.component = "kc";
 	hash_bytes(t->model.hash);
 	t->fd = mkstemp(path);
 	assert_true(t->fd >= 0);
@@ -223,6 +260,16 @@ static int delete_file(struct trial *t)
 	return remote_delete_file(t->http, NULL, ids[0], NULL, &t->err);
 }
 
+static int delete_component(struct trial *t)
+{
+	return remote_delete_component(t->http, "c", "kc", NULL, &t->err);
+}
+
+static bool component_is_gone(const struct model *m)
+{
+	return !m->component;
+}
+
 static bool table_is_gone(const struct model *m)
 {
 	return !m->has_table;
@@ -246,6 +293,8 @@ static const struct change {
 	const char *request; /* that changes something */
 } changes[] = {
 	{"delete table", delete_table, table_is_gone, 0, "/api/delete_tables"},
+	{"delete component", delete_component, component_is_gone, 0,
+	 "/api/delete_component"},
 	{"store file", store_file, file_is_there, 0, "/api/storage/upload"},
 	{"delete file", delete_file, file_is_gone, 1, "/api/mutation"},
 };
@@ -363,6 +412,45 @@ TEST(remote_tables_with_documents_get_no_other_number_7_3)
 	end(&t);
 }
 
+TEST(remote_component_with_anything_in_it_is_not_asked_to_go_W_10)
+{
+	struct trial t;
+
+	begin(&t, NULL);
+	t.model.in_it = "{\"10001\":\"u\"}";
+	EXPECT_FAIL(delete_component(&t), &t.err, -ENOTEMPTY,
+		    "component c has tables");
+	loopback_sync(t.server);
+	t.model.in_it = NULL;
+	t.model.its_file_count = 1;
+	loopback_sync(t.server);
+	EXPECT_FAIL(delete_component(&t), &t.err, -ENOTEMPTY,
+		    "component c has stored files");
+	loopback_sync(t.server);
+	t.model.its_file_count = 0;
+	t.model.has_inner = true;
+	loopback_sync(t.server);
+	EXPECT_FAIL(delete_component(&t), &t.err, -ENOTEMPTY,
+		    "component c has components");
+	loopback_sync(t.server);
+	t.model.has_inner = false;
+	t.model.refuses = true;
+	loopback_sync(t.server);
+	EXPECT_FAIL(delete_component(&t), &t.err, -EINVAL,
+		    "CannotDeleteComponent: mounted");
+	loopback_sync(t.server);
+	t.model.refuses = false;
+	t.model.component = "another";
+	t.model.request_count = 0;
+	loopback_sync(t.server);
+	EXPECT_FAIL(delete_component(&t), &t.err, -ENOENT,
+		    "there is no component c");
+	loopback_sync(t.server);
+	EXPECT_INT(t.model.request_count, 1);
+	assert_non_null(t.model.component);
+	end(&t);
+}
+
 TEST(remote_file_that_may_be_stored_is_called_unknown_FIL_2)
 {
 	static const struct loopback_trouble dropped = {"dropped before",
@@ -388,8 +476,10 @@ TEST(remote_file_that_is_not_there_cannot_be_deleted)
 	end(&t);
 }
 
-UNIT_MAIN(UNIT_CASE(remote_changes_are_true_after_any_single_fault_15_3),
-	  UNIT_CASE(remote_table_with_documents_is_not_asked_to_go_W_10),
-	  UNIT_CASE(remote_tables_with_documents_get_no_other_number_7_3),
-	  UNIT_CASE(remote_file_that_may_be_stored_is_called_unknown_FIL_2),
-	  UNIT_CASE(remote_file_that_is_not_there_cannot_be_deleted))
+UNIT_MAIN(
+	UNIT_CASE(remote_changes_are_true_after_any_single_fault_15_3),
+	UNIT_CASE(remote_table_with_documents_is_not_asked_to_go_W_10),
+	UNIT_CASE(remote_tables_with_documents_get_no_other_number_7_3),
+	UNIT_CASE(remote_component_with_anything_in_it_is_not_asked_to_go_W_10),
+	UNIT_CASE(remote_file_that_may_be_stored_is_called_unknown_FIL_2),
+	UNIT_CASE(remote_file_that_is_not_there_cannot_be_deleted))
