@@ -19,6 +19,7 @@
 #include "cache/rejects.h"
 #include "fs/store.h"
 #include "fs/stored.h"
+#include "importer/changes.h"
 #include "importer/deployment.h"
 #include "importer/stored_file.h"
 
@@ -300,16 +301,14 @@ static int stage_upload(struct renaming *rn, const struct name *ghost,
 {
 	const struct tree_place scratch = scratch_in(&rn->from);
 	struct stage_base base = STAGE_BASE_NONE;
-	struct stored_file f;
+	struct view_revision revision;
 	struct stage *stage;
-	int r = deployment_open_stored_file(rn->s->settings.deployment,
-					    scratch.component, ghost->stored_id,
-					    &base.fd, &f, err);
+	int r = view_open_stored_base(&rn->s->view_env, scratch.component,
+				      ghost->stored_id, NULL, &base, &revision,
+				      err);
 
 	if (r < 0)
 		return r;
-	base.size = f.size;
-	stored_file_fini(&f);
 	r = stage_new(&rn->s->stage_env, &scratch, rn->from.path,
 		      nodes_number(rn->s->nodes), &stage, err);
 	if (r < 0) {
@@ -330,18 +329,21 @@ static int stage_upload(struct renaming *rn, const struct name *ghost,
  * sed -i, zip, browsers and others write under a name of their own and rename.
  * In _storage such a name is that of a file to be stored, so it has been by
  * now. It becomes what the new name says, and is stored under the old one no
- * more.
+ * more. Where the type of a stored file stays, it is stored anew first.
  */
 static int rename_upload(struct renaming *rn, const struct name *ghost,
 			 struct cvx_err *err)
 {
+	const struct changes *changes = rn->s->settings.changes;
 	const char *component = rn->from.dir->place.component;
 	struct stage *stage;
-	int r;
+	int r = -EROFS;
 
 	if (rn->target.kind == TREE_UPLOAD &&
 	    rn->to.dir->place.component == component)
-		return retype_upload(rn, ghost, err);
+		r = retype_upload(rn, ghost, err);
+	if (r != -EROFS)
+		return r;
 	if (rn->target.kind == TREE_FILE)
 		return cvx_fail(err, -ENOTSUP,
 				"%s: has an id already, which is %s",
@@ -355,8 +357,8 @@ static int rename_upload(struct renaming *rn, const struct name *ghost,
 	stage_unref(stage);
 	if (r < 0)
 		return r;
-	r = deployment_delete_stored_file(rn->s->settings.deployment, component,
-					  ghost->stored_id, err);
+	r = changes->ops->delete_file(changes->ctx, component, ghost->stored_id,
+				      err);
 	return r == -ENOENT ? 0 : r; /* someone else has deleted it */
 }
 

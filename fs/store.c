@@ -39,21 +39,13 @@ static int copy_type(struct stage *s, char **ret, struct cvx_err *err)
 	return type && !copy ? cvx_fail_memory(err) : 0;
 }
 
-/* What it has become, for those who ask for the name they wrote. It is stored,
- * even if it is gone again. */
-static void note_stored(struct stage *s, const char *id)
+/* What it has become, for those who ask for the name they wrote. in_place: it
+ * shows under that name. */
+static void note_stored(struct stage *s, const char *id, bool in_place)
 {
-	char name[TREE_NAME_MAX + 1] = "";
-	struct stored_file f;
-
-	if (deployment_find_stored_file(s->env->deployment, s->place.component,
-					id, &f, NULL) == 0) {
-		stored_name(&f, name);
-		stored_file_fini(&f);
-	}
 	pthread_mutex_lock(&s->lock);
 	memcpy(s->stored_id, id, strlen(id) + 1);
-	s->stored_in_place = strcmp(name, name_of(s)) == 0;
+	s->stored_in_place = in_place;
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -80,7 +72,7 @@ static int store_upload(struct stage *s, struct cvx_err *err)
 					     type, fd, spool_size(s->spool), id,
 					     err);
 	if (r == 0)
-		note_stored(s, id);
+		note_stored(s, id, false);
 	return r;
 }
 
@@ -102,7 +94,9 @@ static int store_by_id(struct stage *s, struct expected *e, struct cvx_err *err)
 {
 	CVX_AUTO(storage_row_fini) struct storage_row row = {.number = 0};
 	CVX_AUTO(cvx_freep) char *type = NULL;
+	CVX_AUTO(stored_file_fini) struct stored_file now = {.size = 0};
 	const struct changes *changes = s->env->changes;
+	char name[TREE_NAME_MAX + 1];
 	struct storage_row told;
 	int r = copy_type(s, &type, err), fd;
 
@@ -120,10 +114,13 @@ static int store_by_id(struct stage *s, struct expected *e, struct cvx_err *err)
 	if (r == 0)
 		r = changes->ops->restore_file(changes->ctx, s->place.component,
 					       &row, fd, spool_size(s->spool),
-					       err);
-	if (r == 0)
-		note_stored(s, s->place.id);
-	return r;
+					       &now.content_type, err);
+	if (r < 0)
+		return r;
+	memcpy(now.id, s->place.id, sizeof(now.id));
+	stored_name(&now, name);
+	note_stored(s, s->place.id, strcmp(name, name_of(s)) == 0);
+	return 0;
 }
 
 static int take_list(struct stage *s, struct expected *e, struct cvx_err *err)

@@ -243,10 +243,11 @@ static int open_list(const struct view_env *env, const struct tree_place *p,
 	return 0;
 }
 
-static int open_file(const struct view_env *env, const char *component,
-		     const char *id, const struct patience *patience,
-		     struct stage_base *ret, struct view_revision *ret_revision,
-		     struct cvx_err *err)
+int view_open_stored_base(const struct view_env *env, const char *component,
+			  const char *id, const struct patience *patience,
+			  struct stage_base *ret,
+			  struct view_revision *ret_revision,
+			  struct cvx_err *err)
 {
 	struct stored_file f;
 	int r = stored_find(env->deployment, component, id, patience, &f, err);
@@ -286,8 +287,8 @@ int view_open_base(const struct view_env *env, const struct node *n,
 	} else if (n->place.kind == TREE_FILE_LIST) {
 		r = open_list(env, &n->place, &base, ret_revision, err);
 	} else if (n->place.kind == TREE_FILE) {
-		r = open_file(env, n->place.component, n->place.id, patience,
-			      &base, ret_revision, err);
+		r = view_open_stored_base(env, n->place.component, n->place.id,
+					  patience, &base, ret_revision, err);
 	} else if (n->place.kind == TREE_REJECTED ||
 		   n->place.kind == TREE_ERROR) {
 		r = open_reject(env, n, &base, err);
@@ -357,8 +358,8 @@ int view_open_stored(const struct view_env *env, const char *component,
 	if (!v)
 		return cvx_fail_memory(err);
 	v->bytes = (struct stage_base)STAGE_BASE_NONE;
-	r = open_file(env, component, id, patience, &v->bytes, &v->revision,
-		      err);
+	r = view_open_stored_base(env, component, id, patience, &v->bytes,
+				  &v->revision, err);
 	if (r < 0) {
 		free(v);
 		return r;

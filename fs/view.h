@@ -76,6 +76,12 @@ int view_open_base(const struct view_env *env, const struct node *n,
 		   const struct patience *patience, struct stage_base *ret,
 		   struct view_revision *ret_revision, struct cvx_err *err);
 
+int view_open_stored_base(const struct view_env *env, const char *component,
+			  const char *id, const struct patience *patience,
+			  struct stage_base *ret,
+			  struct view_revision *ret_revision,
+			  struct cvx_err *err);
+
 /* Bytes to answer a read with: a range of a file, or memory. */
 struct view_bytes {
 	int fd; /* -1: they are at data */

@@ -53,9 +53,12 @@ struct change_ops {
 	int (*store_file)(void *ctx, const char *component,
 			  const char *content_type, int fd, uint64_t size,
 			  char ret_id[ID_TEXT_MAX + 1], struct cvx_err *err);
+	/* *ret_type, for free(): the content type that the file now has;
+	 * NULL: none. */
 	int (*restore_file)(void *ctx, const char *component,
 			    const struct storage_row *row, int fd,
-			    uint64_t size, struct cvx_err *err);
+			    uint64_t size, char **ret_type,
+			    struct cvx_err *err);
 	int (*describe_files)(void *ctx, const char *component,
 			      const struct storage_row *rows, size_t count,
 			      struct cvx_err *err);

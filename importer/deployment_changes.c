@@ -2,7 +2,9 @@
 
 #include <stdlib.h>
 
+#include "cache/base/cleanup.h"
 #include "cache/base/err.h"
+#include "importer/archive/storage_row.h"
 #include "importer/changes.h"
 #include "importer/deployment.h"
 #include "importer/deployment_schema.h"
@@ -235,10 +237,23 @@ static int store_file(void *ctx, const char *component,
 
 static int restore_file(void *ctx, const char *component,
 			const struct storage_row *row, int fd, uint64_t size,
-			struct cvx_err *err)
+			char **ret_type, struct cvx_err *err)
 {
-	return deployment_restore_stored_file(ctx, component, row, fd, size,
-					      err);
+	char id[ID_TEXT_MAX + 1] = "";
+	struct stored_file now;
+	int r = deployment_restore_stored_file(ctx, component, row, fd, size,
+					       err);
+
+	if (r < 0)
+		return r;
+	*ret_type = NULL;
+	(void)id_encode(row->number, &row->key, id);
+	/* It is stored, even if it is gone again. */
+	if (deployment_find_stored_file(ctx, component, id, &now, NULL) == 0) {
+		*ret_type = CVX_TAKE(now.content_type);
+		stored_file_fini(&now);
+	}
+	return 0;
 }
 
 static int describe_files(void *ctx, const char *component,

@@ -10,6 +10,7 @@
 #ifndef CVX_IMPORTER_EMBEDDED_COPY_H
 #define CVX_IMPORTER_EMBEDDED_COPY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +40,15 @@ struct stored_file;
 int copy_set_files(struct deployment *d, const char *component,
 		   const struct stored_file *list, size_t count,
 		   struct cvx_err *err);
+
+struct storage_row;
+
+/* Which of the rows deployment_describe_stored_files() would take for a change
+ * of a file that is there, in ret_changes[count]; nothing is changed. Refused
+ * as there. */
+int copy_compare_files(struct deployment *d, const char *component,
+		       const struct storage_row *rows, size_t count,
+		       bool *ret_changes, struct cvx_err *err);
 
 /* 1: the bytes of the file are here; 0: not; -ENOENT: there is no such file.
  * The file gets the present time as that of its last use. */

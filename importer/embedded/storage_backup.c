@@ -9,6 +9,7 @@
 #include "cache/catalog.h"
 #include "importer/archive/storage_row.h"
 #include "importer/embedded/component_rows.h"
+#include "importer/embedded/copy.h"
 #include "importer/embedded/counters.h"
 #include "importer/embedded/embedded.h"
 #include "importer/embedded/files.h"
@@ -274,9 +275,10 @@ static int describe_file(struct catalog *c, const char *component,
 	return r < 0 ? r : 1;
 }
 
+/* ret_changes, of count: what was changed; NULL: nobody wants to know. */
 static int describe(struct catalog *c, const char *component,
 		    const struct storage_row *rows, size_t count,
-		    struct cvx_err *err)
+		    bool *ret_changes, struct cvx_err *err)
 {
 	struct counters_row counters;
 	struct storage s;
@@ -286,6 +288,8 @@ static int describe(struct catalog *c, const char *component,
 	for (size_t i = 0; r >= 0 && i < count; i++) {
 		r = describe_file(c, component, &s, &rows[i], err);
 		changed = changed || r == 1;
+		if (ret_changes)
+			ret_changes[i] = r == 1;
 	}
 	if (r < 0 || !changed)
 		return r < 0 ? r : 0;
@@ -307,9 +311,22 @@ int deployment_describe_stored_files(struct deployment *d,
 
 	if (r < 0)
 		return r;
-	r = describe(d->writes, component, rows, count, err);
+	r = describe(d->writes, component, rows, count, NULL, err);
 	if (r == 0)
 		return embedded_commit(d, &in_doubt, err);
+	embedded_rollback(d);
+	return r;
+}
+
+int copy_compare_files(struct deployment *d, const char *component,
+		       const struct storage_row *rows, size_t count,
+		       bool *ret_changes, struct cvx_err *err)
+{
+	int r = embedded_begin(d, err);
+
+	if (r < 0)
+		return r;
+	r = describe(d->writes, component, rows, count, ret_changes, err);
 	embedded_rollback(d);
 	return r;
 }

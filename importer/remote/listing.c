@@ -22,6 +22,7 @@
 #define TABLES_QUERY "_system/cli/tables"
 #define COMPONENTS_QUERY "_system/frontend/components:list"
 #define FILES_QUERY "_system/frontend/fileStorageV2:fileMetadata"
+#define FILE_QUERY "_system/frontend/fileStorageV2:getFile"
 #define COUNT_QUERY "_system/frontend/fileStorageV2:numFiles"
 #define SIZE_QUERY "_system/frontend/tableSize"
 #define SCHEMAS_QUERY "_system/frontend/getSchemas"
@@ -424,12 +425,14 @@ static int add_file(struct files *files, const cJSON *one, struct cvx_err *err)
 	return 0;
 }
 
-static cJSON *make_file_args(const char *component, const char *cursor)
+/* So many of them, behind the cursor. */
+static cJSON *make_file_args(const char *component, const char *cursor,
+			     unsigned count)
 {
 	cJSON *args = make_args(component);
 	cJSON *options = cJSON_AddObjectToObject(args, "paginationOpts");
 
-	if (cJSON_AddNumberToObject(options, "numItems", PAGE_SIZE) &&
+	if (cJSON_AddNumberToObject(options, "numItems", count) &&
 	    (cursor ? cJSON_AddStringToObject(options, "cursor", cursor)
 		    : cJSON_AddNullToObject(options, "cursor")))
 		return args;
@@ -449,8 +452,8 @@ static int add_file_page(struct files *files, struct http *http,
 	int r;
 
 	*cursor = NULL;
-	r = run(http, FILES_QUERY, make_file_args(component, before), halt,
-		&value, err);
+	r = run(http, FILES_QUERY, make_file_args(component, before, PAGE_SIZE),
+		halt, &value, err);
 	if (r < 0)
 		return r;
 	if (!cJSON_IsArray(member(value, "page")))
@@ -503,6 +506,56 @@ int remote_list_stored_files(struct http *http, const char *component,
 	*ret = files.list;
 	*ret_count = files.count;
 	return 0;
+}
+
+int remote_find_stored_file(struct http *http, const char *component,
+			    const char *id, const struct halt *halt,
+			    struct stored_file *ret, struct cvx_err *err)
+{
+	cJSON *args = make_args(component), *value;
+	struct stored_file f = {.size = 0};
+	int r;
+
+	if (!cJSON_AddStringToObject(args, "storageId", id)) {
+		cJSON_Delete(args);
+		return cvx_fail_memory(err);
+	}
+	r = run(http, FILE_QUERY, args, halt, &value, err);
+	if (r < 0)
+		return r;
+	if (!cJSON_IsNull(value)) {
+		r = take_file(value, &f, err);
+		r = r < 0 ? r : 1;
+	}
+	cJSON_Delete(value);
+	if (r == 1)
+		*ret = f;
+	return r;
+}
+
+int remote_find_any_file(struct http *http, const char *component,
+			 const struct halt *halt, struct stored_file *ret,
+			 struct cvx_err *err)
+{
+	struct stored_file f = {.size = 0};
+	const cJSON *one;
+	cJSON *value;
+	int r = run(http, FILES_QUERY, make_file_args(component, NULL, 1), halt,
+		    &value, err);
+
+	if (r < 0)
+		return r;
+	one = cJSON_GetArrayItem(member(value, "page"), 0);
+	if (one) {
+		r = take_file(one, &f, err);
+		r = r < 0 ? r : 1;
+	} else if (!cJSON_IsArray(member(value, "page"))) {
+		r = fail_shape(FILES_QUERY, "no page", err);
+	}
+	cJSON_Delete(value);
+	if (r == 1)
+		*ret = f;
+	return r;
 }
 
 /* Where the bytes of an answer go. */

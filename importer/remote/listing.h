@@ -63,6 +63,17 @@ int remote_list_stored_files(struct http *http, const char *component,
 			     const struct halt *halt, struct stored_file **ret,
 			     size_t *ret_count, struct cvx_err *err);
 
+/* 1 and the stored file of that id, for stored_file_fini(); 0: there is none.
+ */
+int remote_find_stored_file(struct http *http, const char *component,
+			    const char *id, const struct halt *halt,
+			    struct stored_file *ret, struct cvx_err *err);
+
+/* 1 and any of the stored files, likewise; 0: there is none. */
+int remote_find_any_file(struct http *http, const char *component,
+			 const struct halt *halt, struct stored_file *ret,
+			 struct cvx_err *err);
+
 /* The bytes at off of a stored file; fewer than size only at its end. */
 int remote_read_stored_file(struct http *http, const char *component,
 			    const struct stored_file *file, uint64_t off,

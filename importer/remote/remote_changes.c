@@ -1,18 +1,26 @@
 /* The changes of a deployment behind a URL, and what it has no call for. */
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "cache/base/cleanup.h"
 #include "cache/base/err.h"
+#include "importer/archive/storage_row.h"
 #include "importer/changes.h"
+#include "importer/embedded/copy.h"
 #include "importer/intake.h"
 #include "importer/remote/halt.h"
+#include "importer/remote/lister.h"
 #include "importer/remote/provision.h"
 #include "importer/remote/remote_components.h"
 #include "importer/remote/remote_files.h"
 #include "importer/remote/remote_register.h"
+#include "importer/remote/remote_restore.h"
 #include "importer/remote/remote_tables.h"
 #include "importer/remote/replica_inside.h"
+#include "importer/stored_file.h"
 
 /* --- what it has no call for --------------------------------------------- */
 
@@ -30,32 +38,6 @@ static int set_schema(void *ctx, const char *component __attribute__((unused)),
 		      "its schema is written in code; an admin key cannot "
 		      "change it, only code can: change the app's convex/ "
 		      "folder and run `npx convex deploy`",
-		      err);
-}
-
-static int restore_file(void *ctx,
-			const char *component __attribute__((unused)),
-			const struct storage_row *row __attribute__((unused)),
-			int fd __attribute__((unused)),
-			uint64_t size __attribute__((unused)),
-			struct cvx_err *err)
-{
-	return refuse(ctx,
-		      "it gives stored files their ids itself, but for those "
-		      "of a backup; write the backup as one .zip file, or the "
-		      "file under a name that is no id",
-		      err);
-}
-
-static int
-describe_files(void *ctx, const char *component __attribute__((unused)),
-	       const struct storage_row *rows __attribute__((unused)),
-	       size_t count __attribute__((unused)), struct cvx_err *err)
-{
-	return refuse(ctx,
-		      "time and type of a stored file are settled when it is "
-		      "stored; write a backup as one .zip file, or the file "
-		      "again with the right ending",
 		      err);
 }
 
@@ -167,6 +149,72 @@ static int store_file(void *ctx, const char *component,
 	if (result == 0)
 		result = remote_store_file(r->http, c.component, content_type,
 					   fd, size, c.halt, ret_id, &why);
+	return end(&c, result, &why, err);
+}
+
+static int restore_file(void *ctx, const char *component,
+			const struct storage_row *row, int fd, uint64_t size,
+			char **ret_type, struct cvx_err *err)
+{
+	CVX_AUTO(cvx_freep) char *type = NULL;
+	CVX_AUTO(stored_file_fini) struct stored_file had = {.size = 0};
+	struct cvx_err why = CVX_ERR_INIT;
+	struct replica *r = ctx;
+	struct restore_place place = {
+		.http = r->http, .path = component, .dir_fd = r->dir_fd};
+	struct changing c;
+	int result = begin(&c, r, component, &why);
+
+	place.component = c.component;
+	if (result == 0 && row->content_type &&
+	    !(type = strdup(row->content_type)))
+		result = cvx_fail_memory(&why);
+	if (result == 0)
+		result = remote_restore_file(&place, row, fd, size, c.halt,
+					     &had, &why);
+	if (result >= 0)
+		*ret_type = result == 1 ? CVX_TAKE(type)
+					: CVX_TAKE(had.content_type);
+	return end(&c, result < 0 ? result : 0, &why, err);
+}
+
+static int fail_described(const struct replica *r,
+			  const struct storage_row *row, struct cvx_err *err)
+{
+	char id[ID_TEXT_MAX + 1] = "";
+
+	(void)id_encode(row->number, &row->key, id);
+	return cvx_fail(err, -EROFS,
+			"%s is elsewhere: there, time, type and internal id of "
+			"a stored file are settled when it is stored, and %s "
+			"has others; delete that file and write it again "
+			"behind its row",
+			r->settings.access->name, id);
+}
+
+/* Rows change what is there here. There, they tell only of files to come. */
+static int describe_files(void *ctx, const char *component,
+			  const struct storage_row *rows, size_t count,
+			  struct cvx_err *err)
+{
+	CVX_AUTO(cvx_freep) bool *changes = calloc(count + 1, sizeof(*changes));
+	struct cvx_err why = CVX_ERR_INIT;
+	struct replica *r = ctx;
+	struct changing c;
+	size_t i;
+	int result = begin(&c, r, component, &why);
+
+	if (result == 0 && !changes)
+		result = cvx_fail_memory(&why);
+	if (result == 0)
+		result = lister_list_files(r->lister, component, ORIGIN_NOW,
+					   c.halt, &why);
+	if (result == 0)
+		result = copy_compare_files(r->records, component, rows, count,
+					    changes, &why);
+	for (i = 0; result == 0 && i < count; i++)
+		if (changes[i])
+			result = fail_described(r, &rows[i], &why);
 	return end(&c, result, &why, err);
 }
 

@@ -335,8 +335,12 @@ case_F_what_cannot_be_written_says_so() {
 	expect_read_only 'npx convex deploy' \
 		cp schema.json "$MNT/.convex/schema.json"
 	echo hello >"$THERE/_storage/note.txt"
-	cp "$THERE"/_storage/*.txt .
-	expect_read_only 'under a name that is no id' cp ./*.txt "$MNT/_storage/"
+	cp "$THERE/_storage/documents.jsonl" list
+	sed 's|text/plain|text/html|' list >other
+	expect_read_only 'settled when it is stored' \
+		cp other "$MNT/_storage/documents.jsonl"
+	cp list "$MNT/_storage/documents.jsonl"
+	expect_file list "$THERE/_storage/documents.jsonl"
 	expect_both t 1
 	unmount_both
 }
@@ -483,6 +487,42 @@ case_T1_files_are_stored_there() {
 	rm "$MNT/_components/c/_storage"/*.png
 	expect_text "files" "$(files_in "$THERE/_components/c")" 0
 	unmount_both
+}
+
+# Those of another deployment, whose storage has another number than this one.
+case_FIL5_files_of_a_backup_keep_their_ids() {
+	local id list
+	start_mount_at "$DIR/old" "$DIR/old.mnt" -o allow_delete
+	seed_number_of "$DIR/old.mnt"
+	head -c 300000 /dev/urandom >photo.png
+	cp photo.png "$DIR/old.mnt/_storage/$id.png"
+	echo hello >"$DIR/old.mnt/_storage/note.txt"
+	cp -r "$DIR/old.mnt/_storage" backup
+	list=$MNT/_storage/documents.jsonl
+	mount_both -o allow_delete
+	cp backup/documents.jsonl "$list"
+	expect_text "files" "$(files_in "$THERE")" 0
+	cp backup/*.png "$MNT/_storage/"
+	cp backup/*.txt "$MNT/_storage/"
+	expect_file "$THERE/_storage/documents.jsonl" backup/documents.jsonl
+	diff -r backup "$MNT/_storage"
+	# The same once more is no import.
+	cp backup/*.txt "$MNT/_storage/"
+	cp photo.png "$MNT/_storage/$id.jpeg"
+	expect_refused 'not permitted' \
+		cp backup/documents.jsonl "$MNT/_storage/$id.png"
+	expect_reject "_storage/$id.png" backup/documents.jsonl
+	diff -r backup "$THERE/_storage"
+	unmount_both
+}
+
+# Sets id: one of another table, which a storage that has none takes over.
+seed_number_of() {
+	mkdir "$1/t"
+	echo '{}' >"$1/t/documents.jsonl"
+	id=$(jq -r ._id "$1/t/documents.jsonl")
+	: >"$1/t/documents.jsonl"
+	rmdir "$1/t"
 }
 
 files_in() {
