@@ -16,4 +16,7 @@ struct import_source {
 		    size_t *ret_n, struct cvx_err *err);
 };
 
+/* A file of our own, which must stay open, at *fd, as long as the source. */
+struct import_source source_of_fd(const int *fd);
+
 #endif

@@ -1,7 +1,6 @@
 #include "importer/remote/mirror.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
@@ -14,17 +13,6 @@
 #include "importer/restore.h"
 #include "importer/source.h"
 
-static int read_archive(void *ctx, uint64_t off, void *buf, size_t size,
-			size_t *ret_n, struct cvx_err *err)
-{
-	const int *fd = ctx;
-	int r = file_pread(*fd, buf, size, off, ret_n);
-
-	return r < 0 ? cvx_fail(err, r, "cannot read the snapshot: %s",
-				strerror(-r))
-		     : 0;
-}
-
 static int take_in(const struct mirror_settings *s, int *fd,
 		   const struct remote_export_result *archive,
 		   struct cvx_err *err)
@@ -34,7 +22,7 @@ static int take_in(const struct mirror_settings *s, int *fd,
 		.path = archive->file_name,
 		.mode = IMPORT_REPLACE,
 	};
-	const struct import_source source = {fd, read_archive};
+	const struct import_source source = source_of_fd(fd);
 	struct restore_result result;
 	struct restore *r;
 	int code = restore_new(s->copy, &target, &source, &r, err);

@@ -89,17 +89,6 @@ static enum remote_format format_of(const struct remote_intake *in)
 	return REMOTE_JSON_LINES;
 }
 
-static int read_archive(void *ctx, uint64_t off, void *buf, size_t size,
-			size_t *ret_n, struct cvx_err *err)
-{
-	const struct remote_intake *in = ctx;
-	int r = file_pread(in->archive_fd, buf, size, off, ret_n);
-
-	return r < 0 ? cvx_fail(err, r, "cannot read what is to be sent: %s",
-				strerror(-r))
-		     : 0;
-}
-
 static int need_import(struct remote_intake *in, struct cvx_err *err)
 {
 	const enum remote_format format = format_of(in);
@@ -110,7 +99,7 @@ static int need_import(struct remote_intake *in, struct cvx_err *err)
 		.mode = in->target.rows.mode,
 	};
 	const struct remote_import_settings settings = {.may_join = NULL};
-	const struct import_source archive = {in, read_archive};
+	const struct import_source archive = source_of_fd(&in->archive_fd);
 	struct remote_import *import;
 	int r;
 

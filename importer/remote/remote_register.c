@@ -266,17 +266,6 @@ static int write_archive(const struct tables_list *list, int fd,
 
 /* --- the import ---------------------------------------------------------- */
 
-static int read_archive(void *ctx, uint64_t off, void *buf, size_t size,
-			size_t *ret_n, struct cvx_err *err)
-{
-	const int *fd = ctx;
-	int r = file_pread(*fd, buf, size, off, ret_n);
-
-	return r < 0 ? cvx_fail(err, r, "cannot read what is to be sent: %s",
-				strerror(-r))
-		     : 0;
-}
-
 static int import(const struct register_place *place,
 		  const struct tables_list *list, struct cvx_err *err)
 {
@@ -287,7 +276,7 @@ static int import(const struct register_place *place,
 	};
 	const struct remote_import_settings settings = {.may_join = NULL};
 	CVX_AUTO(cvx_closep) int fd = file_open_unnamed(place->dir_fd);
-	const struct import_source source = {&fd, read_archive};
+	const struct import_source source = source_of_fd(&fd);
 	struct remote_import *imp;
 	uint64_t size, count;
 	int r;

@@ -24,22 +24,11 @@ CVX_DEFINE_CLEANUP(struct table_reader, table_reader_close)
 
 /* --- into the copy ------------------------------------------------------- */
 
-static int read_lines(void *ctx, uint64_t off, void *buf, size_t size,
-		      size_t *ret_n, struct cvx_err *err)
-{
-	const int *fd = ctx;
-	int r = file_pread(*fd, buf, size, off, ret_n);
-
-	return r < 0 ? cvx_fail(err, r, "cannot read what was fetched: %s",
-				strerror(-r))
-		     : 0;
-}
-
 static int take(struct deployment *copy, const struct import_target *target,
 		int fd, uint64_t size, uint64_t *ret_revision,
 		struct cvx_err *err)
 {
-	const struct import_source source = {&fd, read_lines};
+	const struct import_source source = source_of_fd(&fd);
 	struct import_result result = {.revision = 0};
 	struct import *imp;
 	int r = import_new(copy, target, &source, &imp, err);

@@ -1,0 +1,22 @@
+#include "importer/source.h"
+
+#include <string.h>
+
+#include "cache/base/err.h"
+#include "cache/base/file.h"
+
+static int read_fd(void *ctx, uint64_t off, void *buf, size_t size,
+		   size_t *ret_n, struct cvx_err *err)
+{
+	const int *fd = ctx;
+	int r = file_pread(*fd, buf, size, off, ret_n);
+
+	return r < 0 ? cvx_fail(err, r, "cannot read a file of the cache: %s",
+				strerror(-r))
+		     : 0;
+}
+
+struct import_source source_of_fd(const int *fd)
+{
+	return (struct import_source){(void *)fd, read_fd};
+}
