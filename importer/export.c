@@ -12,6 +12,7 @@
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "cache/base/file.h"
+#include "importer/archive/subtree.h"
 #include "importer/archive/writer.h"
 #include "importer/deployment.h"
 #include "importer/embedded/rows_by_id.h"
@@ -171,22 +172,14 @@ static int print_entry(const struct export *e, const struct entry *entry,
 	return r < 0 ? fail_append(r, err) : 0;
 }
 
-/* "a/b" becomes "_components/a/_components/b/" (import.md 1.3), and the
- * archive's own component nothing. */
+/* Of the path below the archive's own component. */
 static int print_component(const struct export *e, const char *path,
 			   struct cvx_buf *out)
 {
 	size_t size = strlen(e->component);
-	int r = 0;
 
 	path += size + (size > 0 && path[size] == '/');
-
-	while (r == 0 && *path) {
-		size = strcspn(path, "/");
-		r = cvx_buf_printf(out, "_components/%.*s/", (int)size, path);
-		path += size + (path[size] == '/');
-	}
-	return r;
+	return subtree_print_folder(path, out);
 }
 
 /* Adds the entry under C and the two parts of its name. */

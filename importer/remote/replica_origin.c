@@ -3,11 +3,15 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
+#include "cache/base/file.h"
 #include "cache/base/log.h"
+#include "importer/archive/subtree.h"
+#include "importer/archive/writer.h"
 #include "importer/deployment.h"
 #include "importer/embedded/embedded.h"
 #include "importer/embedded/held.h"
@@ -18,6 +22,7 @@
 #include "importer/remote/listing.h"
 #include "importer/remote/provision.h"
 #include "importer/remote/remote_export.h"
+#include "importer/source.h"
 #include "importer/stored_file.h"
 
 /* A deployment that was away a moment ago is not asked again, where the copy
@@ -249,6 +254,41 @@ static int hold_file(void *ctx, const char *component, const char *id,
 			: file_keeper_hold(&r->files, component, id, halt, err);
 }
 
+/* Of a backup that is being cut. */
+static int go_on(void *ctx, uint64_t done __attribute__((unused)),
+		 uint64_t settled __attribute__((unused)), struct cvx_err *err)
+{
+	const struct halt *halt = ctx;
+
+	return halt_is_requested(halt)
+		       ? cvx_fail(err, -ECANCELED, "interrupted")
+		       : 0;
+}
+
+/* Deployments export all components, whichever one they are asked for
+ * (import.md 13.1): of a component, its part. */
+static int export(struct replica *r, const char *component,
+		  const struct remote_export_settings *settings, int fd,
+		  struct remote_export_result *ret, struct cvx_err *err)
+{
+	CVX_AUTO(cvx_closep) int whole_fd = -1;
+	const struct import_source whole = source_of_fd(&whole_fd);
+	const struct archive_watcher watcher = {go_on, (void *)settings->halt};
+	int code;
+
+	if (!component[0])
+		return remote_export(r->reader, settings, fd, ret, err);
+	whole_fd = file_open_unnamed(r->dir_fd);
+	if (whole_fd < 0)
+		return cvx_fail(err, whole_fd,
+				"cannot make a file in the cache: %s",
+				strerror(-whole_fd));
+	code = remote_export(r->reader, settings, whole_fd, ret, err);
+	return code < 0 ? code
+			: subtree_write(&whole, ret->size, component, fd,
+					&watcher, &ret->size, err);
+}
+
 static int make_backup(void *ctx, const char *component, bool with_files,
 		       int fd, const struct patience *patience,
 		       uint64_t *ret_size, int64_t *ret_ns, struct cvx_err *err)
@@ -271,7 +311,7 @@ static int make_backup(void *ctx, const char *component, bool with_files,
 		code = lister_component_id(r->lister, component, &id, err);
 	settings.component_id = id;
 	if (code == 0)
-		code = remote_export(r->reader, &settings, fd, &result, err);
+		code = export(r, component, &settings, fd, &result, err);
 	if (code == 0) {
 		*ret_size = result.size;
 		*ret_ns = result.start_ts;

@@ -208,7 +208,6 @@ case_C4_a_component_can_be_mounted() {
 }
 
 case_T1_backup_of_a_mounted_component_is_of_its_tree() {
-	not_yet_remote "a deployment's own export is of all components"
 	local name
 
 	need unzip
