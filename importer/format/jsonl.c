@@ -52,6 +52,26 @@ static void explain(const char *line, size_t size, struct cvx_err *err)
 	}
 }
 
+/* *ret_size is that of the line that text begins with, without its LF. */
+static int read_line(struct format_worker *w, const char *text, size_t size,
+		     uint64_t nth, struct cvx_buf *out,
+		     struct document *document, size_t *ret_size,
+		     struct cvx_err *err)
+{
+	int r = document_read_line(w->reader, text, size, nth, out, document,
+				   ret_size, err);
+	const char *lf;
+
+	if (r <= 0)
+		return r;
+	lf = memchr(text, '\n', size);
+	*ret_size = lf ? (size_t)(lf - text) : size;
+	if (*ret_size > FORMAT_ROW_MAX)
+		return format_refuse_long_row(w->format, err);
+	return document_read(w->reader, text, *ret_size, nth, out, document,
+			     err);
+}
+
 static int jsonl_convert(struct format_worker *w, const char *text, size_t size,
 			 uint64_t first_nth, struct rows *rows,
 			 struct cvx_err *err)
@@ -61,18 +81,13 @@ static int jsonl_convert(struct format_worker *w, const char *text, size_t size,
 
 	while (pos < size) {
 		const char *line = text + pos;
-		const char *lf = memchr(line, '\n', size - pos);
-		size_t line_size = lf ? (size_t)(lf - line) : size - pos;
+		size_t line_size;
 		uint64_t nth = first_nth + rows->row_count++;
 		size_t off = rows->text.size;
 		struct document document;
-		int r;
+		int r = read_line(w, line, size - pos, nth, &rows->text,
+				  &document, &line_size, &row_err);
 
-		if (line_size > FORMAT_ROW_MAX)
-			r = format_refuse_long_row(w->format, &row_err);
-		else
-			r = document_read(w->reader, line, line_size, nth,
-					  &rows->text, &document, &row_err);
 		if (r == 0) {
 			r = rows_add(rows, off, &document, err);
 			if (r < 0)

@@ -42,14 +42,18 @@ static int check_limits(const struct scanner *s, struct cvx_err *err)
 	return 0;
 }
 
-static enum scan_outcome scan(struct scanner *s, const char *text, size_t size,
-			      bool partial)
+static enum scan_outcome put_in_order(struct scanner *s,
+				      enum scan_outcome outcome)
 {
-	enum scan_outcome outcome = scan_text(s, text, size, partial);
-
 	if (outcome == SCAN_DONE && root_is_object(s) && !scan_root_order(s))
 		return SCAN_DUPLICATE;
 	return outcome;
+}
+
+static enum scan_outcome scan(struct scanner *s, const char *text, size_t size,
+			      bool partial)
+{
+	return put_in_order(s, scan_text(s, text, size, partial));
 }
 
 /* Reads the syntax alone. *ret_size is where the value ends. */
@@ -124,6 +128,27 @@ int canon_read(struct scanner *s, const char *text, size_t size, bool partial,
 	return 0;
 }
 
+/* Longer lines have their end looked for first. */
+#define LINE_MAX_SIZE ((size_t)256 << 10)
+
+bool canon_read_line(struct scanner *s, const char *text, size_t size,
+		     size_t *ret_size)
+{
+	size_t end;
+
+	if (size > LINE_MAX_SIZE)
+		size = LINE_MAX_SIZE;
+	if (scan_reserve(s, size) < 0 ||
+	    put_in_order(s, scan_line(s, text, size)) != SCAN_DONE ||
+	    s->nesting > CANON_NESTING_MAX)
+		return false;
+	for (end = s->used; end < size && text[end] != '\n'; end++)
+		if (text[end] != ' ' && text[end] != '\t' && text[end] != '\r')
+			return false;
+	*ret_size = end;
+	return end < size;
+}
+
 size_t canon_write(const struct scanner *s, char *out)
 {
 	char *o = out;
@@ -134,13 +159,15 @@ size_t canon_write(const struct scanner *s, char *out)
 		memcpy(out, s->row, size);
 		return size;
 	}
+	if (s->root_in_order) {
+		memcpy(out, s->row, (size_t)(s->row_end - s->row));
+		return (size_t)(s->row_end - s->row);
+	}
 	*o++ = '{';
 	for (size_t i = 0; i < s->member_count; i++) {
 		o += scan_copy_member(s, s->order[i], o);
 		o[-1] = ',';
 	}
-	if (s->member_count == 0)
-		o++;
 	o[-1] = '}';
 	return (size_t)(o - out);
 }

@@ -21,11 +21,20 @@ struct scanner;
 
 /*
  * Reads the value in text into s->row; order[] holds the fields of an object
- * outermost. With partial, bytes may follow the value. *ret_used is how many
- * bytes are read, also when the value is refused, but not the text: then 0.
+ * outermost, unless they stand in order. With partial, bytes may follow the
+ * value. *ret_used is how many bytes are read, also when the value is refused,
+ * but not the text: then 0.
  */
 int canon_read(struct scanner *s, const char *text, size_t size, bool partial,
 	       size_t *ret_used, struct cvx_err *err);
+
+/*
+ * The line that text begins with, up to an LF in text, likewise: *ret_size is
+ * its size without the LF. False: nothing is known but that the line wants
+ * canon_read.
+ */
+bool canon_read_line(struct scanner *s, const char *text, size_t size,
+		     size_t *ret_size);
 
 /*
  * Writes the text that canon_read left to out, the fields of an object

@@ -83,13 +83,16 @@ struct row {
 /* import.md 1.2: these keys are the only ones there may be with '_'. */
 static void find_system_fields(const struct scanner *s, struct row *row)
 {
-	for (size_t i = 0; i < s->member_count; i++) {
+	size_t left = s->system_count;
+
+	for (size_t i = 0; i < s->member_count && left > 0; i++) {
 		const struct scan_member *m = &s->members[i];
 		const char *text, *value;
 		size_t size;
 
 		if (s->row[m->off + 1] != '_' || m->key_size == 0)
 			continue;
+		left--;
 		text = s->row + m->off;
 		value = text + m->key_size + 3;
 		size = (size_t)(s->row + m[1].off - 1 - value);
@@ -253,6 +256,12 @@ static bool before_system_fields(const struct scanner *s, size_t index)
 	return s->row[s->members[index].off + 1] < '_';
 }
 
+/* The member that comes at this place of the line. */
+static size_t member_at(const struct scanner *s, size_t place)
+{
+	return s->root_in_order ? place : s->order[place];
+}
+
 /* The row of a backup, of which nothing is missing or elsewhere. */
 static size_t copy_line(const struct scanner *s, char *out)
 {
@@ -273,19 +282,20 @@ static size_t write_line(struct document_reader *r, const struct row *row,
 	if (s->root_in_order && row->time && row->id)
 		return copy_line(s, out);
 	*o++ = '{';
-	for (; i < s->member_count && before_system_fields(s, s->order[i]); i++)
-		o = put_member(s, s->order[i], o);
+	for (; i < s->member_count && before_system_fields(s, member_at(s, i));
+	     i++)
+		o = put_member(s, member_at(s, i), o);
 	if (row->time)
-		o = put_member(s, s->order[i++], o);
+		o = put_member(s, member_at(s, i++), o);
 	else
 		o = put_time(&r->times,
 			     system_time_at(r->stamp.creation_time, nth), o);
 	if (row->id)
-		o = put_member(s, s->order[i++], o);
+		o = put_member(s, member_at(s, i++), o);
 	else
 		o = put_id(r->stamp.table_number, id, o);
 	for (; i < s->member_count; i++)
-		o = put_member(s, s->order[i], o);
+		o = put_member(s, member_at(s, i), o);
 	memcpy(o - 1, "}\n", 2);
 	return (size_t)(o + 1 - out);
 }
@@ -307,7 +317,7 @@ static int finish(struct document_reader *r, struct row *row, uint64_t nth,
 	if (s->row[0] != '{')
 		return refuse(err, "InvalidConvexValue",
 			      "the row is not an object");
-	if (s->system_keys)
+	if (s->system_count > 0)
 		find_system_fields(s, row);
 	code = take_id(r, row, nth, &doc, err);
 	if (code == 0)
@@ -360,6 +370,18 @@ int document_read(struct document_reader *r, const char *text, size_t size,
 	size_t used;
 
 	return read_row(r, text, size, false, nth, out, ret, &used, err);
+}
+
+int document_read_line(struct document_reader *r, const char *text, size_t size,
+		       uint64_t nth, struct cvx_buf *out, struct document *ret,
+		       size_t *ret_size, struct cvx_err *err)
+{
+	struct row row = {.text = text};
+
+	if (!canon_read_line(r->scanner, text, size, &row.size))
+		return 1;
+	*ret_size = row.size;
+	return finish(r, &row, nth, out, ret, err);
 }
 
 int document_read_prefix(struct document_reader *r, const char *text,

@@ -82,6 +82,15 @@ int document_read(struct document_reader *r, const char *text, size_t size,
 		  struct cvx_err *err);
 
 /*
+ * As document_read, for the line that text begins with: *ret_size is its size
+ * without LF. 1: only document_read can read it, and nothing was done; that is
+ * so for long lines and the last one without LF, and for some that are refused.
+ */
+int document_read_line(struct document_reader *r, const char *text, size_t size,
+		       uint64_t nth, struct cvx_buf *out, struct document *ret,
+		       size_t *ret_size, struct cvx_err *err);
+
+/*
  * As document_read, but stops behind the value: *ret_used is the count of
  * bytes read. On a refusal of the value (not of the syntax) *ret_used is set
  * too, so that the elements behind it can still be checked; it is 0 when the

@@ -130,15 +130,19 @@ const char *scan_to_tail(struct scanner *s, const char *p)
 	return copy;
 }
 
-enum scan_outcome scan_text(struct scanner *s, const char *text, size_t size,
-			    bool partial)
+const char *scan_to_end(struct scanner *s)
+{
+	s->part_end = s->safe = s->tail + SCAN_PAD;
+	return s->part_end;
+}
+
+static enum scan_outcome scan(struct scanner *s, const char *text, size_t size)
 {
 	assert(ROW_FACTOR * size + ROW_SLACK <= s->row_capacity);
 	s->text = text;
 	s->size = size;
 	s->part_end = text + size;
 	s->utf8_checked = text;
-	s->partial = partial;
 	s->beyond_plain = false;
 	s->root_wrapper = false;
 	s->nesting = 0;
@@ -149,6 +153,20 @@ enum scan_outcome scan_text(struct scanner *s, const char *text, size_t size,
 	else
 		text = scan_to_tail(s, text);
 	return s->run(s, text);
+}
+
+enum scan_outcome scan_text(struct scanner *s, const char *text, size_t size,
+			    bool partial)
+{
+	s->partial = partial;
+	s->one_line = false;
+	return scan(s, text, size);
+}
+
+enum scan_outcome scan_line(struct scanner *s, const char *text, size_t size)
+{
+	s->partial = s->one_line = true;
+	return scan(s, text, size);
 }
 
 enum scan_outcome scan_text_as(enum scan_kind kind, struct scanner *s,
@@ -294,17 +312,18 @@ static void learn_shape(struct scanner *s, struct shape *shape,
 			const struct scan_member *members, size_t count)
 {
 	shape->version++;
-	shape->system_keys = true;
+	shape->system_count = UINT16_MAX;
 	end_shape(shape, 0);
 	if (!can_learn(members, count))
 		return;
-	shape->system_keys = false;
+	shape->system_count = 0;
 	for (size_t i = 0; i < count; i++) {
 		const char *text = s->row + members[i].off;
 
 		shape->size[i] = (uint8_t)(members[i].key_size + 3);
 		shape->order[i] = (uint8_t)s->order[i];
-		shape->system_keys |= text[1] == '_';
+		if (text[1] == '_')
+			shape->system_count++;
 		memcpy(shape->key[i].text, text, shape->size[i]);
 	}
 	end_shape(shape, count);
@@ -332,12 +351,19 @@ static void order_as_shape(struct scanner *s, const struct shape *shape,
 	assert(n == count);
 }
 
+/* Whether the fields of the object are known and follow each other as in its
+ * shape: all of them or some. */
+static bool is_as_shape(const struct scan_frame *f, const struct shape *shape)
+{
+	return !f->missed && f->version == shape->version;
+}
+
 static bool order_members(struct scanner *s, const struct scan_frame *f,
 			  const struct scan_member *members, size_t count)
 {
 	struct shape *shape = &s->shapes[f->shape];
 
-	if (!f->missed && f->version == shape->version) {
+	if (is_as_shape(f, shape)) {
 		order_as_shape(s, shape, members, count);
 		return true;
 	}
@@ -353,12 +379,14 @@ bool scan_root_order(struct scanner *s)
 
 	/* So that the last member ends where another would begin. */
 	s->members[s->member_count].off = (uint32_t)(s->row_end - s->row);
-	if (!order_members(s, &s->frames[1], s->members, s->member_count))
-		return false;
-	s->system_keys = shape->system_keys;
-	s->root_in_order = s->member_count == shape->count
-				   ? shape->in_order
-				   : is_ascending(s->order, s->member_count);
+	s->root_in_order = is_as_shape(&s->frames[1], shape) && shape->in_order;
+	if (!s->root_in_order) {
+		if (!order_members(s, &s->frames[1], s->members,
+				   s->member_count))
+			return false;
+		s->root_in_order = is_ascending(s->order, s->member_count);
+	}
+	s->system_count = shape->system_count;
 	return true;
 }
 

@@ -52,8 +52,8 @@ struct shape_key {
 struct shape {
 	uint32_t version; /* counts changes: the last shape has many places */
 	uint16_t count;
-	bool in_order;	  /* as the input has them */
-	bool system_keys; /* some may begin with '_' */
+	bool in_order;	       /* as the input has them */
+	uint16_t system_count; /* of keys that begin with '_', at most */
 
 	/* Of each text; behind the last one sizes that no text reaches. */
 	uint8_t size[SHAPE_KEYS_MAX + SHAPE_SKIP_MAX + 1];
@@ -112,7 +112,8 @@ struct scanner {
 	const char *part_end;
 	const char *safe; /* up to here SCAN_PAD bytes may be read */
 	const char *utf8_checked;
-	bool partial; /* more than the value may be in the text */
+	bool partial;  /* more than the value may be in the text */
+	bool one_line; /* an LF ends the text */
 
 	/* What is written. */
 	char *row;
@@ -128,10 +129,11 @@ struct scanner {
 	const char *fault; /* static */
 	size_t fault_off;
 	size_t member_count; /* of the outermost object, from members[0] */
-	bool system_keys;    /* it may have keys that begin with '_' */
-	bool root_in_order;  /* its members are known to stand in order */
+	size_t system_count; /* of its keys that begin with '_', at most */
+	bool root_in_order;  /* its members stand in order */
 
-	/* The fields of an object in order: indexes of its members. */
+	/* The fields of an object in order: indexes of its members. Of the
+	 * outermost one unless root_in_order. */
 	uint16_t order[SCAN_FIELDS_MAX];
 
 	struct scan_frame frames[JSON_DEPTH_MAX + 1];
@@ -156,8 +158,14 @@ enum scan_outcome scan_text(struct scanner *s, const char *text, size_t size,
 			    bool partial);
 
 /*
- * After SCAN_DONE with an object outermost: sorts its members into order[].
- * False if two have the same key.
+ * As scan_text with partial, but no byte behind the first LF of the text is
+ * taken for one of the value.
+ */
+enum scan_outcome scan_line(struct scanner *s, const char *text, size_t size);
+
+/*
+ * After SCAN_DONE with an object outermost: sorts its members into order[],
+ * unless they stand in order. False if two have the same key.
  */
 bool scan_root_order(struct scanner *s);
 

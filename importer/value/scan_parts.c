@@ -14,6 +14,8 @@
 const char *scan_space(struct scanner *s, const char *p)
 {
 	while (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r') {
+		if (*p == '\n' && s->one_line)
+			return scan_to_end(s);
 		p++;
 		if (p > s->safe)
 			p = scan_to_tail(s, p);

@@ -25,6 +25,9 @@ static inline size_t scan_offset(const struct scanner *s, const char *p)
 /* Goes on in the copy of the end, where every byte can be read. */
 const char *scan_to_tail(struct scanner *s, const char *p);
 
+/* Goes to where the text ends: nothing of it is left. */
+const char *scan_to_end(struct scanner *s);
+
 /* Gives what is in a field of the shape a shape of its own. */
 uint16_t scan_new_child(struct scanner *s, struct shape *shape, size_t member);
 

@@ -46,21 +46,27 @@ static int scan(struct document_reader *reader, const struct cvx_buf *text,
 {
 	const char *p = text->data, *end = text->data + text->size;
 	struct document doc;
+	int r;
 
 	while (p < end) {
-		const char *lf = memchr(p, '\n', (size_t)(end - p));
-		const char *row_end = lf ? lf : end;
+		size_t size = 0;
 
 		if (out->size > 1 << 20) {
 			counts->bytes_out += out->size;
 			cvx_buf_clear(out);
 		}
-		if (document_read(reader, p, (size_t)(row_end - p),
-				  counts->rows, out, &doc, err) < 0)
+		/* As a file of such rows is read. */
+		r = document_read_line(reader, p, (size_t)(end - p),
+				       counts->rows, out, &doc, &size, err);
+		if (r > 0)
+			r = cvx_fail(
+				err, -EINVAL,
+				"it is too long, or the last one without end");
+		if (r < 0)
 			return cvx_err_prefix(err, "row %" PRIu64,
 					      counts->rows + 1);
 		counts->rows++;
-		p = lf ? lf + 1 : end;
+		p += size + 1;
 	}
 	counts->bytes_in += text->size;
 	counts->bytes_out += out->size;

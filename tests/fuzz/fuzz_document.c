@@ -152,6 +152,42 @@ static struct document_reader *document_reader(enum document_encoding encoding)
 	return readers[encoding];
 }
 
+/* A line is read as it is alone, or not at all. */
+static void check_line(struct document_reader *reader, const char *text,
+		       size_t size)
+{
+	struct cvx_buf out = CVX_BUF_INIT((size_t)1 << 26);
+	struct cvx_buf want = CVX_BUF_INIT((size_t)1 << 26);
+	struct cvx_err err = CVX_ERR_INIT, want_err = CVX_ERR_INIT;
+	char *line = malloc(size + 1);
+	struct document doc;
+	size_t line_size;
+	int r;
+
+	if (!line)
+		fail("there is no memory");
+	if (size > 0)
+		memcpy(line, text, size);
+	line[size] = '\n';
+	r = document_read_line(reader, line, size + 1, 3, &out, &doc,
+			       &line_size, &err);
+	if (r != 1) {
+		if (line_size > size || line[line_size] != '\n' ||
+		    memchr(line, '\n', line_size))
+			fail("the end of the line is another one");
+		if (document_read(reader, line, line_size, 3, &want, &doc,
+				  &want_err) != r ||
+		    strcmp(err.msg, want_err.msg) != 0 ||
+		    err.name != want_err.name || out.size != want.size ||
+		    (out.size > 0 &&
+		     memcmp(out.data, want.data, out.size) != 0))
+			fail("a line is read otherwise than alone");
+	}
+	free(line);
+	cvx_buf_fini(&out);
+	cvx_buf_fini(&want);
+}
+
 static void check_document(const char *text, size_t size,
 			   const struct strict *strict,
 			   enum document_encoding encoding)
@@ -182,6 +218,7 @@ static void check_document(const char *text, size_t size,
 				   &err);
 	if (used != (prefix ? strict_used : 0))
 		fail("the end of the value is another one");
+	check_line(reader, text, size);
 	(void)document_peek_table_number(text, size, &number);
 	(void)document_is_export_line(text, size);
 	strict_free(prefix);

@@ -65,6 +65,25 @@ TEST(jsonl_faults_have_a_place)
 			       "ImportConflict", "_id");
 }
 
+/* import.md 6.3: what JSON takes for white space ends a row here. */
+TEST(jsonl_values_do_not_go_on_in_the_next_line)
+{
+	static const char *const rows[] = {
+		"{\"a\":\n1}\n",	   "{\n\"a\":1}\n",  "{\"a\":1\n}\n",
+		"{\"a\":[1,\n2]}\n",	   "{\"a\" \n:1}\n", "{\"a\n\":1}\n",
+		"{\"a\":1,\r\n\"b\":2}\n",
+	};
+	struct converted c;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		convert_text(FORMAT_JSONL, rows[i], strlen(rows[i]),
+			     DOCUMENT_PLAIN, 0, &c);
+		EXPECT_INT(c.document_count, 0);
+		EXPECT_INT(c.refused_count, 2);
+		converted_fini(&c);
+	}
+}
+
 TEST(jsonl_is_read_on_behind_a_refused_row)
 {
 	static const char text[] = "{}\nx\n{}\n5\n[\n\n\n\n\n\n\n\n\n{}\n";
@@ -205,6 +224,7 @@ UNIT_MAIN(UNIT_CASE(jsonl_files_of_the_vectors),
 	  UNIT_CASE(jsonl_blank_lines_are_named),
 	  UNIT_CASE(jsonl_bytes_that_are_not_utf8_are_the_first_fault),
 	  UNIT_CASE(jsonl_faults_have_a_place),
+	  UNIT_CASE(jsonl_values_do_not_go_on_in_the_next_line),
 	  UNIT_CASE(jsonl_is_read_on_behind_a_refused_row),
 	  UNIT_CASE(jsonl_uniform_lines_keep_their_types),
 	  UNIT_CASE(jsonl_given_and_generated_ids_stand_with_their_lines),
