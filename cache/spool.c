@@ -302,6 +302,14 @@ int spool_sync(struct spool *s, struct cvx_err *err)
 	return r < 0 ? fail_write(err, r) : 0;
 }
 
+void spool_sync_early(struct spool *s, uint64_t off, uint64_t size)
+{
+	(void)pthread_rwlock_rdlock(&s->lock);
+	if (s->fd >= 0 && size > 0)
+		file_sync_early(s->fd, off, size);
+	(void)pthread_rwlock_unlock(&s->lock);
+}
+
 int spool_descriptor(struct spool *s, int *ret_fd, struct cvx_err *err)
 {
 	int r = 0;

@@ -42,6 +42,10 @@ uint64_t spool_size(struct spool *s);
 /* Makes the staged bytes durable (W-9). */
 int spool_sync(struct spool *s, struct cvx_err *err);
 
+/* These bytes will be made durable, and are not going to change: the disk may
+ * begin. Nothing depends on it. */
+void spool_sync_early(struct spool *s, uint64_t off, uint64_t size);
+
 /* A descriptor that reads the bytes from their beginning. It is the spool's,
  * and good until the spool is changed or freed. */
 int spool_descriptor(struct spool *s, int *ret_fd, struct cvx_err *err);

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -198,11 +197,8 @@ int gather_block(struct pipeline *p, struct worker *w,
 			return cvx_fail(err, r, "cannot store the rows: %s",
 					strerror(-r));
 	}
-	/* Only advice: what it would report, the fsync does. */
 	if (is_due && is_staged)
-		(void)sync_file_range(fd, (off_t)writeback_off,
-				      (off_t)writeback_size,
-				      SYNC_FILE_RANGE_WRITE);
+		file_sync_early(fd, writeback_off, writeback_size);
 	return r;
 }
 

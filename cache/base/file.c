@@ -72,6 +72,12 @@ int file_sync(int fd)
 	return fdatasync(fd) < 0 ? -errno : 0;
 }
 
+void file_sync_early(int fd, uint64_t off, uint64_t size)
+{
+	(void)sync_file_range(fd, (off_t)off, (off_t)size,
+			      SYNC_FILE_RANGE_WRITE);
+}
+
 int file_sync_dir(int dir_fd)
 {
 	return fsync(dir_fd) < 0 ? -errno : 0;

@@ -22,6 +22,10 @@ int file_pread(int fd, void *bytes, size_t size, uint64_t off, size_t *ret_n);
 /* fdatasync: the bytes and the size are durable. */
 int file_sync(int fd);
 
+/* Begins to write size bytes from off to the disk, so that file_sync() finds
+ * less to wait for; 0: to the end. Only advice: what fails, that tells. */
+void file_sync_early(int fd, uint64_t off, uint64_t size);
+
 /* fsync of a folder: the names in it are durable. */
 int file_sync_dir(int dir_fd);
 

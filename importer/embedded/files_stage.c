@@ -88,7 +88,7 @@ int file_writer_add(struct file_writer *w, const void *bytes, size_t size,
 void file_writer_finish(struct file_writer *w, struct stored_file *ret)
 {
 	/* Begins to write what files_stage_sync() will wait for. */
-	(void)sync_file_range(w->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	file_sync_early(w->fd, 0, 0);
 	ret->size = w->size;
 	sha256_finish(w->hash, ret->sha256);
 }

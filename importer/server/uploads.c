@@ -333,6 +333,8 @@ int upload_part_finish(struct upload_part *part,
 				      part->done, part->size);
 	if (getrandom(&nonce, sizeof(nonce), 0) != sizeof(nonce))
 		return cvx_fail(err, -EIO, "no random numbers are to be had");
+	/* finish_upload waits for the disk: for little more than this part. */
+	spool_sync_early(part->upload->bytes, part->off, part->size);
 	(void)pthread_mutex_lock(&part->owner->lock);
 	stored = &part->upload->parts[part->index];
 	stored->nonce = nonce;

@@ -472,8 +472,11 @@ TEST(spool_syncs)
 	char *bytes = pattern(BIG, 12);
 
 	begin(&f);
+	spool_sync_early(f.spool, 0, 1);
 	EXPECT_OK(spool_sync(f.spool, &f.err), &f.err);
 	write_at(&f, 0, bytes, BIG);
+	spool_sync_early(f.spool, 0, BIG);
+	spool_sync_early(f.spool, BIG, 0);
 	EXPECT_OK(spool_sync(f.spool, &f.err), &f.err);
 	end(&f);
 	free(bytes);
