@@ -10,7 +10,7 @@
 #include "importer/remote/halt.h"
 #include "importer/remote/upload.h"
 
-#define POLL_MS 10
+#define POLL_MS 1
 #define HINT_MAX ((size_t)8192)
 
 static int copy_texts(struct remote_import *imp,

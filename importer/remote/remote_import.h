@@ -46,7 +46,7 @@ struct remote_import_target {
 
 struct remote_import_settings {
 	uint64_t part_size; /* 0: UPLOAD_PART_SIZE */
-	uint64_t poll_ms;   /* 0: 10; the first pause between two looks */
+	uint64_t poll_ms;   /* 0: 1; the first pause between two looks */
 	/* Another import is under way (IMP-3): false gives up. NULL: go on. */
 	bool (*may_join)(void *ctx);
 	/* A line of progress as the deployment words it; final: of a table that

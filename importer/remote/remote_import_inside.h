@@ -67,6 +67,9 @@ int remote_import_print_hint(const struct remote_import *imp,
 /* finish_upload; a lost answer is looked up (7.8). Sets imp->id. */
 int remote_import_finish(struct remote_import *imp, struct cvx_err *err);
 
+/* Between two looks at the state, in ms: the one behind a pause above 0. */
+uint64_t remote_import_next_pause(uint64_t ms);
+
 /* Until the state is neither of the two that pass by themselves. The caller
  * deletes *ret, the state object. */
 int remote_import_wait(struct remote_import *imp, struct cJSON **ret,

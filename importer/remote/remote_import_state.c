@@ -12,6 +12,7 @@
 #include "importer/remote/halt.h"
 #include "importer/remote/query.h"
 
+#define POLL_FINE_MS 16
 #define POLL_MAX_MS 2000
 #define STATE_QUERY "_system/cli/queryImport"
 
@@ -77,6 +78,14 @@ static void report(struct remote_import *imp, const cJSON *state)
 		imp->settings.report(imp->settings.ctx, message, false);
 }
 
+/* Doubled while it is short, so that a small import is not waited for; then
+ * what has ended is noticed when it is old by an eighth. */
+uint64_t remote_import_next_pause(uint64_t ms)
+{
+	ms += ms < POLL_FINE_MS ? ms : ms / 8;
+	return ms < POLL_MAX_MS ? ms : POLL_MAX_MS;
+}
+
 /* Until the state is neither of the two that pass by themselves. */
 int remote_import_wait(struct remote_import *imp, cJSON **ret,
 		       enum import_state *ret_state, struct cvx_err *err)
@@ -96,9 +105,7 @@ int remote_import_wait(struct remote_import *imp, cJSON **ret,
 		cJSON_Delete(*ret);
 		if (!halt_sleep(imp->halt, ms))
 			return cvx_fail(err, -ECANCELED, "interrupted");
-		ms += ms / 8 + 1; /* it is noticed when it is old by that */
-		if (ms > POLL_MAX_MS)
-			ms = POLL_MAX_MS;
+		ms = remote_import_next_pause(ms);
 	}
 }
 

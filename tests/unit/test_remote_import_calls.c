@@ -10,7 +10,7 @@
 #include <cjson/cJSON.h>
 
 #include "importer/remote/http.h"
-#include "importer/remote/remote_import.h"
+#include "importer/remote/remote_import_inside.h"
 #include "tests/unit/loopback.h"
 #include "tests/unit/upload.h"
 
@@ -277,4 +277,36 @@ TEST(remote_import_calls_are_those_of_the_official_client)
 	free(text);
 }
 
-UNIT_MAIN(UNIT_CASE(remote_import_calls_are_those_of_the_official_client))
+/* How many looks an import of so many ms takes, if looking takes no time. */
+static unsigned looks_of(uint64_t import_ms, uint64_t *ret_late_ms)
+{
+	uint64_t now_ms = 0, pause = 1;
+	unsigned looks = 1;
+
+	while (now_ms < import_ms) {
+		now_ms += pause;
+		pause = remote_import_next_pause(pause);
+		assert_true(++looks < 1000);
+	}
+	*ret_late_ms = now_ms - import_ms;
+	return looks;
+}
+
+TEST(remote_import_looks_soon_and_seldom)
+{
+	uint64_t late, ms;
+
+	EXPECT_INT(looks_of(1, &late), 2);
+	EXPECT_INT(late, 0);
+	EXPECT_INT(looks_of(10, &late), 5);
+	EXPECT_INT(looks_of(1000, &late), 25);
+	EXPECT_INT(looks_of(60000, &late), 70);
+	for (ms = 1; ms < 60000; ms += ms / 3 + 1) {
+		(void)looks_of(ms, &late);
+		assert_true(late <= (ms < 32 ? ms : 8 + ms / 4));
+		assert_true(late <= 2000);
+	}
+}
+
+UNIT_MAIN(UNIT_CASE(remote_import_calls_are_those_of_the_official_client),
+	  UNIT_CASE(remote_import_looks_soon_and_seldom))
