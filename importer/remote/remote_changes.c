@@ -152,12 +152,26 @@ static int store_file(void *ctx, const char *component,
 	return end(&c, result, &why, err);
 }
 
+/* What a backup tells of its files. */
+static bool is_whole(const struct storage_row *row)
+{
+	return row->has_time && row->has_internal_id;
+}
+
+static const char *print_id(const struct storage_row *row,
+			    char id[ID_TEXT_MAX + 1])
+{
+	id[id_encode(row->number, &row->key, id)] = '\0';
+	return id;
+}
+
 static int restore_file(void *ctx, const char *component,
 			const struct storage_row *row, int fd, uint64_t size,
 			char **ret_type, struct cvx_err *err)
 {
 	CVX_AUTO(cvx_freep) char *type = NULL;
 	CVX_AUTO(stored_file_fini) struct stored_file had = {.size = 0};
+	char id[ID_TEXT_MAX + 1];
 	struct cvx_err why = CVX_ERR_INIT;
 	struct replica *r = ctx;
 	struct restore_place place = {
@@ -175,15 +189,14 @@ static int restore_file(void *ctx, const char *component,
 	if (result >= 0)
 		*ret_type = result == 1 ? CVX_TAKE(type)
 					: CVX_TAKE(had.content_type);
+	if (result == 1 && !is_whole(row))
+		loose_files_add(&r->loose, component, print_id(row, id));
 	return end(&c, result < 0 ? result : 0, &why, err);
 }
 
-static int fail_described(const struct replica *r,
-			  const struct storage_row *row, struct cvx_err *err)
+static int fail_settled(const struct replica *r, const char *id,
+			struct cvx_err *err)
 {
-	char id[ID_TEXT_MAX + 1] = "";
-
-	(void)id_encode(row->number, &row->key, id);
 	return cvx_fail(err, -EROFS,
 			"%s is elsewhere: there, time, type and internal id of "
 			"a stored file are settled when it is stored, and %s "
@@ -192,7 +205,44 @@ static int fail_described(const struct replica *r,
 			r->settings.access->name, id);
 }
 
-/* Rows change what is there here. There, they tell only of files to come. */
+/* All or none: the rows may change only what has come without a row. */
+static int check_loose(struct replica *r, const char *component,
+		       const struct storage_row *rows, size_t count,
+		       const bool *changes, struct cvx_err *err)
+{
+	char id[ID_TEXT_MAX + 1];
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (changes[i] && !loose_files_has(&r->loose, component,
+						   print_id(&rows[i], id)))
+			return fail_settled(r, id, err);
+	return 0;
+}
+
+static int settle_file(struct changing *c, const struct restore_place *place,
+		       const struct storage_row *row, struct cvx_err *err)
+{
+	CVX_AUTO(stored_file_fini) struct stored_file file = {.size = 0};
+	CVX_AUTO(cvx_closep) int fd = -1;
+	struct replica *r = c->replica;
+	char id[ID_TEXT_MAX + 1];
+	int result = file_keeper_hold(&r->files, place->path, print_id(row, id),
+				      c->halt, err);
+
+	if (result == 0)
+		result = deployment_open_stored_file(r->copy, place->path, id,
+						     &fd, &file, err);
+	if (result == 0)
+		result =
+			remote_settle_file(place, row, fd, &file, c->halt, err);
+	if (result == 0 && is_whole(row))
+		loose_files_remove(&r->loose, place->path, id);
+	return result;
+}
+
+/* Rows change what is there here. There they tell of files to come, and of
+ * those that have come from here before them. */
 static int describe_files(void *ctx, const char *component,
 			  const struct storage_row *rows, size_t count,
 			  struct cvx_err *err)
@@ -200,10 +250,13 @@ static int describe_files(void *ctx, const char *component,
 	CVX_AUTO(cvx_freep) bool *changes = calloc(count + 1, sizeof(*changes));
 	struct cvx_err why = CVX_ERR_INIT;
 	struct replica *r = ctx;
+	struct restore_place place = {
+		.http = r->http, .path = component, .dir_fd = r->dir_fd};
 	struct changing c;
 	size_t i;
 	int result = begin(&c, r, component, &why);
 
+	place.component = c.component;
 	if (result == 0 && !changes)
 		result = cvx_fail_memory(&why);
 	if (result == 0)
@@ -212,9 +265,11 @@ static int describe_files(void *ctx, const char *component,
 	if (result == 0)
 		result = copy_compare_files(r->records, component, rows, count,
 					    changes, &why);
+	if (result == 0)
+		result = check_loose(r, component, rows, count, changes, &why);
 	for (i = 0; result == 0 && i < count; i++)
 		if (changes[i])
-			result = fail_described(r, &rows[i], &why);
+			result = settle_file(&c, &place, &rows[i], &why);
 	return end(&c, result, &why, err);
 }
 

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "cache/base/cancel.h"
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "cache/base/file.h"
@@ -12,6 +13,7 @@
 #include "importer/intake.h"
 #include "importer/remote/archive_import.h"
 #include "importer/remote/listing.h"
+#include "importer/remote/remote_files.h"
 #include "importer/remote/storage_archive.h"
 #include "importer/stored_file.h"
 #include "importer/value/refusal.h"
@@ -154,4 +156,120 @@ int remote_restore_file(const struct restore_place *place,
 		return r == 1 ? 0 : r;
 	r = import(&q, has_files, err);
 	return r == 0 ? 1 : look_again(&q, r, ret);
+}
+
+/* --- a row that came later ----------------------------------------------- */
+
+/* So often the archive is imported whose file was deleted. */
+#define SETTLE_TRIES 5
+
+struct settling {
+	struct restoring q;
+	const atomic_bool *watched; /* who may give up, until it is deleted */
+	bool may_be_gone;
+};
+
+/* In place of which the archive will come. */
+static int take_out(void *ctx, struct cvx_err *err)
+{
+	struct settling *s = ctx;
+	const struct restore_place *p = s->q.place;
+	struct cvx_err why = CVX_ERR_INIT;
+	int r;
+
+	if (s->may_be_gone)
+		return 0;
+	if (cancel_is_asked())
+		return cvx_fail(err, -ECANCELED, "interrupted");
+	s->watched = cancel_watch(NULL);
+	r = remote_delete_file(p->http, p->component, s->q.id, NULL, &why);
+	s->may_be_gone = r == 0 || intake_is_unknown(&why);
+	if (s->may_be_gone)
+		return 0;
+	*err = why;
+	(void)cancel_watch(s->watched);
+	return r;
+}
+
+static bool is_same_type(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* Whether it is there as its row says. */
+static bool is_back(const struct settling *s)
+{
+	const struct storage_row *row = s->q.file.row;
+	const struct restore_place *p = s->q.place;
+	struct stored_file now;
+	bool is_new;
+
+	if (remote_find_stored_file(p->http, p->component, s->q.id, NULL, &now,
+				    NULL) != 1)
+		return false;
+	is_new = now.creation_time == row->creation_time &&
+		 strcmp(now.internal_id, row->internal_id) == 0 &&
+		 is_same_type(now.content_type, row->content_type);
+	stored_file_fini(&now);
+	return is_new;
+}
+
+static int bring_back(struct settling *s, int fd, uint64_t size,
+		      struct cvx_err *err)
+{
+	const struct archive_import how = {
+		.http = s->q.place->http,
+		.component = s->q.place->path,
+		.mode = IMPORT_APPEND,
+		.confirm = take_out,
+		.ctx = s,
+	};
+	int r = 0, tries;
+
+	for (tries = 0; tries < SETTLE_TRIES; tries++) {
+		r = archive_import_run(&how, fd, size, err);
+		if (r == 0 || !s->may_be_gone)
+			return r;
+		if (is_back(s))
+			return 0;
+	}
+	return cvx_err_prefix(err,
+			      "%s was deleted to come back with its row, and "
+			      "may be gone; write that file once more",
+			      s->q.id);
+}
+
+int remote_settle_file(const struct restore_place *place,
+		       const struct storage_row *row, int fd,
+		       const struct stored_file *file, const struct halt *halt,
+		       struct cvx_err *err)
+{
+	CVX_AUTO(cvx_closep) int archive = file_open_unnamed(place->dir_fd);
+	struct storage_row whole = *row; /* its type is the caller's */
+	struct settling s = {
+		.q = {.place = place,
+		      .halt = halt,
+		      .file = {.row = &whole, .fd = fd, .size = file->size}},
+	};
+	uint64_t size;
+	int r;
+
+	if (archive < 0)
+		return cvx_fail(err, archive,
+				"cannot keep what is to be sent: %s",
+				strerror(-archive));
+	if (!whole.has_time)
+		whole.creation_time = file->creation_time;
+	if (!whole.has_internal_id)
+		memcpy(whole.internal_id, file->internal_id,
+		       sizeof(whole.internal_id));
+	whole.has_time = whole.has_internal_id = true;
+	memcpy(s.q.file.sha256, file->sha256, sizeof(file->sha256));
+	(void)id_encode(row->number, &row->key, s.q.id);
+	r = storage_archive_write(&s.q.file, 1, archive, &size, err);
+	if (r == 0)
+		r = bring_back(&s, archive, size, err);
+	if (s.may_be_gone)
+		(void)cancel_watch(s.watched);
+	return r;
 }

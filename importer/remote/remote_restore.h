@@ -40,4 +40,17 @@ int remote_restore_file(const struct restore_place *place,
 			const struct halt *halt, struct stored_file *ret,
 			struct cvx_err *err);
 
+/*
+ * The file, which is there, becomes what the row tells of it; what it does not
+ * tell stays. fd has its bytes. No request does that: when an archive has
+ * arrived that brings it back, it is deleted, and the archive imported at once.
+ * In between it is not there, and nobody is asked whether to give up.
+ *
+ * A failure leaves it as it was, but for one that says that it is gone.
+ */
+int remote_settle_file(const struct restore_place *place,
+		       const struct storage_row *row, int fd,
+		       const struct stored_file *file, const struct halt *halt,
+		       struct cvx_err *err);
+
 #endif

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "importer/remote/file_keeper.h"
+#include "importer/remote/loose_files.h"
 #include "importer/remote/replica.h"
 
 struct halt;
@@ -27,6 +28,7 @@ struct replica {
 	struct lister *lister;
 	struct holder *holder;
 	struct file_keeper files;
+	struct loose_files loose;
 
 	pthread_mutex_t lock;
 	/* guarded by lock: */

@@ -516,6 +516,94 @@ case_FIL5_files_of_a_backup_keep_their_ids() {
 	unmount_both
 }
 
+# A way to the server that does what the file "fault" says: PATH and "before" or
+# "after" break off the next such request, and the file goes; "refuse" refuses
+# all of them.
+start_faulty_proxy() {
+	"$PYTHON" - "${URL#http://}" >port 2>/dev/null <<'END' &
+import http.client, http.server, os, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def answer(self, status, headers, body):
+        self.send_response(status)
+        for key, value in headers:
+            if key.lower() not in ("transfer-encoding", "connection",
+                                   "content-length"):
+                self.send_header(key, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def forward(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        how = ""
+        if os.path.exists("fault"):
+            path, how = open("fault").read().split()
+            how = how if self.path.startswith(path) else ""
+        if how == "refuse":
+            return self.answer(400, [], b'{"code":"No","message":"no"}')
+        if how:
+            os.rename("fault", "broken")
+        if how != "before":
+            c = http.client.HTTPConnection(sys.argv[1])
+            c.request(self.command, self.path, body, self.headers)
+            there = c.getresponse()
+            body = there.read()
+        if how:
+            self.close_connection = True
+        else:
+            self.answer(there.status, there.getheaders(), body)
+    do_GET = do_POST = do_PUT = forward
+s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print(s.server_port, flush=True)
+s.serve_forever()
+END
+	PROXY=$!
+	await 10 test -s port
+}
+
+# A file that comes before its row is deleted, to come back with it.
+case_FIL5_a_row_that_comes_later_loses_no_file() {
+	local at id list
+	mount_both
+	echo hello >note.txt
+	cp note.txt "$THERE/_storage/"
+	list=$DIR/through/_storage/documents.jsonl
+	cp "$THERE/_storage/documents.jsonl" rows
+	id=$(jq -r ._id rows)
+	start_faulty_proxy
+	start_mount_at "http://127.0.0.1:$(cat port)" "$DIR/through" -o allow_delete
+	for at in "/api/mutation before" "/api/mutation after" \
+		"/api/perform_import before" "/api/perform_import after"; do
+		take_and_put "$id"
+		echo "$at" >fault
+		cp rows "$list"
+		test -e broken
+		expect_file "$THERE/_storage/documents.jsonl" rows
+		rm broken
+	done
+	# The deployment does not do it any more.
+	take_and_put "$id"
+	echo "/api/perform_import refuse" >fault
+	expect_refused . cp rows "$list"
+	expect_match "last-error" "$(cat "$DIR/through/.convex/last-error")" \
+		"$id was deleted to come back with its row" 'write that file'
+	rm fault
+	cp "$list.rejected" "$list"
+	cp note.txt "$DIR/through/_storage/$id.txt"
+	expect_file "$THERE/_storage/documents.jsonl" rows
+	kill $PROXY
+	unmount_both
+}
+
+# Stored under its id through the mount, but with a row of its own.
+take_and_put() {
+	: >"$DIR/through/_storage/documents.jsonl"
+	rm -f "$DIR/through/_storage/$1.txt"
+	cp note.txt "$DIR/through/_storage/$1.txt"
+	cmp -s rows "$THERE/_storage/documents.jsonl" &&
+		fail "it has the row already"
+	expect_text "files" "$(files_in "$THERE")" 1
+}
+
 # Sets id: one of another table, which a storage that has none takes over.
 seed_number_of() {
 	mkdir "$1/t"

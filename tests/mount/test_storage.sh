@@ -442,11 +442,9 @@ copy_list_last() {
 }
 
 case_T1_cp_r_brings_files_back() {
-	not_yet_remote "a file that came before its row keeps another time there"
 	prove_copy copy_cp
 }
 case_T1_cp_a_brings_files_back() {
-	not_yet_remote "a file that came before its row keeps another time there"
 	prove_copy copy_cp_a
 }
 case_T1_rsync_brings_files_back() {
@@ -454,11 +452,9 @@ case_T1_rsync_brings_files_back() {
 	prove_copy copy_rsync
 }
 case_T1_tar_brings_files_back() {
-	not_yet_remote "a file that came before its row keeps another time there"
 	prove_copy copy_tar
 }
 case_T1_unzip_brings_files_back() {
-	not_yet_remote "a file that came before its row keeps another time there"
 	need zip unzip
 	prove_copy copy_unzip
 }
@@ -466,7 +462,6 @@ case_T1_the_list_may_come_first() {
 	prove_copy copy_list_first
 }
 case_T1_the_list_may_come_last() {
-	not_yet_remote "a file that came before its row keeps another time there"
 	prove_copy copy_list_last
 }
 
@@ -498,7 +493,6 @@ case_W13_a_daemon_that_is_killed_has_stored_nothing_staged() {
 }
 
 case_T1_a_file_without_its_row_is_stored_under_its_id() {
-	not_yet_remote "a file that came before its row keeps another time there"
 	start_mount
 	fill
 	cp "$MNT/_storage/$KEPT.png" .
