@@ -289,6 +289,16 @@ uint64_t spool_size(struct spool *s)
 	return s->size;
 }
 
+void spool_discard(struct spool *s, uint64_t off, uint64_t size)
+{
+	(void)pthread_rwlock_rdlock(&s->lock);
+	if (s->fd >= 0 && !s->saved && size > 0 && off <= INT64_MAX - size)
+		(void)fallocate(s->fd,
+				FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				(off_t)off, (off_t)size);
+	(void)pthread_rwlock_unlock(&s->lock);
+}
+
 int spool_sync(struct spool *s, struct cvx_err *err)
 {
 	int r = 0;

@@ -39,6 +39,10 @@ int spool_truncate(struct spool *s, uint64_t size, struct cvx_err *err);
 
 uint64_t spool_size(struct spool *s);
 
+/* Nobody needs these bytes: their room on the disk is free again, where the
+ * disk can do that. They read as anything, the size stays. */
+void spool_discard(struct spool *s, uint64_t off, uint64_t size);
+
 /* Makes the staged bytes durable (W-9). */
 int spool_sync(struct spool *s, struct cvx_err *err);
 

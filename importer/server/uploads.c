@@ -352,6 +352,9 @@ void upload_part_free(struct upload_part *part)
 	if (!part)
 		return;
 	(void)pthread_mutex_lock(&part->owner->lock);
+	/* It may be sent again and again, to a disk that is full. */
+	if (!part->upload->parts[part->index].is_whole)
+		spool_discard(part->upload->bytes, part->off, part->size);
 	unref(part->upload);
 	(void)pthread_mutex_unlock(&part->owner->lock);
 	free(part);

@@ -482,6 +482,43 @@ TEST(spool_syncs)
 	free(bytes);
 }
 
+static uint64_t bytes_on_disk(struct fixture *f)
+{
+	struct stat st;
+	int fd;
+
+	EXPECT_OK(spool_descriptor(f->spool, &fd, &f->err), &f->err);
+	assert_int_equal(fstat(fd, &st), 0);
+	return (uint64_t)st.st_blocks * 512;
+}
+
+TEST(spool_gives_room_back)
+{
+	struct fixture f;
+	char *bytes = pattern(BIG, 13);
+	const uint64_t half = BIG / 2;
+	uint64_t before;
+
+	begin(&f);
+	spool_discard(f.spool, 0, 10); /* of nothing, and from memory */
+	write_at(&f, 0, bytes, 1000);
+	spool_discard(f.spool, 0, 1000);
+	write_at(&f, 0, bytes, BIG);
+	before = bytes_on_disk(&f);
+	spool_discard(f.spool, half, BIG - half);
+	assert_true(bytes_on_disk(&f) <= before - (BIG - half) + 2 * 4096);
+	EXPECT_INT(spool_size(f.spool), BIG);
+	expect_bytes(&f, 0, bytes, half);
+	write_at(&f, half, bytes + half, BIG - half);
+	expect_bytes(&f, 0, bytes, BIG);
+	/* Never what somebody else has. */
+	EXPECT_OK(spool_save(f.spool, f.dir_fd, "kept", &f.err), &f.err);
+	spool_discard(f.spool, 0, BIG);
+	expect_saved(&f, "kept", bytes, BIG);
+	end(&f);
+	free(bytes);
+}
+
 TEST(spool_without_its_folder_fails_past_memory)
 {
 	struct fixture f;
@@ -629,6 +666,7 @@ UNIT_MAIN(UNIT_CASE(spool_starts_empty_and_reads_none),
 	  UNIT_CASE(spool_saved_bytes_do_not_change),
 	  UNIT_CASE(spool_saves_over_nothing),
 	  UNIT_CASE(spool_full_disk_saves_no_half), UNIT_CASE(spool_syncs),
+	  UNIT_CASE(spool_gives_room_back),
 	  UNIT_CASE(spool_without_its_folder_fails_past_memory),
 	  UNIT_CASE(spool_behaves_like_a_buffer),
 	  UNIT_CASE(spool_writers_and_readers_overlap))
