@@ -268,13 +268,17 @@ void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct session *s = ops_session(req);
 	struct cvx_err err = CVX_ERR_INIT;
+	struct ops_change change;
 	struct name_end e;
 	int r;
 
 	ops_settle(req);
 	r = name_end_init(&e, s, parent, name, &err);
-	if (r == 0)
+	if (r == 0) {
+		ops_begin_change(&change, req);
 		r = remove_folder(s, e.dir, name, e.path, &err);
+		ops_end_change(&change);
+	}
 	log_debug("rmdir %s: %d", e.path, r);
 	if (r < 0)
 		ops_refuse(req, e.path, &err);

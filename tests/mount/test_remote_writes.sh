@@ -638,6 +638,21 @@ case_F5_all_that_waits_can_be_interrupted() {
 	unmount_both
 }
 
+# What the names are is known for long, so that nothing is asked before.
+case_F5_a_removal_that_waits_can_be_interrupted() {
+	mount_both -o allow_delete -o cache_ttl=1h
+	mkdir "$MNT/t" "$MNT/_components/c"
+	ls -R "$MNT" >/dev/null
+	kill -STOP "$SERVER"
+	expect_interrupted rmdir "$MNT/_components/c"
+	expect_interrupted rmdir "$MNT/t"
+	kill -CONT "$SERVER"
+	expect_text "there" "$(ls "$THERE")" "$(ls "$MNT")"
+	rmdir "$MNT/_components/c" "$MNT/t"
+	expect_text "there" "$(ls "$THERE/_components")" ""
+	unmount_both
+}
+
 # The deadline of the mount is far away.
 expect_interrupted() {
 	local program
