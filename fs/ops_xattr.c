@@ -29,59 +29,63 @@
 #define XATTR_TYPE "user.mime_type"
 #define XATTR_SIZE_MAX ((size_t)64 << 10)
 
+/* Who asks for attributes of what. */
+struct asking {
+	struct session *s;
+	const struct node *n;
+	const struct patience *patience; /* with a deployment elsewhere */
+	struct cvx_err *err;		 /* why that one does not tell */
+};
+
 /* One attribute. print puts out the value; -ENODATA: the node has none. */
 struct xattr {
 	const char *name;
-	int (*print)(struct session *s, const struct node *n,
-		     struct cvx_buf *out);
+	int (*print)(const struct asking *q, struct cvx_buf *out);
 	bool is_always; /* there: it need not be printed to be listed */
 };
 
-static int stat_table(struct session *s, const struct node *n,
-		      struct table_info *ret)
+static int stat_table(const struct asking *q, struct table_info *ret)
 {
-	return deployment_stat_table(s->settings.deployment, n->place.component,
-				     n->place.table, ret, NULL);
+	return deployment_stat_table(q->s->settings.deployment,
+				     q->n->place.component, q->n->place.table,
+				     ret, NULL);
 }
 
-static int print_documents(struct session *s, const struct node *n,
-			   struct cvx_buf *out)
+static int print_documents(const struct asking *q, struct cvx_buf *out)
 {
 	uint64_t count = 0;
-	int r = origin_count_documents(s->settings.deployment,
-				       n->place.component, n->place.table, NULL,
-				       &count, NULL);
+	int r = origin_count_documents(q->s->settings.deployment,
+				       q->n->place.component, q->n->place.table,
+				       q->patience, &count, q->err);
 
 	return r < 0 ? r : cvx_buf_printf(out, "%" PRIu64, count);
 }
 
-static int print_number(struct session *s, const struct node *n,
-			struct cvx_buf *out)
+static int print_number(const struct asking *q, struct cvx_buf *out)
 {
 	struct table_info info;
-	int r = stat_table(s, n, &info);
+	int r = stat_table(q, &info);
 
 	return r < 0 ? r : cvx_buf_printf(out, "%" PRIu32, info.number);
 }
 
-static int print_revision(struct session *s, const struct node *n,
-			  struct cvx_buf *out)
+static int print_revision(const struct asking *q, struct cvx_buf *out)
 {
 	struct table_info info;
-	int r = origin_hold_table(s->settings.deployment, n->place.component,
-				  n->place.table, ORIGIN_NOW, NULL, NULL);
+	int r = origin_hold_table(q->s->settings.deployment,
+				  q->n->place.component, q->n->place.table,
+				  ORIGIN_NOW, q->patience, q->err);
 
 	if (r == 0)
-		r = stat_table(s, n, &info);
+		r = stat_table(q, &info);
 	return r < 0 ? r : cvx_buf_printf(out, "%" PRIu64, info.revision);
 }
 
-static int print_last_error(struct session *s, const struct node *n,
-			    struct cvx_buf *out)
+static int print_last_error(const struct asking *q, struct cvx_buf *out)
 {
-	int r = deployment_print_last_error(s->settings.deployment,
-					    n->place.component, n->place.table,
-					    out, NULL);
+	int r = deployment_print_last_error(q->s->settings.deployment,
+					    q->n->place.component,
+					    q->n->place.table, out, NULL);
 
 	while (out->size > 0 && out->data[out->size - 1] == '\n')
 		out->size--; /* it is a value, not a file */
@@ -97,21 +101,19 @@ static const struct xattr table_xattrs[] = {
 };
 
 /* The stored file, the caller's to stored_file_fini(). */
-static int find_stored(struct session *s, const struct node *n,
-		       struct stored_file *ret)
+static int find_stored(const struct asking *q, struct stored_file *ret)
 {
-	int r = deployment_find_stored_file(s->settings.deployment,
-					    n->place.component, n->place.id,
-					    ret, NULL);
+	int r = deployment_find_stored_file(q->s->settings.deployment,
+					    q->n->place.component,
+					    q->n->place.id, ret, NULL);
 
 	return r == -ENOENT ? -ENODATA : r;
 }
 
-static int print_mime_type(struct session *s, const struct node *n,
-			   struct cvx_buf *out)
+static int print_mime_type(const struct asking *q, struct cvx_buf *out)
 {
 	struct stored_file f;
-	int r = find_stored(s, n, &f);
+	int r = find_stored(q, &f);
 
 	if (r < 0)
 		return r;
@@ -121,11 +123,10 @@ static int print_mime_type(struct session *s, const struct node *n,
 }
 
 /* In hexadecimal, as sha256sum prints it. */
-static int print_sha256(struct session *s, const struct node *n,
-			struct cvx_buf *out)
+static int print_sha256(const struct asking *q, struct cvx_buf *out)
 {
 	struct stored_file f;
-	int r = find_stored(s, n, &f);
+	int r = find_stored(q, &f);
 
 	if (r < 0)
 		return r;
@@ -136,12 +137,11 @@ static int print_sha256(struct session *s, const struct node *n,
 }
 
 /* As in _storage/documents.jsonl. */
-static int print_creation_time(struct session *s, const struct node *n,
-			       struct cvx_buf *out)
+static int print_creation_time(const struct asking *q, struct cvx_buf *out)
 {
 	char text[NUMBER_TEXT_MAX];
 	struct stored_file f;
-	int r = find_stored(s, n, &f);
+	int r = find_stored(q, &f);
 
 	if (r < 0)
 		return r;
@@ -160,17 +160,16 @@ static void read_ghost_id(struct session *s, const struct node *n,
 	stage_unref(there.stage);
 }
 
-static int print_stored_id(struct session *s, const struct node *n,
-			   struct cvx_buf *out)
+static int print_stored_id(const struct asking *q, struct cvx_buf *out)
 {
 	char id[ID_TEXT_MAX + 1];
 
-	if (n->ghost)
-		read_ghost_id(s, n, id);
-	else if (n->stage)
-		stage_stored_id(n->stage, id);
+	if (q->n->ghost)
+		read_ghost_id(q->s, q->n, id);
+	else if (q->n->stage)
+		stage_stored_id(q->n->stage, id);
 	else
-		memcpy(id, n->place.id, sizeof(id));
+		memcpy(id, q->n->place.id, sizeof(id));
 	return id[0] ? cvx_buf_puts(out, id) : -ENODATA;
 }
 
@@ -214,6 +213,18 @@ static void reply_value(fuse_req_t req, const struct cvx_buf *value,
 		fuse_reply_buf(req, value->data, value->size);
 }
 
+/* What came of either. */
+static void reply(const struct asking *q, fuse_req_t req, int r,
+		  const struct cvx_buf *value, size_t size)
+{
+	if (r == 0)
+		reply_value(req, value, size);
+	else if (q->err->code)
+		ops_give_up(req, q->n->path, q->err);
+	else
+		fuse_reply_err(req, -r);
+}
+
 void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
 	CVX_AUTO(cvx_buf_fini)
@@ -221,32 +232,32 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 	struct session *s = ops_session(req);
 	struct node *n = nodes_find(s->nodes, ino);
 	const struct xattr *x = n ? xattrs_of(n) : no_xattrs;
+	struct ops_waiting w = {s, req};
+	const struct patience patience = ops_patience(&w);
+	struct cvx_err err = CVX_ERR_INIT;
+	const struct asking q = {s, n, &patience, &err};
 	int r = -ENODATA;
 
 	while (x->name && strcmp(x->name, name) != 0)
 		x++;
 	if (x->name) {
 		ops_settle(req);
-		r = x->print(s, n, &value);
+		r = x->print(&q, &value);
 	}
+	reply(&q, req, r, &value, size);
 	node_unref(s->nodes, n);
-	if (r < 0)
-		fuse_reply_err(req, -r);
-	else
-		reply_value(req, &value, size);
 }
 
 /* Only what has a value is listed. */
-static int print_list(struct session *s, const struct node *n,
-		      struct cvx_buf *out)
+static int print_list(const struct asking *q, struct cvx_buf *out)
 {
 	int r = 0;
 
-	for (const struct xattr *x = xattrs_of(n); r == 0 && x->name; x++) {
+	for (const struct xattr *x = xattrs_of(q->n); r == 0 && x->name; x++) {
 		CVX_AUTO(cvx_buf_fini)
 		struct cvx_buf value = CVX_BUF_INIT(XATTR_SIZE_MAX);
 
-		r = x->is_always ? 0 : x->print(s, n, &value);
+		r = x->is_always ? 0 : x->print(q, &value);
 		if (r == 0)
 			r = cvx_buf_append(out, x->name, strlen(x->name) + 1);
 		else if (r == -ENODATA)
@@ -261,17 +272,18 @@ void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 	struct cvx_buf list = CVX_BUF_INIT(XATTR_SIZE_MAX);
 	struct session *s = ops_session(req);
 	struct node *n = nodes_find(s->nodes, ino);
+	struct ops_waiting w = {s, req};
+	const struct patience patience = ops_patience(&w);
+	struct cvx_err err = CVX_ERR_INIT;
+	const struct asking q = {s, n, &patience, &err};
 	int r = 0;
 
 	if (n && xattrs_of(n)->name) {
 		ops_settle(req);
-		r = print_list(s, n, &list);
+		r = print_list(&q, &list);
 	}
+	reply(&q, req, r, &list, size);
 	node_unref(s->nodes, n);
-	if (r < 0)
-		fuse_reply_err(req, -r);
-	else
-		reply_value(req, &list, size);
 }
 
 /* --- setting ---------------------------------------------------------------

@@ -226,6 +226,32 @@ case_F5_a_read_that_waits_is_interrupted() {
 	unmount_recorded
 }
 
+# The attributes that only the deployment knows, of a folder that is held open:
+# nobody waits for its name.
+case_F5_an_attribute_that_waits_is_interrupted() {
+	local reader name
+	mount_recorded
+	fill t 1
+	expect_same t
+	exec 5<"$MNT/t"
+	for name in documents revision; do
+		kill -STOP "$SERVER"
+		: >asked
+		env --default-signal getfattr -n "user.convex.$name" \
+			/proc/self/fd/5 >/dev/null 2>&1 &
+		reader=$!
+		await 10 grep -q . asked
+		kill -INT $reader
+		await 10 is_gone $reader
+		! wait $reader || fail "getfattr did not fail"
+		kill -CONT "$SERVER"
+		getfattr --absolute-names --only-values \
+			-n "user.convex.$name" "$MNT/t" | grep -qx '[0-9]*'
+	done
+	exec 5<&-
+	unmount_recorded
+}
+
 is_gone() {
 	! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status"
 }
