@@ -68,6 +68,7 @@ int mirror_fetch(const struct mirror_settings *settings, struct cvx_err *err)
 	const struct remote_export_settings how = {
 		.poll_ms = settings->poll_ms,
 		.busy_ms = settings->patience_ms,
+		.stall_ms = settings->patience_ms,
 		.halt = settings->halt,
 	};
 	int r;

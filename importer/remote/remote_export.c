@@ -127,10 +127,32 @@ static int read_state(const cJSON *document, struct cvx_err *err)
 	return cvx_fail(err, -EPROTO, LATEST_QUERY ": unknown state %s", state);
 }
 
+/* What the looks at one export have told. */
+struct watched {
+	char id[ID_SIZE_MAX]; /* "": not yet known */
+	char *told;	      /* the last document; for free() */
+	uint64_t told_ms;     /* waited since it came */
+};
+
+/* Whatever differs from what was told before is progress. */
+static int note_progress(struct watched *w, const cJSON *document,
+			 struct cvx_err *err)
+{
+	char *told = cJSON_PrintUnformatted(document);
+
+	if (!told)
+		return cvx_fail_memory(err);
+	if (!w->told || strcmp(w->told, told) != 0)
+		w->told_ms = 0;
+	free(w->told);
+	w->told = told;
+	return 0;
+}
+
 /* One look; as read_state(). */
 static int look(struct http *http,
-		const struct remote_export_settings *settings, char *id,
-		int64_t *ret_ts, struct cvx_err *err)
+		const struct remote_export_settings *settings,
+		struct watched *w, int64_t *ret_ts, struct cvx_err *err)
 {
 	const char *message;
 	cJSON *document;
@@ -140,8 +162,10 @@ static int look(struct http *http,
 		      err);
 	if (r < 0)
 		return r;
-	take_id(document, id);
+	take_id(document, w->id);
 	r = read_state(document, err);
+	if (r > 0 && note_progress(w, document, err) < 0)
+		r = err->code;
 	message = query_text(document, "progress_message");
 	if (r > 0 && message && settings->report)
 		settings->report(settings->ctx, message);
@@ -153,25 +177,42 @@ static int look(struct http *http,
 	return r;
 }
 
+/* F-5, as far as the caller wants it. */
+static bool has_stalled(const struct watched *w,
+			const struct remote_export_settings *settings)
+{
+	return settings->stall_ms > 0 && w->told_ms >= settings->stall_ms;
+}
+
 static int wait_for_end(struct http *http,
 			const struct remote_export_settings *settings,
 			int64_t *ret_ts, struct cvx_err *err)
 {
 	uint64_t ms = settings->poll_ms ? settings->poll_ms : POLL_MS;
-	char id[ID_SIZE_MAX] = "";
+	struct watched w = {.told = NULL};
 	int r;
 
-	while ((r = look(http, settings, id, ret_ts, err)) > 0) {
-		if (!halt_sleep(settings->halt, ms)) {
+	while ((r = look(http, settings, &w, ret_ts, err)) > 0) {
+		if (has_stalled(&w, settings))
+			r = cvx_fail(err, -ETIMEDOUT,
+				     "the deployment's export has made no "
+				     "progress for %" PRIu64
+				     " ms; see its dashboard, or raise the "
+				     "timeout",
+				     w.told_ms);
+		else if (!halt_sleep(settings->halt, ms))
 			r = cvx_fail(err, -ECANCELED, "interrupted");
+		if (r < 0)
 			break;
-		}
+		w.told_ms += ms;
 		ms += ms / 2 + 1;
 		if (ms > POLL_MAX_MS)
 			ms = POLL_MAX_MS;
 	}
-	if (r < 0 && halt_is_requested(settings->halt))
-		cancel(http, id);
+	if (r < 0 &&
+	    (halt_is_requested(settings->halt) || has_stalled(&w, settings)))
+		cancel(http, w.id);
+	free(w.told);
 	return r;
 }
 

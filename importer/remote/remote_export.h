@@ -21,7 +21,10 @@ struct remote_export_settings {
 	/* How far it is, as the deployment words it; NULL: nobody asks. */
 	void (*report)(void *ctx, const char *message);
 	void *ctx;
-	uint64_t busy_ms;	 /* how long to wait for another export */
+	uint64_t busy_ms; /* how long to wait for another export */
+	/* How long ours may tell nothing new (F-5), then it is canceled; 0: as
+	 * long as it takes. */
+	uint64_t stall_ms;
 	const struct halt *halt; /* or NULL; cancels the export, too */
 };
 
@@ -44,7 +47,8 @@ int remote_export_download(struct http *http,
 
 /*
  * Writes the archive to fd, a file, from its start. -EBUSY: another export of
- * the deployment is under way. After an error the file holds anything.
+ * the deployment is under way. -ETIMEDOUT: stall_ms. After an error the file
+ * holds anything.
  */
 int remote_export(struct http *http,
 		  const struct remote_export_settings *settings, int fd,

@@ -300,6 +300,7 @@ static int make_backup(void *ctx, const char *component, bool with_files,
 	struct remote_export_settings settings = {
 		.include_storage = with_files,
 		.busy_ms = r->settings.timeout_ms,
+		.stall_ms = r->settings.timeout_ms,
 	};
 	int code = halt_of_patience(patience, &halt, err);
 

@@ -29,6 +29,8 @@ struct model {
 	unsigned request_count;
 	char seen[16][128];
 	struct halt *halt; /* requested at the second look */
+	uint64_t stall_ms;
+	bool tells_how_far; /* each look tells something else */
 };
 
 static char *print_state(struct model *m)
@@ -37,9 +39,13 @@ static char *print_state(struct model *m)
 
 	if (m->progress > 0) {
 		m->progress--;
-		return strdup("{\"status\":\"success\",\"value\":{\"_id\":"
-			      "\"e1\",\"state\":\"in_progress\","
-			      "\"progress_message\":\"p\"}}");
+		assert_true(
+			asprintf(&text,
+				 "{\"status\":\"success\",\"value\":{\"_id\":"
+				 "\"e1\",\"state\":\"in_progress\","
+				 "\"progress_message\":\"p%u\"}}",
+				 m->tells_how_far ? m->progress : 0) > 0);
+		return text;
 	}
 	m->is_running = false;
 	assert_true(
@@ -103,6 +109,7 @@ static int export(struct model *m, bool include_storage,
 	const struct remote_export_settings how = {.include_storage =
 							   include_storage,
 						   .poll_ms = 1,
+						   .stall_ms = m->stall_ms,
 						   .halt = m->halt};
 	char path[300], got[100];
 	struct http *http;
@@ -235,9 +242,38 @@ TEST(remote_export_interrupted_cancels_it_there)
 	halt_free(m.halt);
 }
 
+/* F-5: asked without end, it tells the same without end. */
+TEST(remote_export_without_progress_ends_and_is_canceled)
+{
+	struct model m = {.progress = UINT32_MAX, .bad_at = 99, .stall_ms = 30};
+	struct remote_export_result result;
+	struct cvx_err err = CVX_ERR_INIT;
+
+	EXPECT_FAIL(export(&m, false, &result, &err), &err, -ETIMEDOUT,
+		    "no progress");
+	assert_true(m.was_canceled);
+}
+
+/* The pauses are longer than what may pass without news; there always are
+ * some. */
+TEST(remote_export_with_progress_goes_on)
+{
+	struct model m = {.progress = 12,
+			  .bad_at = 99,
+			  .stall_ms = 1,
+			  .tells_how_far = true};
+	struct remote_export_result result;
+	struct cvx_err err = CVX_ERR_INIT;
+
+	EXPECT_OK(export(&m, false, &result, &err), &err);
+	free(result.file_name);
+}
+
 UNIT_MAIN(
 	UNIT_CASE(remote_export_calls_are_those_of_the_official_client),
 	UNIT_CASE(
 		remote_export_names_the_file_itself_where_the_header_must_not),
 	UNIT_CASE(remote_export_fault_is_healed_or_told),
-	UNIT_CASE(remote_export_interrupted_cancels_it_there))
+	UNIT_CASE(remote_export_interrupted_cancels_it_there),
+	UNIT_CASE(remote_export_without_progress_ends_and_is_canceled),
+	UNIT_CASE(remote_export_with_progress_goes_on))
