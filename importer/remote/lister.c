@@ -12,6 +12,7 @@
 #include "importer/deployment.h"
 #include "importer/deployment_schema.h"
 #include "importer/embedded/copy.h"
+#include "importer/embedded/listed.h"
 #include "importer/remote/age.h"
 #include "importer/remote/gate.h"
 #include "importer/remote/listing.h"
@@ -324,6 +325,10 @@ static int ask(struct lister *l, const char *component, enum what what,
 		r = list_tables(l, known, halt, err);
 	if (r == 0 && what == NAMES)
 		r = list_schema(l, known, halt, err);
+	if (r == 0)
+		r = listed_put(l->settings.copy, component,
+			       what == FILES ? LISTED_FILES : LISTED_NAMES,
+			       err);
 	if (r == 0)
 		take_moment(l, age_of(known, what), &now);
 	return r;

@@ -44,12 +44,12 @@ struct replica_settings {
 	uint64_t ttl_ms;
 	uint64_t size_max; /* of what the copy holds; 0: any */
 	/* While the deployment is away, what the copy holds is shown as it was;
-	 * else that is an error. */
+	 * else, and for what it was never told about, that is an error. */
 	bool offline_reads;
 };
 
-/* Asks the deployment once; an error if it does not answer, and offline_reads
- * is not set. */
+/* Asks the deployment once; an error if it does not answer, unless
+ * offline_reads is set and the copy was told what there is. */
 int replica_open(const struct replica_settings *settings, struct replica **ret,
 		 struct cvx_err *err);
 

@@ -33,6 +33,7 @@ struct replica {
 	pthread_mutex_t lock;
 	/* guarded by lock: */
 	bool is_away;	   /* the last question was not answered */
+	int away_code;	   /* why not */
 	int64_t away_ns;   /* since when, Unix time */
 	uint64_t asked_ns; /* when it was found out last, monotonic */
 };

@@ -15,6 +15,7 @@
 #include "importer/deployment.h"
 #include "importer/embedded/embedded.h"
 #include "importer/embedded/held.h"
+#include "importer/embedded/listed.h"
 #include "importer/origin.h"
 #include "importer/remote/halt.h"
 #include "importer/remote/holder.h"
@@ -74,6 +75,7 @@ static int note(struct replica *r, int code, const struct cvx_err *why)
 	(void)pthread_mutex_lock(&r->lock);
 	was = r->is_away;
 	r->is_away = went;
+	r->away_code = code;
 	r->asked_ns = now_ns();
 	if (went && !was)
 		r->away_ns = embedded_now_ns();
@@ -87,6 +89,29 @@ static int note(struct replica *r, int code, const struct cvx_err *why)
 	else if (was && !went)
 		log_info("%s: is back", r->settings.access->name);
 	return went && !r->settings.offline_reads ? code : 0;
+}
+
+/* The copy answers for what it was told about: nothing there is not the same as
+ * nothing known. */
+static int answer_offline(struct replica *r, const char *component,
+			  enum listed what, struct cvx_err *err)
+{
+	int code = listed_find(r->records, component, what, err);
+
+	if (code == 1 || code == -ENOENT)
+		return 0;
+	if (code < 0)
+		return code;
+	(void)pthread_mutex_lock(&r->lock);
+	code = r->away_code;
+	(void)pthread_mutex_unlock(&r->lock);
+	/* Back in between: whoever asks again is answered. */
+	return cvx_fail(err, code < 0 ? code : -EAGAIN,
+			"%s is away, and which %s %s%s has was never asked "
+			"on this machine; try again when it is back",
+			r->settings.access->name,
+			what == LISTED_FILES ? "files" : "tables",
+			component[0] ? "component " : "it", component);
 }
 
 static bool is_stale(void *ctx, int64_t *ret_since_ns)
@@ -113,15 +138,21 @@ static int list(void *ctx, const char *component, enum origin_age age,
 	 * one that needs no deployment, such as what was refused. */
 	bool is_on_the_way = age == ORIGIN_RECENT;
 	int code;
+	bool went;
 
-	if (answers_offline(r) || (is_on_the_way && was_away_just_now(r)))
+	if (is_on_the_way && was_away_just_now(r))
 		return 0;
+	if (answers_offline(r))
+		return answer_offline(r, component, LISTED_NAMES, err);
 	code = halt_of_patience(patience, &halt, &own);
 	if (code == 0)
 		code = lister_list(r->lister, component, age, halt, &own);
+	went = is_away(code);
 	code = note(r, code, &own);
-	if (is_on_the_way && is_away(code))
+	if (is_on_the_way && went)
 		return 0;
+	if (code == 0 && went)
+		code = answer_offline(r, component, LISTED_NAMES, &own);
 	if (code < 0 && err)
 		*err = own;
 	return code;
@@ -198,13 +229,17 @@ static int list_files(void *ctx, const char *component, enum origin_age age,
 	struct cvx_err own = CVX_ERR_INIT;
 	struct replica *r = ctx;
 	int code;
+	bool went;
 
 	if (answers_offline(r))
-		return 0;
+		return answer_offline(r, component, LISTED_FILES, err);
 	code = halt_of_patience(patience, &halt, &own);
 	if (code == 0)
 		code = lister_list_files(r->lister, component, age, halt, &own);
+	went = is_away(code);
 	code = note(r, code, &own);
+	if (code == 0 && went)
+		code = answer_offline(r, component, LISTED_FILES, &own);
 	if (code < 0 && err)
 		*err = own;
 	return code;

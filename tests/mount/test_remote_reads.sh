@@ -202,6 +202,39 @@ case_F_offline_reads_show_what_was_there() {
 	unmount_recorded
 }
 
+# Nothing known is not the same as nothing there.
+case_F_offline_reads_of_what_was_never_seen_are_an_error() {
+	mount_recorded -o offline_reads,timeout=2
+	fill t 1
+	mkdir -p "$THERE/_components/seen" "$THERE/_components/other"
+	fill _components/seen/u 1
+	fill _components/other/u 1
+	echo x | tee "$THERE/_storage/x.txt" >/dev/null
+	ls "$MNT" "$MNT/_components" "$MNT/_components/seen" >/dev/null
+	kill_server
+	ls "$MNT/_components/seen" >listed
+	grep -qx u listed
+	expect_refused 'Connection|refused|reset' ls "$MNT/_components/other"
+	expect_match "last error" "$(cat "$MNT/.convex/last-error")" \
+		'away.*component other.*never'
+	expect_refused 'Connection|refused|reset' ls "$MNT/_storage"
+	ls "$MNT" >listed
+	grep -qx t listed
+	# With nothing to show there is no mount.
+	mkdir "$DIR/empty"
+	XDG_CACHE_HOME=$DIR/cache.empty expect_status 4 timeout 30 \
+		"$CVX_BIN" mount -o offline_reads,timeout=1 "$THROUGH" \
+		"$DIR/empty"
+	expect_said 'away.*never'
+	is_mounted "$DIR/empty" && fail "mounted"
+	start_server_at "${URL#http://}"
+	await 20 is_fresh
+	expect_same _components/other/u
+	ls "$MNT/_storage" >listed
+	grep -q 'txt$' listed
+	unmount_recorded
+}
+
 is_fresh() {
 	ls "$MNT" >/dev/null
 	jq -e 'has("stale") | not' "$MNT/.convex/deployment.json" >/dev/null

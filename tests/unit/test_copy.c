@@ -9,6 +9,7 @@
 
 #include "importer/embedded/copy.h"
 #include "importer/embedded/held.h"
+#include "importer/embedded/listed.h"
 #include "importer/remote/fetch.h"
 #include "importer/remote/http.h"
 #include "importer/remote/take_in.h"
@@ -356,6 +357,29 @@ TEST(copy_has_the_components_of_the_list)
 	store_close(d);
 }
 
+TEST(copy_knows_what_it_was_told_about)
+{
+	static const char *const paths[] = {"a"};
+	struct deployment *d = store_open(store_new_dir());
+	struct cvx_err err = CVX_ERR_INIT;
+
+	EXPECT_INT(listed_find(d, "", LISTED_NAMES, &err), 0);
+	EXPECT_INT(listed_find(d, "a", LISTED_NAMES, &err), -ENOENT);
+	EXPECT_INT(listed_put(d, "a", LISTED_NAMES, &err), -ENOENT);
+	EXPECT_OK(copy_set_components(d, paths, 1, &err), &err);
+	EXPECT_INT(listed_find(d, "a", LISTED_FILES, &err), 0);
+	EXPECT_OK(listed_put(d, "a", LISTED_FILES, &err), &err);
+	EXPECT_OK(listed_put(d, "a", LISTED_FILES, &err), &err);
+	EXPECT_INT(listed_find(d, "a", LISTED_FILES, &err), 1);
+	EXPECT_INT(listed_find(d, "a", LISTED_NAMES, &err), 0);
+	EXPECT_INT(listed_find(d, "", LISTED_FILES, &err), 0);
+	/* Gone and back it is another one. */
+	EXPECT_OK(copy_set_components(d, NULL, 0, &err), &err);
+	EXPECT_OK(copy_set_components(d, paths, 1, &err), &err);
+	EXPECT_INT(listed_find(d, "a", LISTED_FILES, &err), 0);
+	store_close(d);
+}
+
 /* What was read for longest goes first, and what has just come stays. */
 TEST(copy_lets_go_of_what_was_read_longest_ago)
 {
@@ -391,4 +415,5 @@ UNIT_MAIN(UNIT_CASE(copy_follows_a_table_by_data_sync),
 	  UNIT_CASE(copy_holds_a_table_at_one_revision),
 	  UNIT_CASE(copy_has_the_tables_of_the_list),
 	  UNIT_CASE(copy_has_the_components_of_the_list),
+	  UNIT_CASE(copy_knows_what_it_was_told_about),
 	  UNIT_CASE(copy_lets_go_of_what_was_read_longest_ago))
