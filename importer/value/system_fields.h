@@ -46,8 +46,8 @@ const struct system_fault *system_time_check_range(double ms,
 /* The time of the n-th row: the n-th double above the first. */
 double system_time_at(double first, uint64_t n);
 
-/* Prints times as number_print does, but those of one millisecond faster: the
- * text up to the point is kept from the last one. Begins with zeros. */
+/* Prints times as number_print does, but those of 2004 to 2039 faster: the text
+ * up to the point is kept from the last one. Begins with zeros. */
 struct time_printer {
 	uint64_t whole; /* milliseconds in text */
 	size_t size;	/* of text with its point; 0: none */
