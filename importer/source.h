@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct cvx_buf;
 struct cvx_err;
 
 /* Reads like pread; fewer bytes only at the end of what is there. */
@@ -18,5 +19,8 @@ struct import_source {
 
 /* A file of our own, which must stay open, at *fd, as long as the source. */
 struct import_source source_of_fd(const int *fd);
+
+/* The bytes of the buffer, which must not change meanwhile. */
+struct import_source source_of_buf(const struct cvx_buf *bytes);
 
 #endif

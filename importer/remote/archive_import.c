@@ -1,21 +1,6 @@
 #include "importer/remote/archive_import.h"
 
-#include <string.h>
-
-#include "cache/base/err.h"
-#include "cache/base/file.h"
 #include "importer/remote/remote_import.h"
-
-static int read_archive(void *ctx, uint64_t off, void *buf, size_t size,
-			size_t *ret_n, struct cvx_err *err)
-{
-	const int *fd = ctx;
-	int r = file_pread(*fd, buf, size, off, ret_n);
-
-	return r < 0 ? cvx_fail(err, r, "cannot read what is to be sent: %s",
-				strerror(-r))
-		     : 0;
-}
 
 int archive_import_run(const struct archive_import *how, int fd, uint64_t size,
 		       struct cvx_err *err)
@@ -26,7 +11,7 @@ int archive_import_run(const struct archive_import *how, int fd, uint64_t size,
 		.mode = how->mode,
 	};
 	const struct remote_import_settings settings = {.may_join = NULL};
-	const struct import_source source = {&fd, read_archive};
+	const struct import_source source = source_of_fd(&fd);
 	struct remote_import *imp;
 	struct remote_plan plan;
 	uint64_t count;

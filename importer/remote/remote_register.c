@@ -6,18 +6,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cache/base/buf.h"
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "cache/base/file.h"
 #include "importer/archive/tables_list.h"
-#include "importer/archive/writer.h"
 #include "importer/embedded/table_numbers.h"
+#include "importer/remote/archive_import.h"
 #include "importer/remote/halt.h"
 #include "importer/remote/listing.h"
-#include "importer/remote/remote_import.h"
+#include "importer/remote/parts_archive.h"
 #include "importer/value/refusal.h"
 
 /* {"name":"…","id":4294967295} and its end of line */
@@ -201,35 +200,6 @@ static int find_room(const struct register_place *place, const char *table,
 
 /* --- the archive --------------------------------------------------------- */
 
-struct feed {
-	const struct cvx_buf *lines;
-	size_t off;
-};
-
-static int feed_open(void *ctx, size_t entry __attribute__((unused)),
-		     struct cvx_err *err __attribute__((unused)))
-{
-	struct feed *f = ctx;
-
-	f->off = 0;
-	return 0;
-}
-
-static int feed_read(void *ctx, void *buf, size_t size, size_t *ret_n,
-		     struct cvx_err *err __attribute__((unused)))
-{
-	struct feed *f = ctx;
-	size_t n = f->lines->size - f->off;
-
-	if (n > size)
-		n = size;
-	if (n > 0)
-		memcpy(buf, f->lines->data + f->off, n);
-	f->off += n;
-	*ret_n = n;
-	return 0;
-}
-
 static int print_lines(const struct tables_list *list, struct cvx_buf *out,
 		       struct cvx_err *err)
 {
@@ -248,51 +218,33 @@ static int write_archive(const struct tables_list *list, int fd,
 {
 	CVX_AUTO(cvx_buf_fini)
 	struct cvx_buf lines = CVX_BUF_INIT(TABLES_LIST_MAX * LINE_MAX_SIZE);
-	struct feed f = {.lines = &lines};
-	const struct deflate_feed feed = {&f, feed_open, feed_read};
-	struct archive_writer *w;
+	struct archive_part part = {.name = "_tables/documents.jsonl"};
 	int r = print_lines(list, &lines, err);
 
-	if (r == 0)
-		r = archive_writer_new(time(NULL), &w, err);
 	if (r < 0)
 		return r;
-	r = archive_writer_add(w, "_tables/documents.jsonl", lines.size, err);
-	if (r == 0)
-		r = archive_writer_run(w, fd, &feed, NULL, ret_size, err);
-	archive_writer_free(w);
-	return r;
+	part.source = source_of_buf(&lines);
+	part.size = lines.size;
+	return parts_archive_write(&part, 1, fd, ret_size, err);
 }
-
-/* --- the import ---------------------------------------------------------- */
 
 static int import(const struct register_place *place,
 		  const struct tables_list *list, struct cvx_err *err)
 {
-	const struct remote_import_target target = {
+	const struct archive_import how = {
+		.http = place->http,
 		.component = place->path,
-		.format = REMOTE_ZIP,
 		.mode = IMPORT_REQUIRE_EMPTY,
 	};
-	const struct remote_import_settings settings = {.may_join = NULL};
 	CVX_AUTO(cvx_closep) int fd = file_open_unnamed(place->dir_fd);
-	const struct import_source source = source_of_fd(&fd);
-	struct remote_import *imp;
-	uint64_t size, count;
+	uint64_t size;
 	int r;
 
 	if (fd < 0)
 		return cvx_fail(err, fd, "cannot keep what is to be sent: %s",
 				strerror(-fd));
 	r = write_archive(list, fd, &size, err);
-	if (r == 0)
-		r = remote_import_new(place->http, &target, &source, &settings,
-				      &imp, err);
-	if (r < 0)
-		return r;
-	r = remote_import_commit(imp, size, &count, err);
-	remote_import_free(imp);
-	return r;
+	return r < 0 ? r : archive_import_run(&how, fd, size, err);
 }
 
 int remote_register_tables(const struct register_place *place, const char *text,

@@ -115,7 +115,7 @@ static int import(const struct restoring *q, bool has_files,
 	if (fd < 0)
 		return cvx_fail(err, fd, "cannot keep what is to be sent: %s",
 				strerror(-fd));
-	r = storage_archive_write(&q->file, 1, fd, &size, err);
+	r = storage_archive_write(&q->file, fd, &size, err);
 	if (r == 0)
 		r = archive_import_run(&how, fd, size, err);
 	if (r != -EINVAL || has_files)
@@ -266,7 +266,7 @@ int remote_settle_file(const struct restore_place *place,
 	whole.has_time = whole.has_internal_id = true;
 	memcpy(s.q.file.sha256, file->sha256, sizeof(file->sha256));
 	(void)id_encode(row->number, &row->key, s.q.id);
-	r = storage_archive_write(&s.q.file, 1, archive, &size, err);
+	r = storage_archive_write(&s.q.file, archive, &size, err);
 	if (r == 0)
 		r = bring_back(&s, archive, size, err);
 	if (s.may_be_gone)

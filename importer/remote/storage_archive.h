@@ -1,14 +1,13 @@
 /*
- * storage_archive: stored files with their rows, packed as an archive that
- * brings them back under their ids (import.md 6.7; protocol.md FIL-5).
+ * storage_archive: a stored file with its row, packed as an archive that brings
+ * it back under its id (import.md 6.7; protocol.md FIL-5).
  *
- * Memory:  a line of some 300 bytes a file, and what writer.h takes.
- * Threads: any; the descriptors are read from the caller's.
+ * Memory:  as writer.h says.
+ * Threads: any; the descriptor is read from the caller's.
  */
 #ifndef CVX_IMPORTER_REMOTE_STORAGE_ARCHIVE_H
 #define CVX_IMPORTER_REMOTE_STORAGE_ARCHIVE_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include "importer/value/sha256.h"
@@ -24,7 +23,7 @@ struct archived_file {
 };
 
 /* Writes it to fd, from its start. */
-int storage_archive_write(const struct archived_file *files, size_t count,
-			  int fd, uint64_t *ret_size, struct cvx_err *err);
+int storage_archive_write(const struct archived_file *file, int fd,
+			  uint64_t *ret_size, struct cvx_err *err);
 
 #endif
