@@ -112,6 +112,55 @@ case_T9_listing_fetches_no_documents() {
 	unmount_recorded
 }
 
+# schema FIELD TYPE: of table t, with an index of the field.
+schema() {
+	jq -n --arg field "$1" --arg type "$2" \
+		'{schemaValidation: true, tables: [{tableName: "t",
+		indexes: [{indexDescriptor: "by_\($field)",
+			fields: [$field, "_creationTime"]}],
+		documentType: {type: "object", value: {($field):
+			{fieldType: {type: $type}, optional: true}}}}]}'
+}
+
+# What the deployment's code says of its tables is read, and holds here.
+case_T1_schema_and_indexes_are_those_of_the_deployment() {
+	local file=.convex/schema.json index=.convex/indexes/t/by_n.jsonl
+	mount_recorded
+	test ! -e "$MNT/$file"
+	schema n number >schema.json
+	cp schema.json "$THERE/.convex/"
+	mkdir "$THERE/t"
+	jq -n -c 'range(500) | {n: (. * 7919 % 1000)}' \
+		>"$THERE/t/documents.jsonl"
+	jq -S . "$THERE/$file" >want
+	jq -S . "$MNT/$file" >got
+	expect_file got want
+	ls "$MNT/.convex/indexes/t" >listed
+	expect_text "indexes" "$(tr '\n' ' ' <listed)" \
+		"by_creation_time.jsonl by_id.jsonl by_n.jsonl "
+	expect_file "$MNT/$index" "$THERE/$index"
+	numbered -1 -1 >>"$THERE/t/documents.jsonl"
+	expect_file "$MNT/$index" "$THERE/$index"
+	numbered -2 -2 >>"$MNT/t/documents.jsonl"
+	expect_file "$MNT/$index" "$THERE/$index"
+	# Rows that break it are refused in the deployment's words.
+	echo '{"n":"x"}' >bad.jsonl
+	expect_refused 'Invalid argument' cp bad.jsonl "$MNT/t/bad.append.jsonl"
+	grep -q 'field n: expected a number' "$MNT/t/bad.append.jsonl.error"
+	expect_same t
+	# No call sets it.
+	schema n string >other.json
+	expect_refused 'Read-only' cp other.json "$MNT/$file"
+	expect_match "last error" "$(cat "$MNT/.convex/last-error")" 'code'
+	expect_refused 'Read-only' truncate -s 0 "$MNT/$file"
+	jq -S . "$MNT/$file" >got
+	expect_file got want
+	echo null >"$THERE/$file"
+	await 10 test ! -e "$MNT/$file"
+	test ! -e "$MNT/$index"
+	unmount_recorded
+}
+
 # A table that was read before costs one look, whatever its size.
 case_T2_a_table_that_is_here_is_only_looked_at() {
 	mount_recorded
