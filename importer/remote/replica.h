@@ -17,7 +17,9 @@
  * since it was opened (W-8), after a look at the deployment.
  *
  * Tables go, and stored files come and go, by the calls that there are for
- * it; what has none is -EROFS (changes.h). Imports are in the copy's list of
+ * it; numbers of tables and files of a backup come by small archives of our own
+ * (remote_register.h, remote_restore.h). What neither can change is -EROFS
+ * (changes.h). Imports are in the copy's list of
  * imports, with their outcome. One that may or may not have become visible is
  * named REMOTE_IMPORT_UNKNOWN.
  *

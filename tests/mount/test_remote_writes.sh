@@ -580,6 +580,14 @@ case_FIL5_a_row_that_comes_later_loses_no_file() {
 		expect_file "$THERE/_storage/documents.jsonl" rows
 		rm broken
 	done
+	# Coming without a row meets the same.
+	for at in before after; do
+		echo "/api/perform_import $at" >fault
+		take_and_put "$id"
+		test -e broken
+		expect_file "$MNT/_storage/$id.txt" note.txt
+		rm broken
+	done
 	# The deployment does not do it any more.
 	take_and_put "$id"
 	echo "/api/perform_import refuse" >fault
