@@ -23,6 +23,7 @@ enum offer {
 	OFFER_NO_PLAN,	 /* 403: not in this plan; pages at one timestamp */
 	OFFER_TIMESTAMP, /* 404 for list_snapshot */
 	OFFER_PAGES,	 /* 404 for timestamps, too */
+	OFFER_SYNC,	 /* data/sync, which is asked for first */
 };
 
 struct model {
@@ -33,6 +34,7 @@ struct model {
 	unsigned bad_status;
 	enum loopback_fault bad_fault;
 	const char *bad_body;
+	const char *bad_value; /* of data/sync, instead of the last document */
 	unsigned count;
 	char ids[DOCUMENT_COUNT][ID_TEXT_MAX + 1];
 	char paths[16][512]; /* what was asked */
@@ -75,6 +77,27 @@ static char *print_encoded_document(const struct model *m, unsigned i)
 		"\"n\":{\"$integer\":\"%s\"},"
 		"\"s\":{\"$float\":\"AAAAAAAA8H8=\"}}",
 		i, m->ids[i], i, integers[i]);
+}
+
+/* An entry of data/sync, with the value as others might write it. */
+static char *print_sync_entry(const struct model *m, unsigned i)
+{
+	char *value, *entry;
+
+	value = i == DOCUMENT_COUNT - 1 && m->bad_value
+			? strdup(m->bad_value)
+			: loopback_format(
+				  "{\n\t\"n\": %u ,\"f\":%u.0,\r\n\"_id\":"
+				  "\"%s\",\"s\": {\"$float\":\n"
+				  "\"AAAAAAAA8H8=\"},"
+				  "\"_creationTime\":17000000000%02u.5\n}",
+				  i, i, m->ids[i], i);
+	entry = loopback_format("{\"component\":\"\",\"table\":\"t\","
+				"\"ts\":1795334642068000001,"
+				"\"deleted\":false,\"value\": %s }",
+				value);
+	free(value);
+	return entry;
 }
 
 /* Documents [first, last) of the order in which they come. */
@@ -130,9 +153,23 @@ static char *query_page(const struct model *m, const struct loopback_request *q)
 	return text;
 }
 
+static char *sync_all(const struct model *m)
+{
+	char *page = print_page(m, 0, DOCUMENT_COUNT, print_sync_entry);
+	char *text = loopback_format("{\"status\":{\"type\":\"upToDate\"},"
+				     "\"truncates\":[],\"values\":[%s],"
+				     "\"pagination\":{\"nextCursor\":\"c\"}}",
+				     page);
+
+	free(page);
+	return text;
+}
+
 static char *act(struct model *m, const struct loopback_request *q,
 		 struct loopback_answer *a)
 {
+	if (m->offer == OFFER_SYNC)
+		return sync_all(m);
 	if (strcmp(q->path, "/api/list_snapshot") == 0) {
 		if (m->offer == OFFER_SNAPSHOT)
 			return list_snapshot(m, q);
@@ -224,8 +261,7 @@ static void expect_documents(struct bench *b, int fd,
 static int fetch(struct bench *b, struct fetched *ret, int *ret_fd,
 		 struct cvx_err *err)
 {
-	/* Another test has that way. */
-	struct fetch_offer offer = {.lacks_sync = true};
+	struct fetch_offer offer = {.lacks_sync = b->model.offer != OFFER_SYNC};
 	const struct fetch_target target = {
 		.component = "", .table = "t", .offer = &offer};
 
@@ -246,6 +282,8 @@ TEST(fetch_gives_the_lines_of_a_backup_by_id)
 		{OFFER_TIMESTAMP, true, false, true},
 		{OFFER_PAGES, false, false, false},
 		{OFFER_PAGES, true, true, false},
+		{OFFER_SYNC, false, false, true},
+		{OFFER_SYNC, true, false, true},
 	};
 	struct cvx_err err = CVX_ERR_INIT;
 	struct fetched fetched;
@@ -278,6 +316,39 @@ TEST(fetch_refuses_a_document_that_comes_twice_in_one_snapshot)
 	begin(&b, play, &b.model);
 	EXPECT_FAIL(fetch(&b, &fetched, &fd, &err), &err, -EPROTO, "twice");
 	end(&b);
+}
+
+/* A value that is taken as it stands is looked through all the same. */
+TEST(fetch_refuses_what_is_no_document)
+{
+	static const char *const values[] = {
+		"[]",
+		"5",
+		"null",
+		"{}",
+		"{\"_id\":5}",
+		"{\"_id\":\"x\"}",
+		"{\"a\":1,\"a\":2}",
+		"{\"a\":[1,]}",
+		"{\"a\":1}{}",
+		"{\"a\"}",
+	};
+	struct cvx_err err = CVX_ERR_INIT;
+	struct fetched fetched;
+	struct bench b;
+	size_t i;
+	int fd;
+
+	for (i = 0; i < sizeof(values) / sizeof(*values); i++) {
+		b.model = (struct model){.offer = OFFER_SYNC,
+					 .bad_value = values[i],
+					 .bad_at = UINT32_MAX};
+		begin(&b, play, &b.model);
+		if (fetch(&b, &fetched, &fd, &err) == 0)
+			fail_msg("%s was taken", values[i]);
+		EXPECT_INT(err.msg[0] != 0, 1);
+		end(&b);
+	}
 }
 
 /* The result is whole, or there is none. */
@@ -542,6 +613,7 @@ TEST(listing_of_stored_files_and_a_part_of_one)
 
 UNIT_MAIN(UNIT_CASE(fetch_gives_the_lines_of_a_backup_by_id),
 	  UNIT_CASE(fetch_refuses_a_document_that_comes_twice_in_one_snapshot),
+	  UNIT_CASE(fetch_refuses_what_is_no_document),
 	  UNIT_CASE(fetch_fault_is_healed_or_told),
 	  UNIT_CASE(fetch_ends_when_a_deployment_goes_in_circles),
 	  UNIT_CASE(listing_of_components_tables_counts_and_schema),
