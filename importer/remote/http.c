@@ -420,6 +420,15 @@ static void print_place(const struct http_call *call, char *out, size_t size)
 		       (int)strcspn(call->path, "?"), call->path);
 }
 
+/* Of an answer that has begun; 0: none has. */
+static int status_of(const struct request *q)
+{
+	long status = 0;
+
+	(void)curl_easy_getinfo(q->lane->easy, CURLINFO_RESPONSE_CODE, &status);
+	return (int)status;
+}
+
 static int fail_transport(struct request *q, CURLcode code)
 {
 	const char *what = curl_easy_strerror(code);
@@ -437,6 +446,10 @@ static int fail_transport(struct request *q, CURLcode code)
 	if (r == -ETIMEDOUT)
 		return cvx_fail(q->err, r, "%s: no answer from %s in time",
 				place, q->http->origin);
+	if (code == CURLE_TOO_MANY_REDIRECTS ||
+	    code == CURLE_BAD_CONTENT_ENCODING)
+		return cvx_fail(q->err, r, "%s: %s answered %d, but: %s", place,
+				q->http->origin, status_of(q), what);
 	return cvx_fail(q->err, r, "%s: %s: %s", place, q->http->origin, what);
 }
 
@@ -522,8 +535,9 @@ static int fail_sink(struct request *q)
 	q->answer->outcome = q->body_too_large ? HTTP_REFUSED : HTTP_LOCAL;
 	if (q->body_too_large)
 		return cvx_fail(q->err, -EMSGSIZE,
-				"%s: the answer is larger than %zu bytes",
-				place, q->answer->body.limit);
+				"%s: %d, but the answer is larger than %zu "
+				"bytes",
+				place, status_of(q), q->answer->body.limit);
 	if (q->sink_error == -ENOMEM)
 		return cvx_fail_memory(q->err);
 	if (q->err && q->err->code == q->sink_error)

@@ -35,7 +35,9 @@ static const cJSON *member(const cJSON *object, const char *key)
 
 static int fail_shape(const char *query, const char *what, struct cvx_err *err)
 {
-	return cvx_fail(err, -EPROTO, "%s: %s", query, what);
+	return cvx_fail(err, -EPROTO,
+			"%s: POST /api/query: 200, but the answer is wrong: %s",
+			query, what);
 }
 
 /* {"componentId":…}; NULL without memory. */

@@ -58,8 +58,9 @@ int query_fail(const char *path, const char *message, struct cvx_err *err)
 }
 
 /* R of QRY-4; takes the value out of it. */
-static int take_value(const char *endpoint, const char *path, cJSON *result,
-		      cJSON **ret, struct cvx_err *err)
+static int take_value(const struct http_call *call, int http_status,
+		      const char *path, cJSON *result, cJSON **ret,
+		      struct cvx_err *err)
 {
 	const char *status = query_text(result, "status");
 
@@ -68,9 +69,9 @@ static int take_value(const char *endpoint, const char *path, cJSON *result,
 				  err);
 	if (!status || strcmp(status, "success") != 0)
 		return cvx_fail(err, -EPROTO,
-				"%s: POST %s: the answer has no status of a "
-				"function",
-				path, endpoint);
+				"%s: POST %s: %d, but the answer has no status "
+				"of a function",
+				path, call->path, http_status);
 	*ret = cJSON_DetachItemFromObjectCaseSensitive(result, "value");
 	if (!*ret)
 		*ret = cJSON_CreateNull();
@@ -108,7 +109,7 @@ static int call_function(struct http *http, struct calling *how,
 	if (r == 0)
 		r = http_parse(&call, &answer, &result, err);
 	if (r == 0)
-		r = take_value(how->endpoint, path, result, ret, err);
+		r = take_value(&call, answer.status, path, result, ret, err);
 	else
 		(void)cvx_err_prefix(err, "%s", path);
 	if (r == -EPROTO && answer.outcome == HTTP_DONE)
@@ -163,7 +164,9 @@ int query_timestamp(struct http *http, const struct halt *halt, char **ret,
 		r = http_parse(&call, &answer, &result, err);
 	if (r == 0 && !query_text(result, "ts"))
 		r = cvx_fail(err, -EPROTO,
-			     "POST /api/query_ts: ts is missing in the answer");
+			     "POST /api/query_ts: %d, but ts is missing in the "
+			     "answer",
+			     answer.status);
 	if (r == 0) {
 		*ret = strdup(query_text(result, "ts"));
 		if (!*ret)

@@ -23,6 +23,8 @@
 #define POLL_MAX_MS 2000
 #define ID_SIZE_MAX 64
 #define LATEST_QUERY "_system/cli/exports:getLatest"
+#define LATEST_PLACE                                                           \
+	LATEST_QUERY ": POST /api/query: 200, but the answer is wrong: "
 
 /* One download; begins again with off 0. */
 struct download {
@@ -111,7 +113,7 @@ static int read_state(const cJSON *document, struct cvx_err *err)
 	const char *state = query_text(document, "state");
 
 	if (!state)
-		return cvx_fail(err, -EPROTO, LATEST_QUERY ": no state");
+		return cvx_fail(err, -EPROTO, LATEST_PLACE "no state");
 	if (strcmp(state, "requested") == 0 ||
 	    strcmp(state, "in_progress") == 0)
 		return 1;
@@ -124,7 +126,7 @@ static int read_state(const cJSON *document, struct cvx_err *err)
 	if (strncmp(state, "cancel", 6) == 0)
 		return cvx_fail(err, -ECANCELED,
 				"the export was canceled from elsewhere");
-	return cvx_fail(err, -EPROTO, LATEST_QUERY ": unknown state %s", state);
+	return cvx_fail(err, -EPROTO, LATEST_PLACE "unknown state %s", state);
 }
 
 /* What the looks at one export have told. */
@@ -172,7 +174,7 @@ static int look(struct http *http,
 	if (r == 0 && !query_read_integer(cJSON_GetObjectItemCaseSensitive(
 						  document, "start_ts"),
 					  ret_ts))
-		r = cvx_fail(err, -EPROTO, LATEST_QUERY ": no start_ts");
+		r = cvx_fail(err, -EPROTO, LATEST_PLACE "no start_ts");
 	cJSON_Delete(document);
 	return r;
 }

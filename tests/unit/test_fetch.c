@@ -530,6 +530,7 @@ TEST(listing_refuses_names_that_cannot_be)
 		{"getTableMapping", VALUE("[]")},
 		{"getTableMapping", "{\"status\":\"other\"}"},
 		{"getTableMapping", "[]"},
+		{"getTableMapping", "<html>proxy</html>"},
 	};
 	struct answers answers[2] = {{NULL, NULL}, {NULL, NULL}};
 	struct cvx_err err = CVX_ERR_INIT;
@@ -543,12 +544,14 @@ TEST(listing_refuses_names_that_cannot_be)
 		answers[0] = (struct answers){bad[i][0], bad[i][1]};
 		EXPECT_FAIL(remote_list_tables(b.http, NULL, NULL, &tables, &n,
 					       &err),
-			    &err, -EPROTO, "getTableMapping");
+			    &err, -EPROTO,
+			    "getTableMapping: POST /api/query: 200");
 	}
 	answers[0] = (struct answers){
 		"components", VALUE("[{\"id\":\"c\",\"path\":\"a/../b\"}]")};
 	EXPECT_FAIL(remote_list_components(b.http, NULL, &components, &n, &err),
 		    &err, -EPROTO, "id and path");
+	assert_non_null(strstr(err.msg, "POST /api/query: 200"));
 	end(&b);
 }
 

@@ -418,7 +418,8 @@ TEST(http_answer_is_bounded)
 	memset(big, 'x', 200000);
 	b.script.answer.body = big;
 	b.call.answer_limit = 1000;
-	EXPECT_FAIL(perform(&b), &b.err, -EMSGSIZE, "larger than 1000 bytes");
+	EXPECT_FAIL(perform(&b), &b.err, -EMSGSIZE,
+		    "200, but the answer is larger than 1000 bytes");
 	EXPECT_INT(b.answer.outcome, HTTP_REFUSED);
 	http_answer_fini(&b.answer);
 	b.script.answer.status = 500; /* the beginning of it does */
@@ -449,6 +450,7 @@ TEST(http_redirect_is_followed_by_get_only_and_not_for_ever)
 	(void)snprintf(b.script.elsewhere, sizeof(b.script.elsewhere),
 		       "Location: /again\r\n");
 	EXPECT_FAIL(perform(&b), &b.err, -ELOOP, "GET /api/x");
+	assert_non_null(strstr(b.err.msg, "answered 302, but"));
 	EXPECT_INT(b.answer.outcome, HTTP_REFUSED);
 	EXPECT_INT(b.script.count, 9);
 	http_answer_fini(&b.answer);
