@@ -75,3 +75,16 @@ int cache_dir_open(const char *path, int *ret_fd, struct cvx_err *err)
 
 	return r < 0 ? cvx_err_prefix(err, "cache folder %s", path) : 0;
 }
+
+int cache_dir_open_uploads(const char *cache_dir, const char *origin,
+			   int *ret_fd, struct cvx_err *err)
+{
+	CVX_AUTO(cvx_freep) char *path = NULL;
+
+	if (asprintf(&path, "%s/uploads-%016" PRIx64, cache_dir,
+		     cache_dir_hash(origin)) < 0) {
+		path = NULL;
+		return cvx_fail_memory(err);
+	}
+	return cache_dir_open(path, ret_fd, err);
+}

@@ -28,4 +28,9 @@ int cache_dir_path(const char *cache_dir, const char *state_dir, char **ret,
  * others' eyes: it must belong to the user, and is closed to others. */
 int cache_dir_open(const char *path, int *ret_fd, struct cvx_err *err);
 
+/* Likewise the folder for records of uploads (upload_record.h) to the
+ * deployment at origin. */
+int cache_dir_open_uploads(const char *cache_dir, const char *origin,
+			   int *ret_fd, struct cvx_err *err);
+
 #endif

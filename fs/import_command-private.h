@@ -37,6 +37,7 @@ struct import_run {
 	struct input input;
 	struct deployment *deployment;
 	int spool_dir_fd;
+	int uploads_fd; /* of records of uploads; -1: none */
 	struct import *imp;
 	struct restore *restore;
 	struct http *http; /* of a deployment elsewhere; NULL: it is here */

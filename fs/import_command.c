@@ -10,6 +10,7 @@
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "cache/base/figures.h"
+#include "cache/base/log.h"
 #include "fs/cache_dir.h"
 #include "fs/import_command-private.h"
 #include "fs/open_source.h"
@@ -182,6 +183,22 @@ static bool on_other_import(void *ctx)
 	return true;
 }
 
+/* Nothing depends on it but what a run after this one has to send. */
+static void open_uploads(struct import_run *c)
+{
+	CVX_AUTO(cvx_freep) char *dir = NULL;
+	struct cvx_err err = CVX_ERR_INIT;
+	int r = cache_dir_resolve(NULL, &dir, &err);
+
+	if (r == 0)
+		r = cache_dir_open_uploads(dir, http_site(c->http),
+					   &c->uploads_fd, &err);
+	if (r < 0)
+		log_warning("%s; should this import be killed, another one "
+			    "sends all of it again",
+			    err.msg);
+}
+
 static int begin_remote(struct import_run *c, struct cvx_err *err)
 {
 	const struct import_options *o = c->options;
@@ -192,6 +209,8 @@ static int begin_remote(struct import_run *c, struct cvx_err *err)
 		.mode = import_options_mode(o),
 	};
 	const struct remote_import_settings settings = {
+		.keeps_records = c->uploads_fd >= 0,
+		.record_dir_fd = c->uploads_fd,
 		.may_join = on_other_import,
 		.report = on_remote_report,
 		.ctx = c,
@@ -221,8 +240,10 @@ static int begin(struct import_run *c, struct cvx_err *err)
 	};
 	struct import_source source = input_source(&c->input);
 
-	if (c->http)
+	if (c->http) {
+		open_uploads(c);
 		return begin_remote(c, err);
+	}
 	return o->format == FILE_FORMAT_ZIP
 		       ? restore_new(c->deployment, &archive, &source,
 				     &c->restore, err)
@@ -342,6 +363,7 @@ static enum exit_status import_with(const struct import_options *options)
 		.options = options,
 		.input = {.fd = -1},
 		.spool_dir_fd = -1,
+		.uploads_fd = -1,
 	};
 	struct cvx_err err = CVX_ERR_INIT;
 	enum exit_status status = EXIT_STATUS_LOCAL_TROUBLE;
@@ -361,6 +383,7 @@ static enum exit_status import_with(const struct import_options *options)
 	input_fini(&c.input);
 	if (c.spool_dir_fd >= 0)
 		(void)close(c.spool_dir_fd);
+	cvx_closep(&c.uploads_fd);
 	stop_fini(&c.stop);
 	return status;
 }

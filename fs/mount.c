@@ -50,6 +50,7 @@ struct mount {
 	struct changes changes;
 	struct rejects *rejects;
 	int spool_dir_fd;
+	int uploads_fd; /* of a deployment elsewhere; -1: none */
 };
 
 /* What the signal handler stops. */
@@ -272,16 +273,22 @@ static int make_copy_private(const struct mount *m, struct cvx_err *err)
 
 static enum exit_status open_replica(struct mount *m, struct cvx_err *err)
 {
-	const struct replica_settings settings = {
+	struct replica_settings settings = {
 		.access = &m->source.access,
 		.dir = m->state_dir,
 		.timeout_ms = m->options.timeout_s * 1000,
 		.ttl_ms = m->options.cache_ttl_s * 1000,
 		.size_max = m->options.cache_size,
 		.offline_reads = m->options.offline_reads,
+		.keeps_uploads = true,
 	};
 	int r = make_copy_private(m, err);
 
+	if (r == 0)
+		r = cache_dir_open_uploads(m->options.cache_dir,
+					   m->source.access.origin,
+					   &m->uploads_fd, err);
+	settings.uploads_fd = m->uploads_fd;
 	if (r < 0)
 		return EXIT_STATUS_LOCAL_TROUBLE;
 	r = replica_open(&settings, &m->replica, err);
@@ -483,6 +490,7 @@ static enum exit_status serve(struct mount *m, struct cvx_err *err)
 	rejects_close(m->rejects);
 	if (m->spool_dir_fd >= 0)
 		(void)close(m->spool_dir_fd);
+	cvx_closep(&m->uploads_fd);
 	return r < 0 ? EXIT_STATUS_LOCAL_TROUBLE : status;
 }
 
@@ -538,7 +546,8 @@ static enum exit_status mount_with(int argc, char *const argv[],
 						       int, char *const[],
 						       struct cvx_err *))
 {
-	struct mount m = {.link = {0, -1}, .spool_dir_fd = -1};
+	struct mount m = {
+		.link = {0, -1}, .spool_dir_fd = -1, .uploads_fd = -1};
 	struct cvx_err err = CVX_ERR_INIT;
 	enum exit_status status;
 

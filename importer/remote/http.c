@@ -123,6 +123,11 @@ void http_free(struct http *h)
 	free(h);
 }
 
+const char *http_site(const struct http *h)
+{
+	return h->origin;
+}
+
 static struct http_lane *take_lane(struct http *h)
 {
 	struct http_lane *lane;

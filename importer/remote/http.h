@@ -103,6 +103,9 @@ int http_new(const struct http_settings *settings, struct http **ret,
 	     struct cvx_err *err);
 void http_free(struct http *h);
 
+/* The settings' origin; as long as h. */
+const char *http_site(const struct http *h);
+
 /* The origin of a URL, checked as URL-1 wants it: "https://host[:port]", for
  * free(). A path or query of the URL is dropped (URL-2). */
 int http_origin(const char *url, char **ret, struct cvx_err *err);

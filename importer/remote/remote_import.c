@@ -12,6 +12,7 @@
 
 #define POLL_MS 1
 #define HINT_MAX ((size_t)8192)
+#define SUBJECT_MAX ((size_t)8192)
 
 static int copy_texts(struct remote_import *imp,
 		      const struct remote_import_target *target,
@@ -33,12 +34,15 @@ int remote_import_new(struct http *http,
 		      struct remote_import **ret, struct cvx_err *err)
 {
 	CVX_AUTO(cvx_buf_fini) struct cvx_buf hint = CVX_BUF_INIT(HINT_MAX);
+	CVX_AUTO(cvx_buf_fini)
+	struct cvx_buf subject = CVX_BUF_INIT(SUBJECT_MAX);
 	struct remote_import *imp = calloc(1, sizeof(*imp));
 	struct upload_settings upload = {
 		.http = http,
 		.source = *source,
 		.drops_bom = target->format != REMOTE_ZIP,
 		.part_size = settings->part_size,
+		.record_dir_fd = settings->record_dir_fd,
 		.prepare = remote_import_look_at_others,
 		.ctx = imp,
 	};
@@ -58,6 +62,8 @@ int remote_import_new(struct http *http,
 	if (r == 0) {
 		halt_follow_thread(imp->halt);
 		r = remote_import_print_hint(imp, &hint);
+		if (r == 0)
+			r = remote_import_print_subject(imp, &subject);
 		if (r < 0)
 			(void)cvx_fail(err, r,
 				       "the name of the table is too "
@@ -65,6 +71,7 @@ int remote_import_new(struct http *http,
 	}
 	if (r == 0) {
 		upload.hint = hint.data;
+		upload.subject = settings->keeps_records ? subject.data : NULL;
 		r = upload_new(&upload, &imp->upload, err);
 	}
 	if (r < 0)
@@ -104,6 +111,14 @@ void remote_import_restart(struct remote_import *imp)
 	upload_restart(imp->upload);
 }
 
+static int upload_all(struct remote_import *imp, uint64_t size,
+		      struct cvx_err *err)
+{
+	int r = upload_finish(imp->upload, size, err);
+
+	return r < 0 ? r : remote_import_finish(imp, err);
+}
+
 int remote_import_prepare(struct remote_import *imp, uint64_t size,
 			  struct remote_plan *ret, struct cvx_err *err)
 {
@@ -112,9 +127,13 @@ int remote_import_prepare(struct remote_import *imp, uint64_t size,
 
 	assert(!imp->was_prepared);
 	imp->was_prepared = true;
-	r = upload_finish(imp->upload, size, &own);
-	if (r == 0)
-		r = remote_import_finish(imp, &own);
+	r = upload_all(imp, size, &own);
+	if (r < 0 && imp->is_refused && upload_was_resumed(imp->upload)) {
+		/* Perhaps for what arrived before, so without it. */
+		upload_restart(imp->upload);
+		own = (struct cvx_err)CVX_ERR_INIT;
+		r = upload_all(imp, size, &own);
+	}
 	if (r == 0)
 		r = remote_import_wait_for_plan(imp, ret, &own);
 	if (r < 0)

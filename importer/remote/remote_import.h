@@ -46,7 +46,12 @@ struct remote_import_target {
 
 struct remote_import_settings {
 	uint64_t part_size; /* 0: UPLOAD_PART_SIZE */
-	uint64_t poll_ms;   /* 0: 1; the first pause between two looks */
+	/* With keeps_records an upload that another process died in the middle
+	 * of is gone on with (upload.h); the folder, of this deployment alone,
+	 * outlives the import. */
+	bool keeps_records;
+	int record_dir_fd;
+	uint64_t poll_ms; /* 0: 1; the first pause between two looks */
 	/* Another import is under way (IMP-3): false gives up. NULL: go on. */
 	bool (*may_join)(void *ctx);
 	/* A line of progress as the deployment words it; final: of a table that

@@ -150,6 +150,22 @@ int remote_import_print_hint(const struct remote_import *imp,
 	return r < 0 ? r : cvx_buf_append(out, "", 1);
 }
 
+int remote_import_print_subject(const struct remote_import *imp,
+				struct cvx_buf *out)
+{
+	int r = cvx_buf_printf(out, "%s %s %s ", http_site(imp->http),
+			       format_name(imp->target.format),
+			       mode_name(imp->target.mode, false));
+
+	if (r == 0)
+		r = http_escape(out, imp->component);
+	if (r == 0)
+		r = cvx_buf_puts(out, " ");
+	if (r == 0 && imp->table)
+		r = http_escape(out, imp->table);
+	return r < 0 ? r : cvx_buf_append(out, "", 1);
+}
+
 static cJSON *make_tokens(const struct remote_import *imp)
 {
 	cJSON *list = cJSON_CreateArray(), *token;
@@ -244,6 +260,9 @@ static int try_finish(struct remote_import *imp, bool *ret_ambiguous,
 		*ret_ambiguous = answer.outcome == HTTP_AMBIGUOUS;
 	else
 		r = http_parse(&call, &answer, &json, err);
+	imp->is_refused = answer.outcome == HTTP_REFUSED ||
+			  answer.outcome == HTTP_NOT_FOUND ||
+			  answer.status >= 500;
 	if (r == 0 && !query_text(json, "importId"))
 		r = cvx_fail(err, -EPROTO,
 			     "%s: importId is missing in the answer",
@@ -317,6 +336,7 @@ int remote_import_finish(struct remote_import *imp, struct cvx_err *err)
 		r = try_finish(imp, &ambiguous, err);
 		if (r == 0 || !ambiguous || number > FINISHES_MAX)
 			return r;
+		imp->is_refused = false; /* as long as that is not known */
 		if (!http_wait_to_repeat(imp->http, number, &none, imp->halt))
 			return cvx_fail(err, -ECANCELED, "interrupted");
 		r = look_up(imp, err);

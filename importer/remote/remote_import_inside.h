@@ -36,6 +36,7 @@ struct remote_import {
 	char *error;
 	char *message;	      /* of the plan */
 	uint64_t count;	      /* if it ended before it was performed */
+	bool is_refused;      /* finish_upload, and nothing came of it */
 	bool was_prepared;    /* or tried to be */
 	bool was_performed;   /* or may have been */
 	bool has_ended;	      /* completed, failed or canceled */
@@ -64,7 +65,12 @@ int remote_import_look_at_others(void *ctx, const struct halt *halt,
 int remote_import_print_hint(const struct remote_import *imp,
 			     struct cvx_buf *out);
 
-/* finish_upload; a lost answer is looked up (7.8). Sets imp->id. */
+/* What the upload is for, in a line: deployment, format, mode and target. */
+int remote_import_print_subject(const struct remote_import *imp,
+				struct cvx_buf *out);
+
+/* finish_upload; a lost answer is looked up (7.8). Sets imp->id, or
+ * imp->is_refused. */
 int remote_import_finish(struct remote_import *imp, struct cvx_err *err);
 
 /* Between two looks at the state, in ms: the one behind a pause above 0. */

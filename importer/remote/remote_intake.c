@@ -98,7 +98,11 @@ static int need_import(struct remote_intake *in, struct cvx_err *err)
 		.format = format,
 		.mode = in->target.rows.mode,
 	};
-	const struct remote_import_settings settings = {.may_join = NULL};
+	const struct replica_settings *replica = &in->replica->settings;
+	const struct remote_import_settings settings = {
+		.keeps_records = replica->keeps_uploads,
+		.record_dir_fd = replica->uploads_fd,
+	};
 	const struct import_source archive = source_of_fd(&in->archive_fd);
 	struct remote_import *import;
 	int r;

@@ -48,6 +48,11 @@ struct replica_settings {
 	/* While the deployment is away, what the copy holds is shown as it was;
 	 * else, and for what it was never told about, that is an error. */
 	bool offline_reads;
+	/* With keeps_uploads an upload that a process died in the middle of is
+	 * gone on with (upload.h): the folder for records, of this deployment
+	 * alone, outlives the replica. */
+	bool keeps_uploads;
+	int uploads_fd;
 };
 
 /* Asks the deployment once; an error if it does not answer, unless

@@ -9,10 +9,13 @@
 #include <time.h>
 
 #include "cache/base/cancel.h"
+#include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "importer/remote/halt.h"
 #include "importer/remote/http.h"
 #include "importer/remote/pace.h"
+#include "importer/remote/upload_record.h"
+#include "importer/remote/upload_resume.h"
 #include "importer/remote/upload_send.h"
 
 #define BOM_SIZE 3
@@ -32,6 +35,7 @@ struct upload {
 	struct upload_settings settings;
 
 	char *start_path;
+	char *subject; /* NULL: nothing is put on record */
 
 	pthread_mutex_t lock; /* guards all that follows */
 	pthread_cond_t changed;
@@ -48,6 +52,9 @@ struct upload {
 	size_t part_count;
 	size_t room; /* of tokens */
 	enum order order;
+	struct upload_record *record; /* or NULL */
+	bool has_looked;	      /* for a record, which is done once */
+	bool is_resumed;	      /* goes on with the record */
 	struct pace pace;
 	unsigned at_work; /* threads that are not waiting */
 	unsigned round_count;
@@ -136,6 +143,8 @@ static void forget(struct upload *u)
 	u->sent_size = 0;
 	u->fixed_part_size = 0;
 	u->order = ORDER_UNKNOWN;
+	upload_record_remove(CVX_TAKE(u->record));
+	u->is_resumed = false;
 }
 
 /* --- what a thread does next, under the lock ---------------------------- */
@@ -225,39 +234,40 @@ static int add_part(struct upload *u, struct file_part *part)
 	return 0;
 }
 
+static bool is_last(const struct upload *u, const struct file_part *part)
+{
+	return u->size != UINT64_MAX && part->off + part->size >= u->size;
+}
+
 /* --- the work of a thread, which enters and leaves with the lock --------- */
 
-/* Begins an upload: step 0 of the import, then the token. */
-static void do_start(struct upload *u)
+static struct upload_send send_of(const struct upload *u)
 {
-	struct cvx_err err = CVX_ERR_INIT;
-	struct http_answer none = {.outcome = HTTP_LOCAL};
-	struct halt *halt = u->halt;
-	unsigned number = u->round_count;
-	bool prepare = !u->is_prepared && u->settings.prepare;
-	char *token = NULL;
-	int r = 0;
+	return (struct upload_send){u->settings.http, &u->settings.source,
+				    u->halt, u->token};
+}
 
-	u->is_starting = true;
-	unlock(u);
-	if (number > 0)
-		(void)http_wait_to_repeat(u->settings.http, number, &none,
-					  halt); /* the start sees a halt */
-	if (prepare)
-		r = u->settings.prepare(u->settings.ctx, halt, &err);
-	if (r == 0)
-		r = upload_send_start(u->settings.http, u->start_path, halt,
-				      &token, &err);
-	lock(u);
-	u->is_starting = false;
-	u->is_prepared |= r == 0;
-	if (r < 0 && !u->begins_again)
-		fail(u, &err);
-	if (r == 0) {
-		u->token = token;
-		begin_parts(u);
-	}
-	announce(u);
+static struct upload_resume resume_of(const struct upload *u)
+{
+	return (struct upload_resume){u->settings.record_dir_fd, u->subject};
+}
+
+/* Whether to look for a record, and by which part. */
+static bool may_be_left(struct upload *u, struct file_part *first)
+{
+	if (u->has_looked || !u->subject)
+		return false;
+	u->has_looked = true;
+	begin_parts(u);
+	*first = (struct file_part){u->next_off, part_size(u), 1};
+	return !is_last(u, first);
+}
+
+/* What arrived before is good for nothing. */
+static void begin_anew(struct upload *u)
+{
+	u->begins_again = true;
+	halt_request(u->halt); /* the others of this round */
 }
 
 static void begin_again(struct upload *u, const struct cvx_err *err)
@@ -268,8 +278,7 @@ static void begin_again(struct upload *u, const struct cvx_err *err)
 	}
 	u->round_count++;
 	pace_note_trouble(&u->pace);
-	u->begins_again = true;
-	halt_request(u->halt); /* the others of this round */
+	begin_anew(u);
 }
 
 static void *work(void *ctx);
@@ -285,12 +294,63 @@ static void add_threads(struct upload *u, size_t count)
 	}
 }
 
+/* Only where parts come in any order is there a record. */
+static void go_on_with(struct upload *u, struct upload_record *record)
+{
+	u->record = record;
+	u->is_resumed = true;
+	u->order = ORDER_FREE;
+	add_threads(u, u->pace.at_once);
+}
+
+/* Begins an upload: step 0 of the import, then the token. */
+static void do_start(struct upload *u)
+{
+	struct cvx_err err = CVX_ERR_INIT;
+	struct http_answer none = {.outcome = HTTP_LOCAL};
+	struct halt *halt = u->halt;
+	unsigned number = u->round_count;
+	bool prepare = !u->is_prepared && u->settings.prepare;
+	struct upload_record *record = NULL;
+	struct file_part first = {.number = 1};
+	bool looks = may_be_left(u, &first);
+	const struct upload_send send = send_of(u);
+	const struct upload_resume at = resume_of(u);
+	char *token = NULL;
+	int r = 0;
+
+	u->is_starting = true;
+	unlock(u);
+	if (number > 0)
+		(void)http_wait_to_repeat(u->settings.http, number, &none,
+					  halt); /* the start sees a halt */
+	if (prepare)
+		r = u->settings.prepare(u->settings.ctx, halt, &err);
+	if (r == 0 && looks)
+		record = upload_resume_find(&at, &send, &first, &token);
+	if (r == 0 && !record)
+		r = upload_send_start(u->settings.http, u->start_path, halt,
+				      &token, &err);
+	lock(u);
+	u->is_starting = false;
+	u->is_prepared |= r == 0;
+	if (r < 0 && !u->begins_again)
+		fail(u, &err);
+	if (r == 0) {
+		u->token = token;
+		begin_parts(u);
+	}
+	if (record)
+		go_on_with(u, record);
+	announce(u);
+}
+
 static void take_result(struct upload *u, const struct file_part *part,
-			char *token)
+			char *token, bool was_sent)
 {
 	u->tokens[part->number - 1] = token;
 	u->sent_size += part->size;
-	if (u->order == ORDER_FREE) {
+	if (u->order == ORDER_FREE && was_sent) {
 		pace_note_part(&u->pace, part->size, has_part(u), now_ms());
 		add_threads(u, u->pace.at_once);
 	}
@@ -301,15 +361,38 @@ static void take_result(struct upload *u, const struct file_part *part,
 		add_threads(u, u->pace.at_once);
 }
 
+/* Sends a part, unless it is there; at_work, without the lock. *ret_record: as
+ * the upload's is from now on. */
+static int get_there(const struct upload *u, const struct upload_send *send,
+		     const struct file_part *part, bool keeps,
+		     struct upload_record **ret_record, struct sent_part *ret,
+		     enum arrived *ret_arrived, struct cvx_err *err)
+{
+	const struct upload_resume at = resume_of(u);
+	int r;
+
+	*ret = (struct sent_part){.token = NULL};
+	*ret_arrived = ARRIVED_NOT;
+	if (u->is_resumed)
+		*ret_arrived = upload_resume_part(*ret_record, send, part,
+						  &ret->token);
+	if (*ret_arrived != ARRIVED_NOT)
+		return 0;
+	r = upload_send_part(send, part, keeps, ret, err);
+	if (r == 0 && keeps && ret->is_hashed && ret->token[0])
+		upload_resume_note(&at, send, part, ret, ret_record);
+	return r;
+}
+
 static void do_part(struct upload *u)
 {
 	struct cvx_err err = CVX_ERR_INIT;
-	struct halt *halt = u->halt;
-	const struct upload_send call = {u->settings.http, &u->settings.source,
-					 halt, u->token};
-	char *token = NULL;
+	const struct upload_send send = send_of(u);
+	struct upload_record *record = u->record;
 	struct file_part part;
-	bool again = false;
+	struct sent_part sent;
+	enum arrived arrived;
+	bool keeps;
 	int r;
 
 	if (add_part(u, &part) < 0) {
@@ -317,16 +400,24 @@ static void do_part(struct upload *u)
 		fail(u, &err);
 		return;
 	}
+	keeps = record ||
+		(u->subject && part.number == 1 && !is_last(u, &part));
 	u->at_work++;
 	unlock(u);
-	r = upload_send_part(&call, &part, &token, &again, &err);
+	r = get_there(u, &send, &part, keeps, &record, &sent, &arrived, &err);
 	lock(u);
 	u->at_work--;
-	if (r == 0)
-		take_result(u, &part, token);
+	if (record)
+		u->record = record;
+	if (u->is_resumed && u->failure.code == 0 &&
+	    (arrived == ARRIVED_OTHER || sent.is_refused ||
+	     (r == 0 && !sent.token[0])))
+		begin_anew(u);
+	if (r == 0 && arrived != ARRIVED_OTHER)
+		take_result(u, &part, sent.token, arrived == ARRIVED_NOT);
 	else if (u->begins_again || u->failure.code != 0)
 		; /* that was why */
-	else if (again)
+	else if (sent.begins_again)
 		begin_again(u, &err);
 	else
 		fail(u, &err);
@@ -400,8 +491,12 @@ int upload_new(const struct upload_settings *settings, struct upload **ret,
 		return cvx_fail_memory(err);
 	}
 	u->settings.hint = NULL;
-	r = halt_new(&u->halt, err);
+	u->subject = settings->subject ? strdup(settings->subject) : NULL;
+	u->settings.subject = NULL;
+	r = settings->subject && !u->subject ? cvx_fail_memory(err)
+					     : halt_new(&u->halt, err);
 	if (r < 0) {
+		free(u->subject);
 		free(u->start_path);
 		free(u);
 		return r;
@@ -429,6 +524,7 @@ void upload_free(struct upload *u)
 	forget(u);
 	free(u->tokens);
 	halt_free(u->halt);
+	free(u->subject);
 	free(u->start_path);
 	(void)pthread_cond_destroy(&u->changed);
 	(void)pthread_mutex_destroy(&u->lock);
@@ -476,6 +572,7 @@ void upload_restart(struct upload *u)
 
 int upload_finish(struct upload *u, uint64_t size, struct cvx_err *err)
 {
+	struct upload_record *record;
 	int r = 0;
 
 	lock(u);
@@ -501,7 +598,10 @@ int upload_finish(struct upload *u, uint64_t size, struct cvx_err *err)
 		r = cvx_fail(err, -EFBIG, "more than %d parts",
 			     UPLOAD_PARTS_MAX);
 	}
+	record = CVX_TAKE(u->record);
 	unlock(u);
+	/* From now on something may be made of the parts. */
+	upload_record_remove(record);
 	return r;
 }
 
@@ -518,6 +618,11 @@ size_t upload_part_count(const struct upload *u)
 const char *upload_part_token(const struct upload *u, size_t i)
 {
 	return u->tokens[i];
+}
+
+bool upload_was_resumed(const struct upload *u)
+{
+	return u->is_resumed;
 }
 
 uint64_t upload_sent_size(struct upload *u)

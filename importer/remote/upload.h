@@ -7,6 +7,12 @@
  * many at once as pace.h says. Whenever a part may have arrived and may not,
  * the whole upload is begun again, for some deployments would append it twice.
  *
+ * Where the order is the deployment's, what has arrived is on record
+ * (upload_record.h). An upload whose process died is gone on with by the next
+ * one of the same subject: parts that arrived and still are the same bytes are
+ * not sent again. Once anything speaks against it (other bytes, a part that is
+ * refused) the upload is begun anew. Nobody else hears of it.
+ *
  * Memory:  some bytes a part; bodies are read from the source as they go.
  * Threads: calls are the owner's to serialise, but for upload_cancel(). The
  *          source is read from several threads at once.
@@ -36,6 +42,10 @@ struct upload_settings {
 	/* Behind the path of start_upload: "?format=…". Copied; NULL: nothing.
 	 */
 	const char *hint;
+	/* The folder for records, which outlives the upload, and what they are
+	 * of, copied; NULL: there are none. */
+	int record_dir_fd;
+	const char *subject;
 	/* Called once before the first request, from another thread. */
 	int (*prepare)(void *ctx, const struct halt *halt, struct cvx_err *err);
 	void *ctx;
@@ -65,6 +75,9 @@ int upload_finish(struct upload *u, uint64_t size, struct cvx_err *err);
 const char *upload_token(const struct upload *u);
 size_t upload_part_count(const struct upload *u);
 const char *upload_part_token(const struct upload *u, size_t i);
+
+/* After upload_finish(): whether some of it arrived from a process before. */
+bool upload_was_resumed(const struct upload *u);
 
 /* Of the parts that have arrived. */
 uint64_t upload_sent_size(struct upload *u);

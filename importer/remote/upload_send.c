@@ -35,17 +35,38 @@ int file_part_read(const struct import_source *source, uint64_t off,
 	return 0;
 }
 
-/* A part's bytes for libcurl. */
+/* A part's bytes for libcurl, which may begin anew with them. */
 struct body {
 	const struct import_source *source;
 	uint64_t off;
+	bool hashes;
+	struct sha256 *sha; /* of the first hashed_size bytes; NULL: of none */
+	uint64_t hashed_size;
 };
+
+static void hash(struct body *body, uint64_t off, const void *bytes,
+		 size_t size)
+{
+	if (off == 0) {
+		sha256_free(CVX_TAKE(body->sha));
+		body->hashed_size = 0;
+		/* Without memory it is not hashed, and so not recorded. */
+		(void)sha256_new(&body->sha, NULL);
+	}
+	if (!body->sha || off != body->hashed_size)
+		return;
+	sha256_add(body->sha, bytes, size);
+	body->hashed_size += size;
+}
 
 static int read_body(void *ctx, uint64_t off, void *bytes, size_t size)
 {
-	const struct body *body = ctx;
+	struct body *body = ctx;
+	int r = file_part_read(body->source, body->off + off, bytes, size);
 
-	return file_part_read(body->source, body->off + off, bytes, size);
+	if (r == 0 && body->hashes)
+		hash(body, off, bytes, size);
+	return r;
 }
 
 int upload_send_start(struct http *http, const char *path,
@@ -112,11 +133,11 @@ static int take_part_token(const struct http_call *call,
 }
 
 int upload_send_part(const struct upload_send *s, const struct file_part *part,
-		     char **ret, bool *ret_again, struct cvx_err *err)
+		     bool hashes, struct sent_part *ret, struct cvx_err *err)
 {
 	CVX_AUTO(cvx_buf_fini)
 	struct cvx_buf path = CVX_BUF_INIT(PATH_SIZE_MAX);
-	struct body body = {s->source, part->off};
+	struct body body = {s->source, part->off, hashes, NULL, 0};
 	struct http_call call = {.method = "POST",
 				 .content_type = "application/octet-stream",
 				 .body_size = part->size,
@@ -126,14 +147,22 @@ int upload_send_part(const struct upload_send *s, const struct file_part *part,
 	struct http_answer answer;
 	int r;
 
+	*ret = (struct sent_part){.token = NULL};
 	r = print_path(s->token, part->number, &path, err);
 	if (r < 0)
 		return r;
 	call.path = path.data;
 	r = http_perform_repeated(s->http, &call, false, &answer, err);
-	*ret_again = r < 0 && answer.outcome == HTTP_AMBIGUOUS;
+	ret->begins_again = r < 0 && answer.outcome == HTTP_AMBIGUOUS;
+	ret->is_refused = answer.outcome == HTTP_REFUSED ||
+			  answer.outcome == HTTP_NOT_FOUND;
 	if (r == 0)
-		r = take_part_token(&call, &answer, ret, err);
+		r = take_part_token(&call, &answer, &ret->token, err);
+	if (body.sha && body.hashed_size == part->size) {
+		sha256_finish(body.sha, ret->hash);
+		ret->is_hashed = true;
+	}
+	sha256_free(body.sha);
 	http_answer_fini(&answer);
 	return r;
 }

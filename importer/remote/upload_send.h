@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "importer/value/sha256.h"
+
 struct cvx_err;
 struct halt;
 struct http;
@@ -38,9 +40,17 @@ int file_part_read(const struct import_source *source, uint64_t off,
 int upload_send_start(struct http *http, const char *path,
 		      const struct halt *halt, char **ret, struct cvx_err *err);
 
-/* The part's token, for free(). *ret_again: the part may have arrived; the
- * upload must begin again (7.8). */
+/* What came of a part. */
+struct sent_part {
+	char *token;	/* for free(); NULL after a failure */
+	bool is_hashed; /* hash is of the bytes that were sent */
+	unsigned char hash[SHA256_SIZE];
+	bool begins_again; /* it may have arrived: the upload must (7.8) */
+	bool is_refused;   /* by the deployment, which answered so */
+};
+
+/* *ret is filled in any case. hashes: its hash is wanted. */
 int upload_send_part(const struct upload_send *s, const struct file_part *part,
-		     char **ret, bool *ret_again, struct cvx_err *err);
+		     bool hashes, struct sent_part *ret, struct cvx_err *err);
 
 #endif
