@@ -154,4 +154,30 @@ case_W13_a_server_that_forgot_the_upload_gets_all_of_it() {
 	unmount_both
 }
 
+import() {
+	"$CVX_BIN" import --url "$URL" --admin-key "$KEY" --table t --append \
+		--format jsonLines "$1" 2>/dev/null
+}
+
+case_W13_an_import_goes_on_where_one_was_killed() {
+	local program
+	prepare
+	export XDG_CACHE_HOME=$DIR/home
+	CACHE=$DIR/home/convexfs
+	import - <in &
+	program=$!
+	exec 4>in
+	head -c $((4 * 5242880 + 100)) big >&4
+	await 30 has_on_record 4
+	kill -KILL "$(pgrep -P $program || echo $program)"
+	exec 4>&-
+	wait $program || :
+	expect_numbers t 1
+	SENT_PARTS=$(sent_parts)
+	import big
+	expect_whole 160000
+	expect_sent $((($(stat -c %s big) - 1) / 5242880 + 1 - 4))
+	unmount_both
+}
+
 run_cases "$@"
