@@ -457,6 +457,38 @@ TEST(http_redirect_is_followed_by_get_only_and_not_for_ever)
 	end(&b);
 }
 
+/* HTTP_PROXY, too, which libcurl itself does not look at. */
+TEST(http_proxies_of_the_environment_are_asked)
+{
+	static const char *const names[] = {"http_proxy", "HTTP_PROXY"};
+	struct http_settings settings = {.origin = "http://deployment.invalid",
+					 .idle_ms = 2000,
+					 .backoff_ms = 1};
+	struct bench b;
+	size_t i;
+
+	begin(&b);
+	http_free(b.http);
+	EXPECT_OK(http_new(&settings, &b.http, &b.err), &b.err);
+	EXPECT_INT(unsetenv("no_proxy"), 0);
+	EXPECT_INT(unsetenv("NO_PROXY"), 0);
+	for (i = 0; i < 2; i++) {
+		EXPECT_INT(unsetenv("http_proxy"), 0);
+		EXPECT_INT(setenv(names[i], loopback_url(b.server), 1), 0);
+		EXPECT_OK(perform(&b), &b.err);
+		http_answer_fini(&b.answer);
+		assert_non_null(
+			strstr(b.script.headers, "Host: deployment.invalid"));
+		EXPECT_INT(b.script.count, i + 1);
+	}
+	/* Which is away itself. */
+	EXPECT_INT(setenv("http_proxy", "http://127.0.0.1:1", 1), 0);
+	EXPECT_FAIL(perform(&b), &b.err, -ECONNREFUSED, "POST /api/x");
+	EXPECT_INT(b.answer.outcome, HTTP_NOT_SENT);
+	http_answer_fini(&b.answer);
+	end(&b);
+}
+
 TEST(http_json_is_read_to_its_end)
 {
 	const char *const bad[] = {"", "{", "<html>", "{}x", "{\"a\":}"};
@@ -544,6 +576,7 @@ UNIT_MAIN(UNIT_CASE(http_origin_is_taken_from_urls_of_deployments_only),
 	  UNIT_CASE(http_wait_is_interrupted_from_another_thread),
 	  UNIT_CASE(http_answer_is_bounded),
 	  UNIT_CASE(http_redirect_is_followed_by_get_only_and_not_for_ever),
+	  UNIT_CASE(http_proxies_of_the_environment_are_asked),
 	  UNIT_CASE(http_json_is_read_to_its_end),
 	  UNIT_CASE(http_repeats_only_what_may_be),
 	  UNIT_CASE(http_escape_leaves_unreserved_characters))
