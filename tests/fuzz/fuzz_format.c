@@ -3,7 +3,7 @@
  * JSON arrays. Nothing crashes; pieces of a file become what the whole file
  * becomes; and CSV is cut up as a plain reader of one byte at a time does it.
  *
- * The same seed makes the same texts. CVX_FUZZ_LOOPS sets how many (20000).
+ * The same seed makes the same texts. CVX_FUZZ_LOOPS sets how many (10000).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #include "tests/unit/convert.h"
 #include "tests/unit/unit.h"
 
-#define LOOPS 20000
+#define LOOPS 10000
 #define TEXT_MAX 2000
 #define ID_A "j57000820c20a1g7104gm2rc1m70ynr8"
 

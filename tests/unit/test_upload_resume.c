@@ -44,9 +44,9 @@ struct model {
 	const char *folder;  /* of records, looked into at finish_upload */
 	struct stored uploads[UPLOADS_MAX];
 	unsigned start_count;
-	unsigned answer_count; /* parts that were answered */
-	unsigned hung_count;   /* and those that never are */
-	unsigned part_count;   /* requests for parts, and their bytes */
+	unsigned answer_count;	     /* parts that were answered */
+	_Atomic unsigned hung_count; /* and those that never are */
+	unsigned part_count;	     /* requests for parts, and their bytes */
 	size_t part_size;
 	unsigned finish_count;
 	unsigned records_at_finish;
