@@ -126,7 +126,6 @@ static int apply_locked(struct deployment *d, const char *component,
 {
 	struct runs_change runs = RUNS_CHANGE_INIT;
 	struct dropped dropped = DROPPED_INIT;
-	bool in_doubt = false;
 	int r = embedded_begin(d, err);
 
 	if (r < 0)
@@ -134,16 +133,7 @@ static int apply_locked(struct deployment *d, const char *component,
 	r = find_change(d, component, list, count, change, err);
 	if (r == 1)
 		r = apply(d, component, change, &dropped, &runs, err);
-	if (r == 0)
-		r = embedded_commit(d, &in_doubt, err);
-	else
-		embedded_rollback(d);
-	runs_change_end(&runs, d, r == 0, in_doubt);
-	if (r == 0)
-		dropped_remove(&dropped, d);
-	dropped_fini(&dropped);
-	runs_change_fini(&runs);
-	return r;
+	return dropped_end(&dropped, &runs, d, r, err);
 }
 
 int copy_set_tables(struct deployment *d, const char *component,

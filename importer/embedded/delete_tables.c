@@ -39,20 +39,11 @@ static int begin(struct removal *m, struct deployment *d, struct cvx_err *err)
 /* Commits, or if r is a failure undoes all of it, which it returns. */
 static int end(struct removal *m, int r, struct cvx_err *err)
 {
-	bool in_doubt = false;
 	size_t i;
 
-	if (r == 0)
-		r = embedded_commit(m->d, &in_doubt, err);
-	else
-		embedded_rollback(m->d);
-	runs_change_end(&m->runs, m->d, r == 0, in_doubt);
-	if (r == 0)
-		dropped_remove(&m->dropped, m->d);
+	r = dropped_end(&m->dropped, &m->runs, m->d, r, err);
 	for (i = 0; r == 0 && i < m->file_count; i++)
 		publish_remove_file(m->d, m->files[i]); /* I4 */
-	dropped_fini(&m->dropped);
-	runs_change_fini(&m->runs);
 	free(m->files);
 	return r;
 }

@@ -219,3 +219,20 @@ void dropped_remove(const struct dropped *dropped, struct deployment *d)
 			publish_remove(d, t->segments[j].id);
 	}
 }
+
+int dropped_end(struct dropped *dropped, struct runs_change *runs,
+		struct deployment *d, int r, struct cvx_err *err)
+{
+	bool in_doubt = false;
+
+	if (r == 0)
+		r = embedded_commit(d, &in_doubt, err);
+	else
+		embedded_rollback(d);
+	runs_change_end(runs, d, r == 0, in_doubt);
+	if (r == 0)
+		dropped_remove(dropped, d);
+	dropped_fini(dropped);
+	runs_change_fini(runs);
+	return r;
+}

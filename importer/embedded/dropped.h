@@ -51,4 +51,12 @@ int dropped_empty_one(struct dropped *d, struct catalog *c,
 /* After the commit: unlinks their segments (I4 in commit.c). */
 void dropped_remove(const struct dropped *dropped, struct deployment *d);
 
+/*
+ * Ends the deployment's transaction that only drops: commits it, or if r is a
+ * failure undoes all of it. Frees what both hold. r, or why it could not be
+ * committed.
+ */
+int dropped_end(struct dropped *dropped, struct runs_change *runs,
+		struct deployment *d, int r, struct cvx_err *err);
+
 #endif

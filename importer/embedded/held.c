@@ -192,7 +192,6 @@ int held_drop(struct deployment *d, const char *component, const char *table,
 	struct runs_change runs = RUNS_CHANGE_INIT;
 	struct dropped dropped = DROPPED_INIT;
 	struct table_row row;
-	bool in_doubt = false;
 	int r = embedded_begin(d, err);
 
 	if (r < 0)
@@ -203,16 +202,7 @@ int held_drop(struct deployment *d, const char *component, const char *table,
 				       table, err);
 	if (r == 0 && dropped.count > 0)
 		r = make_empty(d, &row, component, err);
-	if (r == 0)
-		r = embedded_commit(d, &in_doubt, err);
-	else
-		embedded_rollback(d);
-	runs_change_end(&runs, d, r == 0, in_doubt);
-	if (r == 0)
-		dropped_remove(&dropped, d);
-	dropped_fini(&dropped);
-	runs_change_fini(&runs);
-	return r;
+	return dropped_end(&dropped, &runs, d, r, err);
 }
 
 static int list(struct catalog *c, struct held_table **ret, size_t *count,
