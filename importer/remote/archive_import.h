@@ -14,6 +14,14 @@
 struct cvx_err;
 struct http;
 
+/* A deployment, or a component of it, for which archives are made. */
+struct archive_place {
+	struct http *http;
+	const char *path;      /* of the component; "": the root */
+	const char *component; /* its id; NULL: the root */
+	int dir_fd;	       /* where the archive is kept, without a name */
+};
+
 struct archive_import {
 	struct http *http;
 	const char *component; /* its path; "": the root */

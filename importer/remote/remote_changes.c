@@ -11,6 +11,7 @@
 #include "importer/changes.h"
 #include "importer/embedded/copy.h"
 #include "importer/intake.h"
+#include "importer/remote/archive_import.h"
 #include "importer/remote/halt.h"
 #include "importer/remote/lister.h"
 #include "importer/remote/provision.h"
@@ -82,7 +83,7 @@ static int register_tables(void *ctx, const char *component, const char *text,
 {
 	struct cvx_err why = CVX_ERR_INIT;
 	struct replica *r = ctx;
-	struct register_place place = {
+	struct archive_place place = {
 		.http = r->http, .path = component, .dir_fd = r->dir_fd};
 	struct changing c;
 	int result = begin(&c, r, component, &why);
@@ -174,7 +175,7 @@ static int restore_file(void *ctx, const char *component,
 	char id[ID_TEXT_MAX + 1];
 	struct cvx_err why = CVX_ERR_INIT;
 	struct replica *r = ctx;
-	struct restore_place place = {
+	struct archive_place place = {
 		.http = r->http, .path = component, .dir_fd = r->dir_fd};
 	struct changing c;
 	int result = begin(&c, r, component, &why);
@@ -220,7 +221,7 @@ static int check_loose(struct replica *r, const char *component,
 	return 0;
 }
 
-static int settle_file(struct changing *c, const struct restore_place *place,
+static int settle_file(struct changing *c, const struct archive_place *place,
 		       const struct storage_row *row, struct cvx_err *err)
 {
 	CVX_AUTO(stored_file_fini) struct stored_file file = {.size = 0};
@@ -250,7 +251,7 @@ static int describe_files(void *ctx, const char *component,
 	CVX_AUTO(cvx_freep) bool *changes = calloc(count + 1, sizeof(*changes));
 	struct cvx_err why = CVX_ERR_INIT;
 	struct replica *r = ctx;
-	struct restore_place place = {
+	struct archive_place place = {
 		.http = r->http, .path = component, .dir_fd = r->dir_fd};
 	struct changing c;
 	size_t i;

@@ -10,6 +10,7 @@
 
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
+#include "importer/remote/archive_import.h"
 #include "importer/remote/listing.h"
 #include "importer/remote/remote_register.h"
 #include "importer/remote/removal.h"
@@ -40,7 +41,7 @@ int remote_find_component(struct http *http, const char *path,
 int remote_create_component(struct http *http, const char *path, int dir_fd,
 			    struct cvx_err *err)
 {
-	const struct register_place place = {
+	const struct archive_place place = {
 		.http = http, .path = path, .dir_fd = dir_fd};
 
 	return remote_make_component(&place, err);

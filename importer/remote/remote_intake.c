@@ -19,6 +19,7 @@
 #include "importer/deployment.h"
 #include "importer/embedded/embedded.h"
 #include "importer/embedded/records.h"
+#include "importer/remote/archive_import.h"
 #include "importer/remote/halt.h"
 #include "importer/remote/remote_components.h"
 #include "importer/remote/remote_import.h"
@@ -295,9 +296,9 @@ static int is_taken(const struct remote_intake *in, bool *ret,
 static int make_room(struct remote_intake *in, struct cvx_err *err)
 {
 	CVX_AUTO(cvx_freep) char *id = NULL;
-	struct register_place place = {.http = in->replica->http,
-				       .path = in->component,
-				       .dir_fd = in->replica->dir_fd};
+	struct archive_place place = {.http = in->replica->http,
+				      .path = in->component,
+				      .dir_fd = in->replica->dir_fd};
 	bool taken = false;
 	int r = 0;
 

@@ -53,7 +53,7 @@ static int compare_names(const void *name, const void *table)
 	return strcmp(name, ((const struct remote_table *)table)->name);
 }
 
-static int look(const struct register_place *place, const struct halt *halt,
+static int look(const struct archive_place *place, const struct halt *halt,
 		struct register_now *ret, struct cvx_err *err)
 {
 	size_t i;
@@ -113,7 +113,7 @@ static int fail_documents(const struct remote_table *table,
 }
 
 /* 1: the table must get its number; 0: it has it. */
-static int check_entry(const struct register_place *place,
+static int check_entry(const struct archive_place *place,
 		       const struct register_now *now,
 		       const struct listed_table *listed,
 		       const struct halt *halt, struct cvx_err *err)
@@ -143,7 +143,7 @@ static int check_entry(const struct register_place *place,
 }
 
 /* Keeps in the list what must get its number. */
-static int choose(const struct register_place *place, struct tables_list *list,
+static int choose(const struct archive_place *place, struct tables_list *list,
 		  const struct halt *halt, struct cvx_err *err)
 {
 	CVX_AUTO(register_now_fini) struct register_now now = {.tables = NULL};
@@ -169,7 +169,7 @@ static int choose(const struct register_place *place, struct tables_list *list,
 
 /* The table that is in the way, if it can make room: it is empty, and all
  * numbers are known, so that *ret_free is of no table. */
-static int find_room(const struct register_place *place, const char *table,
+static int find_room(const struct archive_place *place, const char *table,
 		     uint32_t number, const struct halt *halt,
 		     char ret_owner[NAME_MAX_SIZE + 1], uint32_t *ret_free,
 		     struct cvx_err *err)
@@ -228,7 +228,7 @@ static int write_archive(const struct tables_list *list, int fd,
 	return parts_archive_write(&part, 1, fd, ret_size, err);
 }
 
-static int import(const struct register_place *place,
+static int import(const struct archive_place *place,
 		  const struct tables_list *list, struct cvx_err *err)
 {
 	const struct archive_import how = {
@@ -247,7 +247,7 @@ static int import(const struct register_place *place,
 	return r < 0 ? r : archive_import_run(&how, fd, size, err);
 }
 
-int remote_register_tables(const struct register_place *place, const char *text,
+int remote_register_tables(const struct archive_place *place, const char *text,
 			   size_t size, const struct halt *halt,
 			   struct cvx_err *err)
 {
@@ -259,7 +259,7 @@ int remote_register_tables(const struct register_place *place, const char *text,
 	return r < 0 || list.count == 0 ? r : import(place, &list, err);
 }
 
-int remote_make_room(const struct register_place *place, const char *table,
+int remote_make_room(const struct archive_place *place, const char *table,
 		     uint32_t number, const struct halt *halt,
 		     struct cvx_err *err)
 {
@@ -271,7 +271,7 @@ int remote_make_room(const struct register_place *place, const char *table,
 	return r == 1 ? import(place, &list, err) : r;
 }
 
-int remote_make_component(const struct register_place *place,
+int remote_make_component(const struct archive_place *place,
 			  struct cvx_err *err)
 {
 	const struct tables_list none = TABLES_LIST_INIT;

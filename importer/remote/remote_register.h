@@ -16,20 +16,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct archive_place;
 struct cvx_err;
 struct halt;
-struct http;
-
-struct register_place {
-	struct http *http;
-	const char *path;      /* of the component; "": the root */
-	const char *component; /* its id; NULL: the root */
-	int dir_fd;	       /* where the archive is kept, without a name */
-};
 
 /* As deployment_register_tables(). An error named INTAKE_UNKNOWN: it may have
  * been done. */
-int remote_register_tables(const struct register_place *place, const char *text,
+int remote_register_tables(const struct archive_place *place, const char *text,
 			   size_t size, const struct halt *halt,
 			   struct cvx_err *err);
 
@@ -39,13 +32,13 @@ int remote_register_tables(const struct register_place *place, const char *text,
  * (filesystem.md M-5). Nothing is done where that does not help: then the
  * deployment says what stands in the way of the rows.
  */
-int remote_make_room(const struct register_place *place, const char *table,
+int remote_make_room(const struct archive_place *place, const char *table,
 		     uint32_t number, const struct halt *halt,
 		     struct cvx_err *err);
 
 /* An archive that lists no table makes the component, if it is missing
  * (protocol.md IMP-14). */
-int remote_make_component(const struct register_place *place,
+int remote_make_component(const struct archive_place *place,
 			  struct cvx_err *err);
 
 #endif

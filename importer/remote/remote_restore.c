@@ -20,7 +20,7 @@
 
 /* One file on its way. */
 struct restoring {
-	const struct restore_place *place;
+	const struct archive_place *place;
 	const struct halt *halt;
 	struct archived_file file;
 	char id[ID_TEXT_MAX + 1];
@@ -56,7 +56,7 @@ static int find_same(struct restoring *q, struct stored_file *ret,
 		     struct cvx_err *err)
 {
 	CVX_AUTO(stored_file_fini) struct stored_file had = {.size = 0};
-	const struct restore_place *p = q->place;
+	const struct archive_place *p = q->place;
 	int found = remote_find_stored_file(p->http, p->component, q->id,
 					    q->halt, &had, err);
 	int r;
@@ -79,7 +79,7 @@ static int find_same(struct restoring *q, struct stored_file *ret,
 static int check_number(const struct restoring *q, bool *ret_has_files,
 			struct cvx_err *err)
 {
-	const struct restore_place *p = q->place;
+	const struct archive_place *p = q->place;
 	struct internal_id key;
 	struct stored_file any;
 	uint32_t number = 0;
@@ -134,7 +134,7 @@ static int look_again(struct restoring *q, int result, struct stored_file *ret)
 	return r == 1 ? 0 : result;
 }
 
-int remote_restore_file(const struct restore_place *place,
+int remote_restore_file(const struct archive_place *place,
 			const struct storage_row *row, int fd, uint64_t size,
 			const struct halt *halt, struct stored_file *ret,
 			struct cvx_err *err)
@@ -173,7 +173,7 @@ struct settling {
 static int take_out(void *ctx, struct cvx_err *err)
 {
 	struct settling *s = ctx;
-	const struct restore_place *p = s->q.place;
+	const struct archive_place *p = s->q.place;
 	struct cvx_err why = CVX_ERR_INIT;
 	int r;
 
@@ -200,7 +200,7 @@ static bool is_same_type(const char *a, const char *b)
 static bool is_back(const struct settling *s)
 {
 	const struct storage_row *row = s->q.file.row;
-	const struct restore_place *p = s->q.place;
+	const struct archive_place *p = s->q.place;
 	struct stored_file now;
 	bool is_new;
 
@@ -239,7 +239,7 @@ static int bring_back(struct settling *s, int fd, uint64_t size,
 			      s->q.id);
 }
 
-int remote_settle_file(const struct restore_place *place,
+int remote_settle_file(const struct archive_place *place,
 		       const struct storage_row *row, int fd,
 		       const struct stored_file *file, const struct halt *halt,
 		       struct cvx_err *err)

@@ -17,25 +17,18 @@
 
 #include <stdint.h>
 
+struct archive_place;
 struct cvx_err;
 struct halt;
-struct http;
 struct storage_row;
 struct stored_file;
-
-struct restore_place {
-	struct http *http;
-	const char *path;      /* of the component; "": the root */
-	const char *component; /* its id; NULL: the root */
-	int dir_fd;	       /* where the archive is kept, without a name */
-};
 
 /*
  * As deployment_restore_stored_file(). 1: it was stored; 0: that very file was
  * there, which *ret is then, for stored_file_fini(). An error named
  * INTAKE_UNKNOWN: it may have been stored.
  */
-int remote_restore_file(const struct restore_place *place,
+int remote_restore_file(const struct archive_place *place,
 			const struct storage_row *row, int fd, uint64_t size,
 			const struct halt *halt, struct stored_file *ret,
 			struct cvx_err *err);
@@ -48,7 +41,7 @@ int remote_restore_file(const struct restore_place *place,
  *
  * A failure leaves it as it was, but for one that says that it is gone.
  */
-int remote_settle_file(const struct restore_place *place,
+int remote_settle_file(const struct archive_place *place,
 		       const struct storage_row *row, int fd,
 		       const struct stored_file *file, const struct halt *halt,
 		       struct cvx_err *err);

@@ -10,6 +10,7 @@
 #include <cjson/cJSON.h>
 
 #include "importer/intake.h"
+#include "importer/remote/archive_import.h"
 #include "importer/remote/http.h"
 #include "importer/remote/remote_components.h"
 #include "importer/remote/remote_files.h"
@@ -387,7 +388,7 @@ TEST(remote_tables_with_documents_get_no_other_number_7_3)
 {
 	static const char same[] = "{\"name\":\"t\",\"id\":10001}\n";
 	static const char other[] = "{\"name\":\"t\",\"id\":10002}\n";
-	struct register_place place = {.path = "", .dir_fd = -1};
+	struct archive_place place = {.path = "", .dir_fd = -1};
 	struct trial t;
 
 	begin(&t, NULL);
