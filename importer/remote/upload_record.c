@@ -22,13 +22,14 @@
 #include "importer/remote/query.h"
 #include "importer/remote/secret.h"
 #include "importer/remote/upload.h"
+#include "importer/value/sha256.h"
 
-#define HEX_SIZE ((size_t)2 * SHA256_SIZE + 1)
+#define NAME_SIZE ((size_t)2 * SHA256_SIZE + 1)
 #define EXACT_MAX 9007199254740992.0 /* of a double that is a whole number */
 
 struct upload_record {
 	int dir_fd;
-	char name[HEX_SIZE];
+	char name[NAME_SIZE];
 	int fd; /* locked with flock() as long as it is open */
 	char *token;
 	struct recorded_part *parts; /* by number - 1; no token: not there */
@@ -41,15 +42,22 @@ struct upload_record {
 
 /* --- names --------------------------------------------------------------- */
 
-static void print_hex(const unsigned char hash[SHA256_SIZE], char hex[HEX_SIZE])
+/* hex: of 2 * size + 1 bytes. */
+static void print_hex(const unsigned char *bytes, size_t size, char *hex)
 {
 	size_t i;
 
-	for (i = 0; i < SHA256_SIZE; i++)
-		(void)snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+	for (i = 0; i < size; i++)
+		(void)snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
 }
 
-static int print_name(const struct upload_record_key *key, char name[HEX_SIZE],
+static bool is_hex(const char *text, size_t size)
+{
+	return strlen(text) == 2 * size &&
+	       strspn(text, "0123456789abcdef") == 2 * size;
+}
+
+static int print_name(const struct upload_record_key *key, char name[NAME_SIZE],
 		      struct cvx_err *err)
 {
 	const struct file_part *place = &key->first->place;
@@ -62,17 +70,16 @@ static int print_name(const struct upload_record_key *key, char name[HEX_SIZE],
 	sha256_add(sha, key->subject, strlen(key->subject) + 1);
 	sha256_add(sha, &place->off, sizeof(place->off));
 	sha256_add(sha, &place->size, sizeof(place->size));
-	sha256_add(sha, key->first->hash, SHA256_SIZE);
+	sha256_add(sha, key->first->hash, PART_HASH_SIZE);
 	sha256_finish(sha, hash);
 	sha256_free(sha);
-	print_hex(hash, name);
+	print_hex(hash, SHA256_SIZE, name);
 	return 0;
 }
 
 static bool is_name(const char *text)
 {
-	return strlen(text) == HEX_SIZE - 1 &&
-	       strspn(text, "0123456789abcdef") == HEX_SIZE - 1;
+	return is_hex(text, SHA256_SIZE);
 }
 
 /* --- files --------------------------------------------------------------- */
@@ -111,7 +118,7 @@ static void remove_left(int dir_fd, const char *name)
 struct survey {
 	unsigned count;
 	time_t oldest_time;
-	char oldest[HEX_SIZE];
+	char oldest[NAME_SIZE];
 };
 
 static void look_at(struct survey *s, int dir_fd, const char *name)
@@ -127,7 +134,7 @@ static void look_at(struct survey *s, int dir_fd, const char *name)
 	}
 	if (s->count++ == 0 || st.st_mtime < s->oldest_time) {
 		s->oldest_time = st.st_mtime;
-		memcpy(s->oldest, name, HEX_SIZE);
+		memcpy(s->oldest, name, NAME_SIZE);
 	}
 }
 
@@ -188,13 +195,13 @@ static int write_part(struct upload_record *r, const struct recorded_part *part)
 {
 	const struct file_part *place = &part->place;
 	cJSON *json = cJSON_CreateObject();
-	char hex[HEX_SIZE];
+	char hex[2 * PART_HASH_SIZE + 1];
 
-	print_hex(part->hash, hex);
+	print_hex(part->hash, PART_HASH_SIZE, hex);
 	if (cJSON_AddNumberToObject(json, "part", (double)place->number) &&
 	    cJSON_AddNumberToObject(json, "off", (double)place->off) &&
 	    cJSON_AddNumberToObject(json, "size", (double)place->size) &&
-	    cJSON_AddStringToObject(json, "sha256", hex) &&
+	    cJSON_AddStringToObject(json, "xxh128", hex) &&
 	    cJSON_AddStringToObject(json, "token", part->token))
 		return write_line(r, json);
 	secret_delete_json(json);
@@ -212,14 +219,14 @@ static bool read_number(const cJSON *json, const char *key, uint64_t *ret)
 	return true;
 }
 
-static bool read_hash(const char *hex, unsigned char hash[SHA256_SIZE])
+static bool read_hash(const char *hex, unsigned char hash[PART_HASH_SIZE])
 {
 	unsigned byte;
 	size_t i;
 
-	if (!hex || !is_name(hex))
+	if (!hex || !is_hex(hex, PART_HASH_SIZE))
 		return false;
-	for (i = 0; i < SHA256_SIZE; i++) {
+	for (i = 0; i < PART_HASH_SIZE; i++) {
 		if (sscanf(hex + 2 * i, "%2x", &byte) != 1)
 			return false;
 		hash[i] = (unsigned char)byte;
@@ -254,7 +261,7 @@ static bool read_part(struct upload_record *r, const cJSON *json)
 	    number < 1 || number > UPLOAD_PARTS_MAX ||
 	    !read_number(json, "off", &part.place.off) ||
 	    !read_number(json, "size", &part.place.size) ||
-	    !read_hash(query_text(json, "sha256"), part.hash))
+	    !read_hash(query_text(json, "xxh128"), part.hash))
 		return false;
 	place = find_place(r, number);
 	if (!place)
@@ -365,7 +372,7 @@ static bool is_ours(const struct stat *st)
 struct upload_record *upload_record_find(const struct upload_record_key *key)
 {
 	CVX_AUTO(upload_record_removep) struct upload_record *r = NULL;
-	char name[HEX_SIZE];
+	char name[NAME_SIZE];
 	struct stat st;
 
 	if (print_name(key, name, NULL) < 0)
@@ -383,7 +390,7 @@ int upload_record_make(const struct upload_record_key *key, const char *token,
 		       struct upload_record **ret, struct cvx_err *err)
 {
 	CVX_AUTO(upload_record_removep) struct upload_record *r = NULL;
-	char name[HEX_SIZE];
+	char name[NAME_SIZE];
 	int result = print_name(key, name, err);
 
 	if (result < 0)

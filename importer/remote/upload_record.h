@@ -9,11 +9,11 @@
  * twice, so its uploads have no record.
  *
  * A record is of one subject (deployment, target, mode, format) and one first
- * part; it tells the upload's token, and of each part its place, its SHA-256
- * and its token. Whoever goes on compares the bytes of every part. It belongs
- * to one upload at a time, of all processes. Records go before finish_upload is
- * asked, and with uploads that fail or are given up; so one that nobody holds
- * is of a process that died, and nothing was made of it.
+ * part; it tells the upload's token, and of each part its place, the hash of
+ * its bytes and its token. Whoever goes on compares the bytes of every part. It
+ * belongs to one upload at a time, of all processes. Records go before
+ * finish_upload is asked, and with uploads that fail or are given up; so one
+ * that nobody holds is of a process that died, and nothing was made of it.
  *
  * Tokens let others add to an upload: a record is its user's alone (0600), and
  * tokens are never logged.
@@ -30,8 +30,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "importer/remote/part_hash.h"
 #include "importer/remote/upload_send.h"
-#include "importer/value/sha256.h"
 
 struct cvx_err;
 struct upload_record;
@@ -43,7 +43,7 @@ struct upload_record;
 /* A part, as it was sent. */
 struct recorded_part {
 	struct file_part place;
-	unsigned char hash[SHA256_SIZE];
+	unsigned char hash[PART_HASH_SIZE];
 	char *token; /* never empty */
 };
 

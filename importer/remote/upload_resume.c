@@ -8,18 +8,18 @@
 #include "cache/base/err.h"
 #include "cache/base/log.h"
 #include "importer/remote/halt.h"
+#include "importer/remote/part_hash.h"
 #include "importer/remote/upload_record.h"
 #include "importer/remote/upload_send.h"
-#include "importer/value/sha256.h"
 
 static int hash_part(const struct upload_send *send,
 		     const struct file_part *part,
-		     unsigned char hash[SHA256_SIZE])
+		     unsigned char hash[PART_HASH_SIZE])
 {
 	CVX_AUTO(cvx_freep) char *bytes = malloc(UPLOAD_RESUME_STEP);
-	struct sha256 *sha = NULL;
+	struct part_hash *sum = part_hash_new();
 	uint64_t done, size;
-	int r = bytes ? sha256_new(&sha, NULL) : -ENOMEM;
+	int r = bytes && sum ? 0 : -ENOMEM;
 
 	for (done = 0; r == 0 && done < part->size; done += size) {
 		size = part->size - done;
@@ -30,11 +30,11 @@ static int hash_part(const struct upload_send *send,
 			    : file_part_read(send->source, part->off + done,
 					     bytes, (size_t)size);
 		if (r == 0)
-			sha256_add(sha, bytes, (size_t)size);
+			part_hash_add(sum, bytes, (size_t)size);
 	}
 	if (r == 0)
-		sha256_finish(sha, hash);
-	sha256_free(sha);
+		part_hash_finish(sum, hash);
+	part_hash_free(sum);
 	return r;
 }
 
@@ -67,7 +67,7 @@ enum arrived upload_resume_part(const struct upload_record *record,
 {
 	const struct recorded_part *known =
 		upload_record_part(record, part->number);
-	unsigned char hash[SHA256_SIZE];
+	unsigned char hash[PART_HASH_SIZE];
 
 	if (!known)
 		return ARRIVED_NOT;
@@ -75,7 +75,7 @@ enum arrived upload_resume_part(const struct upload_record *record,
 		return ARRIVED_OTHER;
 	if (hash_part(send, part, hash) < 0)
 		return ARRIVED_NOT;
-	if (memcmp(hash, known->hash, SHA256_SIZE) != 0)
+	if (memcmp(hash, known->hash, PART_HASH_SIZE) != 0)
 		return ARRIVED_OTHER;
 	*ret_token = strdup(known->token);
 	return *ret_token ? ARRIVED_SAME : ARRIVED_NOT;
@@ -92,7 +92,7 @@ void upload_resume_note(const struct upload_resume *at,
 	struct cvx_err err = CVX_ERR_INIT;
 	int r;
 
-	memcpy(noted.hash, sent->hash, SHA256_SIZE);
+	memcpy(noted.hash, sent->hash, PART_HASH_SIZE);
 	if (*record) {
 		upload_record_add(*record, &noted);
 		return;

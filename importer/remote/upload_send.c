@@ -40,22 +40,23 @@ struct body {
 	const struct import_source *source;
 	uint64_t off;
 	bool hashes;
-	struct sha256 *sha; /* of the first hashed_size bytes; NULL: of none */
+	/* Of the first hashed_size bytes; NULL: of none. */
+	struct part_hash *hash;
 	uint64_t hashed_size;
 };
 
-static void hash(struct body *body, uint64_t off, const void *bytes,
-		 size_t size)
+static void add_hash(struct body *body, uint64_t off, const void *bytes,
+		     size_t size)
 {
 	if (off == 0) {
-		sha256_free(CVX_TAKE(body->sha));
+		part_hash_free(CVX_TAKE(body->hash));
 		body->hashed_size = 0;
 		/* Without memory it is not hashed, and so not recorded. */
-		(void)sha256_new(&body->sha, NULL);
+		body->hash = part_hash_new();
 	}
-	if (!body->sha || off != body->hashed_size)
+	if (!body->hash || off != body->hashed_size)
 		return;
-	sha256_add(body->sha, bytes, size);
+	part_hash_add(body->hash, bytes, size);
 	body->hashed_size += size;
 }
 
@@ -65,7 +66,7 @@ static int read_body(void *ctx, uint64_t off, void *bytes, size_t size)
 	int r = file_part_read(body->source, body->off + off, bytes, size);
 
 	if (r == 0 && body->hashes)
-		hash(body, off, bytes, size);
+		add_hash(body, off, bytes, size);
 	return r;
 }
 
@@ -158,11 +159,11 @@ int upload_send_part(const struct upload_send *s, const struct file_part *part,
 			  answer.outcome == HTTP_NOT_FOUND;
 	if (r == 0)
 		r = take_part_token(&call, &answer, &ret->token, err);
-	if (body.sha && body.hashed_size == part->size) {
-		sha256_finish(body.sha, ret->hash);
+	if (body.hash && body.hashed_size == part->size) {
+		part_hash_finish(body.hash, ret->hash);
 		ret->is_hashed = true;
 	}
-	sha256_free(body.sha);
+	part_hash_free(body.hash);
 	http_answer_fini(&answer);
 	return r;
 }

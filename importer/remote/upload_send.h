@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "importer/value/sha256.h"
+#include "importer/remote/part_hash.h"
 
 struct cvx_err;
 struct halt;
@@ -44,7 +44,7 @@ int upload_send_start(struct http *http, const char *path,
 struct sent_part {
 	char *token;	/* for free(); NULL after a failure */
 	bool is_hashed; /* hash is of the bytes that were sent */
-	unsigned char hash[SHA256_SIZE];
+	unsigned char hash[PART_HASH_SIZE];
 	bool begins_again; /* it may have arrived: the upload must (7.8) */
 	bool is_refused;   /* by the deployment, which answered so */
 };
