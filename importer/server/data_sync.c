@@ -17,11 +17,8 @@
 #include "importer/embedded/table_place.h"
 #include "importer/server/compose.h"
 #include "importer/server/data_sync_cursor.h"
-#include "importer/server/encoding.h"
 #include "importer/server/reply.h"
 #include "importer/server/scope.h"
-
-#define DOCUMENT_MAX_SIZE ((size_t)16 << 20)
 
 /* One page on its way. */
 struct page {
@@ -55,36 +52,58 @@ static bool is_full(const struct page *p)
 static int print_table(const struct known_table *t, struct cvx_buf *out)
 {
 	/* Both names are identifiers. */
-	return cvx_buf_printf(out, "%s{\"component\":\"%s\",\"table\":\"%s\"",
-			      out->size > 0 ? "," : "", t->component, t->name);
+	return cvx_buf_printf(out, "{\"component\":\"%s\",\"table\":\"%s\"",
+			      t->component, t->name);
 }
 
 static int print_truncate(struct page *p, const struct known_table *t)
 {
-	int r = print_table(t, &p->truncates);
+	int r = p->truncates.size > 0 ? cvx_buf_puts(&p->truncates, ",") : 0;
 
+	if (r == 0)
+		r = print_table(t, &p->truncates);
 	return r < 0 ? r : cvx_buf_puts(&p->truncates, "}");
 }
 
-static int print_row(struct page *p, const struct known_table *t,
-		     int64_t committed_ns, const char *line, size_t size)
-{
-	CVX_AUTO(cvx_buf_fini)
-	struct cvx_buf wanted = CVX_BUF_INIT(DOCUMENT_MAX_SIZE);
-	int r = print_table(t, &p->values);
+/* What all rows of a table have in common, up to their values. */
+struct row_head {
+	struct cvx_buf text;
+	const cJSON *fields; /* that are wanted; NULL: all */
+};
 
+static void row_head_finip(struct row_head *h)
+{
+	cvx_buf_fini(&h->text);
+}
+
+static int print_head(const struct page *p, const struct known_table *t,
+		      int64_t committed_ns, struct row_head *h)
+{
+	int r = print_table(t, &h->text);
+
+	h->fields =
+		selection_fields(&p->request->selection, t->component, t->name);
+	return r < 0 ? r
+		     : cvx_buf_printf(&h->text,
+				      ",\"ts\":%" PRId64
+				      ",\"deleted\":false,\"value\":",
+				      committed_ns);
+}
+
+/* A stored line is a value of export_json as it stands. */
+static int print_row(struct page *p, const struct row_head *h, const char *line,
+		     size_t size)
+{
+	struct cvx_buf *out = &p->values;
+	int r = cvx_buf_reserve(out, 1 + h->text.size + size + 1);
+
+	if (r == 0 && out->size > 0)
+		r = cvx_buf_append(out, ",", 1);
 	if (r == 0)
-		r = cvx_buf_printf(&p->values,
-				   ",\"ts\":%" PRId64
-				   ",\"deleted\":false,\"value\":",
-				   committed_ns);
+		r = cvx_buf_append(out, h->text.data, h->text.size);
 	if (r == 0)
-		r = selection_print(&p->request->selection, t->component,
-				    t->name, line, size, &wanted);
-	if (r == 0)
-		r = encoding_print(ENCODING_EXPORT, wanted.data, wanted.size,
-				   &p->values);
-	return r < 0 ? r : cvx_buf_puts(&p->values, "}");
+		r = selection_print(h->fields, line, size, out);
+	return r < 0 ? r : cvx_buf_append(out, "}", 1);
 }
 
 /* --- tables -------------------------------------------------------------- */
@@ -95,6 +114,8 @@ static int print_rows(struct page *p, struct known_table *t,
 {
 	const struct table_info *info = table_reader_info(tr);
 	const struct lines_place place = {.table = tr, .size = info->size};
+	CVX_AUTO(row_head_finip)
+	struct row_head head = {.text = CVX_BUF_INIT(REPLY_MAX)};
 	const char *line;
 	struct lines lines;
 	uint64_t off;
@@ -102,12 +123,14 @@ static int print_rows(struct page *p, struct known_table *t,
 	int r;
 
 	lines_init(&lines, &place);
-	r = lines_seek(&lines, t->place.off, err);
+	r = compose_fail_append(print_head(p, t, info->committed_ns, &head),
+				err);
+	if (r == 0)
+		r = lines_seek(&lines, t->place.off, err);
 	while (r == 0 && !is_full(p) &&
 	       (r = lines_next(&lines, &line, &size, &off, err)) == 1) {
 		p->row_count++;
-		r = compose_fail_append(
-			print_row(p, t, info->committed_ns, line, size), err);
+		r = compose_fail_append(print_row(p, &head, line, size), err);
 	}
 	if (r == 0) {
 		t->place = table_reader_place(tr, lines.off);

@@ -77,28 +77,40 @@ bool selection_has_table(const struct selection *s, const char *component,
 	       !is_excluded(entry(of_component, table));
 }
 
-static bool has_field(const cJSON *of_table, const struct walk_field *field)
+const cJSON *selection_fields(const struct selection *s, const char *component,
+			      const char *table)
+{
+	const cJSON *of_table = entry(entry(s->tree, component), table);
+	const cJSON *child;
+
+	cJSON_ArrayForEach(child, of_table)
+	{
+		if (is_excluded(child))
+			return of_table;
+	}
+	return NULL;
+}
+
+static bool has_field(const cJSON *fields, const struct walk_field *field)
 {
 	char name[256];
 
-	if (!of_table || field->key_size >= sizeof(name))
+	if (field->key_size >= sizeof(name))
 		return true;
 	memcpy(name, field->key, field->key_size);
 	name[field->key_size] = '\0';
-	return strcmp(name, "_id") == 0 || !is_excluded(entry(of_table, name));
+	return strcmp(name, "_id") == 0 || !is_excluded(entry(fields, name));
 }
 
-int selection_print(const struct selection *s, const char *component,
-		    const char *table, const char *document, size_t size,
+int selection_print(const cJSON *fields, const char *document, size_t size,
 		    struct cvx_buf *out)
 {
-	const cJSON *of_table = entry(entry(s->tree, component), table);
 	const char *place = document, *end = document + size;
 	struct walk_field field;
 	size_t start;
 	int r;
 
-	if (!cJSON_IsObject(of_table))
+	if (!fields)
 		return cvx_buf_append(out, document, size);
 	r = cvx_buf_puts(out, "{");
 	start = out->size;
@@ -106,7 +118,7 @@ int selection_print(const struct selection *s, const char *component,
 		place = walk_value(field.value, end);
 		if (!place)
 			return -EIO;
-		if (!has_field(of_table, &field))
+		if (!has_field(fields, &field))
 			continue;
 		if (out->size > start)
 			r = cvx_buf_puts(out, ",");

@@ -25,10 +25,14 @@ int selection_check(const struct cJSON *tree, struct cvx_err *err);
 bool selection_has_table(const struct selection *s, const char *component,
 			 const char *table);
 
+/* What the selection says of the fields of a table's documents. NULL: all of
+ * them are wanted. It lives as long as the tree. */
+const struct cJSON *selection_fields(const struct selection *s,
+				     const char *component, const char *table);
+
 /* Appends the fields of the document that are wanted, as canonical text
- * between braces. */
-int selection_print(const struct selection *s, const char *component,
-		    const char *table, const char *document, size_t size,
-		    struct cvx_buf *out);
+ * between braces; fields is what selection_fields() returned. */
+int selection_print(const struct cJSON *fields, const char *document,
+		    size_t size, struct cvx_buf *out);
 
 #endif

@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <cjson/cJSON.h>
+
 #include "cache/base/buf.h"
+#include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "importer/embedded/embedded.h"
 #include "importer/embedded/rows_by_id.h"
@@ -263,34 +266,45 @@ static bool is_wanted(const struct stream *st,
 				   table->info.name);
 }
 
+/* The value of a document, with its fields that are wanted. A stored line is
+ * one of export_json as it stands. */
+static int print_value(const cJSON *fields, enum encoding encoding,
+		       const char *line, size_t size, struct cvx_buf *out)
+{
+	CVX_AUTO(cvx_buf_fini)
+	struct cvx_buf wanted = CVX_BUF_INIT(LINE_MAX_SIZE);
+	int r;
+
+	if (!fields)
+		return encoding_print(encoding, line, size, out);
+	r = selection_print(fields, line, size, &wanted);
+	return r < 0 ? r
+		     : encoding_print(encoding, wanted.data, wanted.size, out);
+}
+
 /* D of STR-1: what is told of the document, then its fields. */
 static int print_document(const struct stream *st,
 			  const struct snapshot_table *table,
 			  const struct stream_request *request, bool is_delta,
 			  const char *line, size_t size, struct cvx_buf *out)
 {
-	struct cvx_buf wanted = CVX_BUF_INIT(LINE_MAX_SIZE);
 	const char *component = component_of(st, table);
+	const char *name = table->info.name;
 	size_t brace;
-	int r = cvx_buf_puts(out, "{\"_component\":");
+	/* Both names are identifiers. */
+	int r = cvx_buf_printf(out,
+			       "{\"_component\":\"%s\",\"_table\":\"%s\""
+			       ",\"_ts\":%" PRId64 "%s",
+			       component, name, table->info.committed_ns,
+			       is_delta ? ",\"_deleted\":false" : "");
 
-	if (r == 0)
-		r = compose_print_string(component, out);
-	if (r == 0)
-		r = cvx_buf_printf(out, ",\"_table\":\"%s\",\"_ts\":%" PRId64,
-				   table->info.name, table->info.committed_ns);
-	if (r == 0 && is_delta)
-		r = cvx_buf_puts(out, ",\"_deleted\":false");
-	if (r == 0)
-		r = selection_print(&request->selection, component,
-				    table->info.name, line, size, &wanted);
 	brace = out->size;
 	if (r == 0)
-		r = encoding_print(request->encoding, wanted.data, wanted.size,
-				   out);
+		r = print_value(
+			selection_fields(&request->selection, component, name),
+			request->encoding, line, size, out);
 	if (r == 0 && out->data[brace] == '{')
 		out->data[brace] = ','; /* it has at least its _id */
-	cvx_buf_fini(&wanted);
 	return r;
 }
 

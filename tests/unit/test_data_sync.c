@@ -437,6 +437,61 @@ static void expect_no_cursor(struct client *c, const char *text,
 		fail_msg("%s: %s", text, err.msg);
 }
 
+/* The list of values that a first page of the selection has, for free(). */
+static char *print_values(struct deployment *d, const char *selection)
+{
+	cJSON *tree = selection ? cJSON_Parse(selection) : NULL;
+	const struct data_sync_request request = {.selection.tree = tree,
+						  .now_ns = embedded_now_ns()};
+	struct cvx_buf out = CVX_BUF_INIT(ANSWER_MAX);
+	struct cvx_err err = CVX_ERR_INIT;
+	char *start, *end, *values;
+
+	EXPECT_OK(data_sync_print(d, &request, &out, &err), &err);
+	EXPECT_OK(cvx_buf_append(&out, "", 1), &err);
+	start = strstr(out.data, "\"values\":[");
+	assert_non_null(start);
+	end = strstr(start, "],\"syncId\"");
+	assert_non_null(end);
+	values = strndup(start, (size_t)(end - start));
+	cvx_buf_fini(&out);
+	cJSON_Delete(tree);
+	return values;
+}
+
+TEST(STR4_a_selection_of_all_fields_is_the_stored_lines)
+{
+	static const char *const all[] = {
+		"{}", "{\"_other\":\"included\"}",
+		"{\"\":{\"t\":{\"_other\":\"included\"}}}",
+		/* there is always an _id; what is not there may be excluded */
+		"{\"\":{\"t\":{\"_id\":\"excluded\",\"z\":\"excluded\"}}}"};
+	struct deployment *d = store_open(store_new_dir());
+	char *whole, *values;
+	size_t i;
+
+	put(d, "t", IMPORT_APPEND,
+	    "{\"n\":1,\"o\":{\"b\":[1, 2],\"a\":\"\\u00e9\"}}\n"
+	    "{\"n\":2.5e3,\"q\":null}\n");
+	whole = print_values(d, NULL);
+	assert_non_null(strstr(whole, ",\"deleted\":false,\"value\":"
+				      "{\"_creationTime\":"));
+	assert_non_null(strstr(whole, "\"n\":1.0,\"o\":{\"a\":\"\xc3\xa9\","
+				      "\"b\":[1.0,2.0]}}},{\"component\":\"\","
+				      "\"table\":\"t\",\"ts\":"));
+	for (i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		values = print_values(d, all[i]);
+		assert_string_equal(values, whole);
+		free(values);
+	}
+	values = print_values(d, "{\"\":{\"t\":{\"q\":\"excluded\"}}}");
+	assert_true(strlen(values) == strlen(whole) - strlen(",\"q\":null"));
+	assert_null(strstr(values, "\"q\""));
+	free(values);
+	free(whole);
+	store_close(d);
+}
+
 TEST(STR9_cursors_that_are_none)
 {
 	struct client c = {.d = store_open(store_new_dir())}, other;
@@ -483,4 +538,5 @@ UNIT_MAIN(UNIT_CASE(STR9_appended_rows_come_once_and_replaced_tables_anew),
 	  UNIT_CASE(STR9_pages_are_bounded_in_bytes),
 	  UNIT_CASE(STR9_a_cursor_can_be_used_again),
 	  UNIT_CASE(STR4_a_selection_is_one_of_components_tables_fields),
+	  UNIT_CASE(STR4_a_selection_of_all_fields_is_the_stored_lines),
 	  UNIT_CASE(STR9_cursors_that_are_none))
