@@ -155,13 +155,13 @@ static int insert_row(struct catalog *c, struct job *job, struct cvx_err *err)
 }
 
 int job_insert(struct deployment *d, struct job *job, struct spool *bytes,
-	       struct cvx_err *err)
+	       bool *ret_in_doubt, struct cvx_err *err)
 {
 	CVX_AUTO(cvx_closep) int fd = -1;
 	char name[NUMBERED_NAME_SIZE];
-	bool in_doubt;
 	int r = job_open_uploads(d, &fd, err);
 
+	*ret_in_doubt = false;
 	if (r == 0)
 		r = job_make_id(IMPORTS_TABLE_NUMBER, job->id, err);
 	if (r == 0)
@@ -182,7 +182,7 @@ int job_insert(struct deployment *d, struct job *job, struct spool *bytes,
 		return r;
 	}
 	/* After a failure the file is one of no job, which is swept away. */
-	return embedded_commit(d, &in_doubt, err);
+	return embedded_commit(d, ret_in_doubt, err);
 }
 
 /* --- reading ------------------------------------------------------------- */

@@ -70,10 +70,11 @@ void jobs_free(struct job *list, size_t count);
 /*
  * A new job in state uploaded, durably; the spool's bytes become its file.
  * Reads component, table, format, mode, confirms_itself, size and extents,
- * sets the number and the id.
+ * sets the number and the id. *ret_in_doubt tells, after a failure, that the
+ * job may be there all the same.
  */
 int job_insert(struct deployment *d, struct job *job, struct spool *bytes,
-	       struct cvx_err *err);
+	       bool *ret_in_doubt, struct cvx_err *err);
 
 /* 1: found; 0: there is none; or a failure. */
 int job_find(struct deployment *d, const char *id, struct job *ret,

@@ -216,13 +216,31 @@ static uint64_t total(const struct job *job)
 	return size;
 }
 
+/* What there was no room for can be finished when there is. */
+static int add_claimed(struct server *s, struct claimed_upload *claimed,
+		       struct job *job, struct cvx_err *err)
+{
+	bool in_doubt;
+	int r;
+
+	job->extents = CVX_TAKE(claimed->extents);
+	job->extent_count = claimed->extent_count;
+	job->size = total(job);
+	r = imports_add(s->imports, job, claimed->bytes,
+			CVX_TAKE(claimed->early), &in_doubt, err);
+	if (r < 0 && !in_doubt)
+		uploads_put_back(s->uploads, claimed);
+	else
+		uploads_end(s->uploads, claimed);
+	return r;
+}
+
 static void finish_upload(struct server *s, struct http_exchange *x)
 {
 	CVX_AUTO(cvx_freep) const char **tokens = NULL;
+	struct claimed_upload claimed = {.upload = NULL};
 	struct job job = {.number = 0};
 	struct cvx_err err = CVX_ERR_INIT;
-	struct early *early = NULL;
-	struct spool *bytes = NULL;
 	const char *token;
 	size_t count = 0;
 	cJSON *body;
@@ -232,19 +250,14 @@ static void finish_upload(struct server *s, struct http_exchange *x)
 		return;
 	r = read_finish(body, &job, &token, &tokens, &count, &err);
 	if (r == 0)
-		early = uploads_take_early(s->uploads, token);
+		r = uploads_claim(s->uploads, token, tokens, count, &claimed,
+				  &err);
 	if (r == 0)
-		r = uploads_finish(s->uploads, token, tokens, count, &bytes,
-				   &job.extents, &job.extent_count, &err);
-	job.size = total(&job);
-	if (r == 0)
-		r = imports_add(s->imports, &job, bytes, CVX_TAKE(early), &err);
-	early_free(early);
+		r = add_claimed(s, &claimed, &job, &err);
 	if (r < 0)
 		reply_failure(x, &err);
 	else
 		reply_import_id(x, job.id);
-	spool_free(bytes);
 	job_fini(&job);
 	cJSON_Delete(body);
 }
@@ -331,6 +344,7 @@ static int import_spool(struct server *s, struct http_exchange *x,
 {
 	struct request *request = request_of(x);
 	uint64_t size = spool_size(request->bytes);
+	bool in_doubt; /* what is, is told as a failure */
 	int r = http_body_error(x, err);
 
 	if (r == 0)
@@ -351,7 +365,8 @@ static int import_spool(struct server *s, struct http_exchange *x,
 	if (r == 0)
 		r = imports_check(job, err);
 	if (r == 0)
-		r = imports_add(s->imports, job, request->bytes, NULL, err);
+		r = imports_add(s->imports, job, request->bytes, NULL,
+				&in_doubt, err);
 	if (r == 0)
 		r = imports_await(s->imports, job->id, WHOLE_SECONDS, ret, err);
 	return r;

@@ -396,7 +396,7 @@ int imports_check(const struct job *job, struct cvx_err *err)
 }
 
 int imports_add(struct imports *im, struct job *job, struct spool *bytes,
-		struct early *early, struct cvx_err *err)
+		struct early *early, bool *ret_in_doubt, struct cvx_err *err)
 {
 	struct work *w = NULL;
 	int r;
@@ -407,7 +407,7 @@ int imports_add(struct imports *im, struct job *job, struct spool *bytes,
 	else
 		early_free(early);
 	(void)pthread_mutex_lock(&im->adding);
-	r = job_insert(im->d, job, bytes, err);
+	r = job_insert(im->d, job, bytes, ret_in_doubt, err);
 	if (r == 0 && w) {
 		work_adopt(w, job);
 		keep(im, CVX_TAKE(w));

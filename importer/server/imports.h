@@ -44,10 +44,10 @@ void imports_free(struct imports *im);
 /* Whether the names of a job may be: refused as in IMP-11. */
 int imports_check(const struct job *job, struct cvx_err *err);
 
-/* A new upload (job_insert), checked. early is what has been read of it, or
- * NULL; it is taken over. */
+/* A new upload, as job_insert() has it, checked. early is what has been read of
+ * it, or NULL; it is taken over. */
 int imports_add(struct imports *im, struct job *job, struct spool *bytes,
-		struct early *early, struct cvx_err *err);
+		struct early *early, bool *ret_in_doubt, struct cvx_err *err);
 
 /* ImportNotFound, InvalidImport, CannotCancelImport. */
 int imports_confirm(struct imports *im, const char *id, struct cvx_err *err);

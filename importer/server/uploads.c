@@ -90,8 +90,8 @@ static void unref(struct upload *up)
 	free(up);
 }
 
-/* Under the lock: nobody finds it any more. */
-static void remove_upload(struct uploads *u, struct upload *up)
+/* Under the lock: nobody finds it any more. Its reference is the caller's. */
+static void take_out(struct uploads *u, struct upload *up)
 {
 	struct upload **link = &u->first;
 
@@ -99,6 +99,19 @@ static void remove_upload(struct uploads *u, struct upload *up)
 		link = &(*link)->next;
 	*link = up->next;
 	u->count--;
+}
+
+/* Under the lock, with the caller's reference. */
+static void put_in(struct uploads *u, struct upload *up)
+{
+	up->next = u->first;
+	u->first = up;
+	u->count++;
+}
+
+static void remove_upload(struct uploads *u, struct upload *up)
+{
+	take_out(u, up);
 	unref(up);
 }
 
@@ -159,9 +172,7 @@ int uploads_start(struct uploads *u, char token[UPLOAD_TOKEN_SIZE],
 			     UPLOAD_COUNT_MAX);
 		unref(up);
 	} else {
-		up->next = u->first;
-		u->first = up;
-		u->count++;
+		put_in(u, up);
 	}
 	(void)pthread_mutex_unlock(&u->lock);
 	return r;
@@ -197,18 +208,6 @@ void uploads_set_early(struct uploads *u, const char *token, struct early *e)
 		up->early = CVX_TAKE(e);
 	(void)pthread_mutex_unlock(&u->lock);
 	early_free(e);
-}
-
-struct early *uploads_take_early(struct uploads *u, const char *token)
-{
-	struct early *e = NULL;
-	struct upload *up = NULL; /* a release build cannot follow it */
-
-	(void)pthread_mutex_lock(&u->lock);
-	if (find(u, token, &up, NULL) == 0)
-		e = CVX_TAKE(up->early);
-	(void)pthread_mutex_unlock(&u->lock);
-	return e;
 }
 
 static int read_number(const char *text, unsigned *ret, struct cvx_err *err)
@@ -431,10 +430,9 @@ static size_t join(const struct stored *const *chosen, size_t count,
 	return n;
 }
 
-int uploads_finish(struct uploads *u, const char *token,
-		   const char *const *part_tokens, size_t part_count,
-		   struct spool **ret_bytes, struct job_extent **ret_extents,
-		   size_t *ret_extent_count, struct cvx_err *err)
+int uploads_claim(struct uploads *u, const char *token,
+		  const char *const *part_tokens, size_t part_count,
+		  struct claimed_upload *ret, struct cvx_err *err)
 {
 	CVX_AUTO(cvx_freep)
 	const struct stored **chosen = calloc(part_count + 1, sizeof(*chosen));
@@ -453,13 +451,34 @@ int uploads_finish(struct uploads *u, const char *token,
 		r = cvx_fail_named(err, -EINVAL, "UploadNotFinished",
 				   "parts of this upload are still arriving");
 	if (r == 0) {
-		*ret_extent_count = join(chosen, part_count, extents);
-		*ret_extents = CVX_TAKE(extents);
-		*ret_bytes = CVX_TAKE(up->bytes);
-		remove_upload(u, up);
+		*ret = (struct claimed_upload){
+			.upload = up,
+			.bytes = up->bytes,
+			.early = CVX_TAKE(up->early),
+		};
+		ret->extent_count = join(chosen, part_count, extents);
+		ret->extents = CVX_TAKE(extents);
+		take_out(u, up);
 	}
 	(void)pthread_mutex_unlock(&u->lock);
 	return r;
+}
+
+void uploads_end(struct uploads *u, struct claimed_upload *c)
+{
+	(void)pthread_mutex_lock(&u->lock);
+	unref(CVX_TAKE(c->upload));
+	(void)pthread_mutex_unlock(&u->lock);
+}
+
+/* There may be one more of them than UPLOAD_COUNT_MAX for each that is put
+ * back: it was there before those that came meanwhile. */
+void uploads_put_back(struct uploads *u, struct claimed_upload *c)
+{
+	(void)pthread_mutex_lock(&u->lock);
+	c->upload->used_ns = embedded_now_ns();
+	put_in(u, CVX_TAKE(c->upload));
+	(void)pthread_mutex_unlock(&u->lock);
 }
 
 int uploads_new_spool(struct uploads *u, struct spool **ret,

@@ -23,6 +23,7 @@ struct deployment;
 struct early;
 struct job_extent;
 struct spool;
+struct upload;
 struct upload_part;
 struct uploads;
 
@@ -49,9 +50,6 @@ int uploads_start(struct uploads *u, char token[UPLOAD_TOKEN_SIZE],
  * unless that is done for UPLOAD_EARLY_MAX others. Takes over e. */
 void uploads_set_early(struct uploads *u, const char *token, struct early *e);
 
-/* Before uploads_finish(): what has been read of it; NULL: nothing. */
-struct early *uploads_take_early(struct uploads *u, const char *token);
-
 /* A part of size bytes begins. Unknown tokens and numbers are -EINVAL. */
 int uploads_begin_part(struct uploads *u, const char *token, const char *number,
 		       uint64_t size, struct upload_part **ret,
@@ -68,15 +66,31 @@ int upload_part_finish(struct upload_part *part,
 /* Ends a part, finished or not. NULL is allowed. */
 void upload_part_free(struct upload_part *part);
 
+/* An upload that becomes something, and is nobody else's meanwhile. */
+struct claimed_upload {
+	struct upload *upload;
+	struct spool *bytes; /* the upload's */
+	/* Where the file lies in it; the caller's to free(). */
+	struct job_extent *extents;
+	size_t extent_count;
+	/* What has been read of it, or NULL; the caller's. */
+	struct early *early;
+};
+
 /*
- * The parts of these tokens, in the order of their numbers, are the file. The
- * spool and the extents in it become the caller's, and the upload is over.
- * After a failure it is as before.
+ * The parts of these tokens, in the order of their numbers, are the file. After
+ * a failure the upload is as before; else uploads_end() or uploads_put_back()
+ * follows.
  */
-int uploads_finish(struct uploads *u, const char *token,
-		   const char *const *part_tokens, size_t part_count,
-		   struct spool **ret_bytes, struct job_extent **ret_extents,
-		   size_t *ret_extent_count, struct cvx_err *err);
+int uploads_claim(struct uploads *u, const char *token,
+		  const char *const *part_tokens, size_t part_count,
+		  struct claimed_upload *ret, struct cvx_err *err);
+
+/* It became what it was to become, or may have: its bytes go. */
+void uploads_end(struct uploads *u, struct claimed_upload *c);
+
+/* It did not; it can be claimed again. */
+void uploads_put_back(struct uploads *u, struct claimed_upload *c);
 
 /* An empty spool on the same disk, for a file that comes in one piece. */
 int uploads_new_spool(struct uploads *u, struct spool **ret,

@@ -167,6 +167,28 @@ case_IMP9_parts_and_tokens() {
 	stop_server
 }
 
+# What could not be kept when it was finished (no room, here: no folder) can be
+# finished once it can be.
+case_IMP11_finishing_again() {
+	local part
+	start_server
+	UPLOAD=$(begin_upload)
+	part=$(send_part "$UPLOAD" 1 $'{"n":1}\n')
+	mv "$STATE/uploads" "$DIR/away"
+	: >"$STATE/uploads"
+	expect_call '500.*uploads' end_upload "$UPLOAD" "$part"
+	rm "$STATE/uploads" && mv "$DIR/away" "$STATE/uploads"
+	IMPORT=$(end_upload "$UPLOAD" "$part")
+	IMPORT=$(jq -re .importId <<<"${IMPORT#200 }")
+	expect_state "$IMPORT" waiting_for_confirmation
+	expect_call '200 $' post /api/perform_import "{\"importId\":\"$IMPORT\"}"
+	expect_state "$IMPORT" completed
+	start_mount
+	expect_numbers t 1
+	stop_mount
+	stop_server
+}
+
 # import.md 10; IMP-12, -13: what each state lets happen, over a restart.
 case_IMP12_states_survive_a_restart() {
 	local waiting canceled old

@@ -38,13 +38,14 @@ static int64_t add_job(struct deployment *d, char id[ID_TEXT_MAX + 1])
 	struct cvx_err err = CVX_ERR_INIT;
 	struct spool *bytes;
 	int64_t number;
+	bool in_doubt;
 
 	job.extents = calloc(1, sizeof(*job.extents));
 	assert_non_null(job.extents);
 	job.extents[0].size = job.size;
 	EXPECT_OK(spool_new(d->stage_fd, &bytes, &err), &err);
 	EXPECT_OK(spool_write(bytes, 0, ROW, sizeof(ROW) - 1, &err), &err);
-	EXPECT_OK(job_insert(d, &job, bytes, &err), &err);
+	EXPECT_OK(job_insert(d, &job, bytes, &in_doubt, &err), &err);
 	spool_free(bytes);
 	number = job.number;
 	if (id)

@@ -307,6 +307,23 @@ static void send_part(struct uploads *u, const char *token, const char *number,
 	upload_part_free(part);
 }
 
+/* Frees the extents, as whoever claims an upload does. */
+static void expect_claimed(struct claimed_upload *c, const char *expected)
+{
+	struct cvx_err err = CVX_ERR_INIT;
+	char text[16] = "";
+	size_t i, n, at = 0;
+
+	for (i = 0; i < c->extent_count; i++) {
+		EXPECT_OK(spool_read(c->bytes, c->extents[i].off, text + at,
+				     (size_t)c->extents[i].size, &n, &err),
+			  &err);
+		at += n;
+	}
+	assert_string_equal(text, expected);
+	free(c->extents);
+}
+
 /* IMP-8, -9: what is named by tokens counts, in the order of its numbers. */
 TEST(IMP9_parts_in_any_order_make_the_file)
 {
@@ -314,12 +331,9 @@ TEST(IMP9_parts_in_any_order_make_the_file)
 	char token[UPLOAD_TOKEN_SIZE], parts[4][UPLOAD_PART_TOKEN_SIZE];
 	const char *chosen[] = {parts[0], parts[3], parts[1]};
 	struct cvx_err err = CVX_ERR_INIT;
-	struct job_extent *extents;
+	struct claimed_upload claimed;
 	struct upload_part *half;
 	struct uploads *u;
-	struct spool *bytes;
-	char text[16] = "";
-	size_t count, i, n, at = 0;
 
 	EXPECT_OK(uploads_new(d, 3600, &u, &err), &err);
 	EXPECT_OK(uploads_start(u, token, &err), &err);
@@ -330,27 +344,43 @@ TEST(IMP9_parts_in_any_order_make_the_file)
 	EXPECT_OK(upload_part_write(half, "x", 1, &err), &err);
 	EXPECT_INT(upload_part_finish(half, parts[3], &err), -EINVAL);
 	/* Not while parts arrive. */
-	EXPECT_INT(uploads_finish(u, token, chosen, 1, &bytes, &extents, &count,
-				  &err),
-		   -EINVAL);
+	EXPECT_INT(uploads_claim(u, token, chosen, 1, &claimed, &err), -EINVAL);
 	assert_string_equal(err.name, "UploadNotFinished");
 	upload_part_free(half);
 	send_part(u, token, "2", "b", parts[3]);
-	EXPECT_OK(uploads_finish(u, token, chosen, 3, &bytes, &extents, &count,
-				 &err),
-		  &err);
-	for (i = 0; i < count; i++) {
-		EXPECT_OK(spool_read(bytes, extents[i].off, text + at,
-				     (size_t)extents[i].size, &n, &err),
+	EXPECT_OK(uploads_claim(u, token, chosen, 3, &claimed, &err), &err);
+	expect_claimed(&claimed, "aabcc");
+	EXPECT_INT(uploads_claim(u, token, chosen, 3, &claimed, &err), -EINVAL);
+	assert_string_equal(err.name, "InvalidUploadToken");
+	uploads_end(u, &claimed);
+	uploads_free(u);
+	store_close(d);
+}
+
+/* What there was no room for is finished when it is asked again. */
+TEST(IMP11_an_upload_that_was_put_back_can_be_finished)
+{
+	struct deployment *d = store_open(store_new_dir());
+	char token[UPLOAD_TOKEN_SIZE], part[UPLOAD_PART_TOKEN_SIZE];
+	const char *chosen[] = {part};
+	struct cvx_err err = CVX_ERR_INIT;
+	struct claimed_upload claimed;
+	struct uploads *u;
+	int round;
+
+	EXPECT_OK(uploads_new(d, 3600, &u, &err), &err);
+	EXPECT_OK(uploads_start(u, token, &err), &err);
+	send_part(u, token, "1", "abc", part);
+	for (round = 0; round < 3; round++) {
+		EXPECT_OK(uploads_claim(u, token, chosen, 1, &claimed, &err),
 			  &err);
-		at += n;
+		expect_claimed(&claimed, "abc");
+		if (round < 2)
+			uploads_put_back(u, &claimed);
+		else
+			uploads_end(u, &claimed);
 	}
-	assert_string_equal(text, "aabcc");
-	EXPECT_INT(uploads_finish(u, token, chosen, 3, &bytes, &extents, &count,
-				  &err),
-		   -EINVAL);
-	spool_free(bytes);
-	free(extents);
+	EXPECT_INT(uploads_claim(u, token, chosen, 1, &claimed, &err), -EINVAL);
 	uploads_free(u);
 	store_close(d);
 }
@@ -361,12 +391,11 @@ TEST(parts_in_order_are_one_extent)
 	struct deployment *d = store_open(store_new_dir());
 	char token[UPLOAD_TOKEN_SIZE], parts[50][UPLOAD_PART_TOKEN_SIZE];
 	struct cvx_err err = CVX_ERR_INIT;
-	struct job_extent *extents;
+	struct claimed_upload claimed;
 	const char *chosen[50];
 	struct uploads *u;
-	struct spool *bytes;
 	char number[8];
-	size_t count, i;
+	size_t i;
 
 	EXPECT_OK(uploads_new(d, 3600, &u, &err), &err);
 	EXPECT_OK(uploads_start(u, token, &err), &err);
@@ -375,13 +404,11 @@ TEST(parts_in_order_are_one_extent)
 		send_part(u, token, number, "abc", parts[i]);
 		chosen[i] = parts[i];
 	}
-	EXPECT_OK(uploads_finish(u, token, chosen, 50, &bytes, &extents, &count,
-				 &err),
-		  &err);
-	EXPECT_INT(count, 1);
-	EXPECT_INT(extents[0].size, 150);
-	spool_free(bytes);
-	free(extents);
+	EXPECT_OK(uploads_claim(u, token, chosen, 50, &claimed, &err), &err);
+	EXPECT_INT(claimed.extent_count, 1);
+	EXPECT_INT(claimed.extents[0].size, 150);
+	free(claimed.extents);
+	uploads_end(u, &claimed);
 	uploads_free(u);
 	store_close(d);
 }
@@ -412,5 +439,6 @@ UNIT_MAIN(UNIT_CASE(secrets_are_compared_whole),
 	  UNIT_CASE(VAL7_timestamps_are_eight_bytes),
 	  UNIT_CASE(FIL2_tokens_are_good_for_their_deployment),
 	  UNIT_CASE(IMP9_parts_in_any_order_make_the_file),
+	  UNIT_CASE(IMP11_an_upload_that_was_put_back_can_be_finished),
 	  UNIT_CASE(parts_in_order_are_one_extent),
 	  UNIT_CASE(uploads_are_limited))
