@@ -8,6 +8,7 @@
  *   fetch_query.c     pages of queries
  *   fetch_deltas.c    /api/document_deltas
  *   fetch_sync.c      /api/v1/data/sync
+ *   fetch_entries.c   the values of one of its pages
  */
 #ifndef CVX_IMPORTER_REMOTE_FETCH_INSIDE_H
 #define CVX_IMPORTER_REMOTE_FETCH_INSIDE_H
@@ -57,6 +58,14 @@ struct fetch {
 
 /* The row that was gathered becomes a line. */
 int fetch_add_row(struct fetch *f);
+
+/*
+ * The value that the text begins with becomes a line, if it is a document and
+ * the '}' of the object that it is the last member of follows: *ret_used is
+ * where that stands. 1: that is not so, or cannot be told; nothing was done.
+ */
+int fetch_add_member(struct fetch *f, const char *text, size_t size,
+		     size_t *ret_used);
 
 /* The document of the row that was gathered has gone. */
 int fetch_add_deleted(struct fetch *f, const struct internal_id *id);
@@ -113,6 +122,13 @@ int fetch_by_query(struct fetch *f);
 
 /* From f->cursor on. -ESTALE: from there it cannot go on. */
 int fetch_deltas(struct fetch *f);
+
+/* The values of data/sync: j is before their list, and goes behind it. */
+int fetch_add_entries(struct fetch *f, struct json *j);
+
+/* Whether an entry of data/sync is about the table. */
+bool fetch_is_ours(const struct fetch *f, const struct range *component,
+		   const struct range *table);
 
 /* Likewise; without a cursor all of the table, if it is not missing. */
 int fetch_sync(struct fetch *f, bool *ret_is_missing);

@@ -56,6 +56,13 @@ static int make_reader(struct fetch *f)
 				   f->err);
 }
 
+static int add_line(struct fetch *f, const struct internal_id *id, size_t size)
+{
+	int r = add_place(f, id, size);
+
+	return r == 0 && f->lines.size >= FETCH_LINES_MAX ? fetch_flush(f) : r;
+}
+
 /* The row that was gathered becomes a line. */
 int fetch_add_row(struct fetch *f)
 {
@@ -73,10 +80,40 @@ int fetch_add_row(struct fetch *f)
 	if (r < 0)
 		return cvx_err_prefix(f->err, "document %zu of %s that came",
 				      f->place_count + 1, f->target->table);
-	r = add_place(f, &document.id, f->lines.size - before);
-	if (r == 0 && f->lines.size >= FETCH_LINES_MAX)
-		r = fetch_flush(f);
-	return r;
+	return add_line(f, &document.id, f->lines.size - before);
+}
+
+/* As much as a usual document has; the reader makes room for all of it. */
+#define WINDOW_SIZE ((size_t)1 << 20)
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+int fetch_add_member(struct fetch *f, const char *text, size_t size,
+		     size_t *ret_used)
+{
+	size_t before = f->lines.size, used;
+	struct document document;
+	int r;
+
+	if (!f->reader)
+		return 1;
+	if (size > WINDOW_SIZE)
+		size = WINDOW_SIZE;
+	r = document_read_prefix(f->reader, text, size, f->place_count,
+				 &f->lines, &document, &used, NULL);
+	if (r < 0)
+		return 1;
+	while (used < size && is_space(text[used]))
+		used++;
+	if (used == size || text[used] != '}' || !document.id_given) {
+		f->lines.size = before;
+		return 1;
+	}
+	*ret_used = used;
+	return add_line(f, &document.id, f->lines.size - before);
 }
 
 /* A document that has gone has no bytes, and stands before one that comes

@@ -41,17 +41,6 @@ static char *print_request(const struct fetch *f)
 	return text;
 }
 
-/* Whether it is about the table. */
-static bool is_ours(const struct fetch *f, const struct range *component,
-		    const struct range *table)
-{
-	CVX_AUTO(cvx_freep) char *a = range_string(component);
-	CVX_AUTO(cvx_freep) char *b = range_string(table);
-
-	return a && b && strcmp(a, f->target->component) == 0 &&
-	       strcmp(b, f->target->table) == 0;
-}
-
 /* [{"component","table"}] */
 static int read_truncates(struct fetch *f, const struct range *list)
 {
@@ -62,39 +51,11 @@ static int read_truncates(struct fetch *f, const struct range *list)
 	members_init(&m, list);
 	while (members_next(&m, NULL, &one))
 		if (members_pick(&one, names, found, 2) &&
-		    is_ours(f, &found[0], &found[1]))
+		    fetch_is_ours(f, &found[0], &found[1]))
 			fetch_clear(f);
 	return m.is_bad || m.is_object
 		       ? cvx_fail(f->err, -EPROTO, "truncates are no list")
 		       : 0;
-}
-
-/* [{"component","table","ts","deleted","value"}] */
-static int read_values(struct fetch *f, const struct range *list)
-{
-	enum { COMPONENT, TABLE, TIME, DELETED, VALUE, COUNT };
-	static const char *const names[COUNT] = {"component", "table", "ts",
-						 "deleted", "value"};
-	struct range one, found[COUNT];
-	struct members m;
-	int r = 0;
-
-	members_init(&m, list);
-	while (r == 0 && members_next(&m, NULL, &one)) {
-		if (!members_pick(&one, names, found, COUNT) ||
-		    found[VALUE].size == 0)
-			return cvx_fail(f->err, -EPROTO,
-					"an entry without a value");
-		if (!is_ours(f, &found[COMPONENT], &found[TABLE]))
-			continue;
-		fetch_note_time(f, &found[TIME]);
-		r = range_is(&found[DELETED], "true")
-			    ? fetch_add_gone(f, &found[VALUE])
-			    : fetch_add_document(f, &found[VALUE]);
-	}
-	if (r == 0 && (m.is_bad || m.is_object))
-		r = cvx_fail(f->err, -EPROTO, "values are no list");
-	return r;
 }
 
 /* Of the status: whether all is told. */
@@ -119,24 +80,87 @@ static int take_next(struct fetch *f, const struct range *pagination)
 			 : cvx_fail(f->err, -EPROTO, "no cursor in the answer");
 }
 
+/* The members of a page. */
+enum { STATUS, TRUNCATES, VALUES, PAGINATION, COUNT };
+static const char *const names[COUNT] = {"status", "truncates", "values",
+					 "pagination"};
+
+/* What was truncated goes before the values, wherever it stands. */
+static int read_values(struct fetch *f, const struct range *truncates,
+		       struct json *j)
+{
+	int r = truncates->size > 0 ? read_truncates(f, truncates) : 0;
+
+	return r < 0 ? r : fetch_add_entries(f, j);
+}
+
+/* The values are read on the way if what is to be known before has come;
+ * else, and if it is none of these members, the next value is passed over. */
+static int read_member(struct fetch *f, struct json *j, size_t name,
+		       struct range *found)
+{
+	size_t start = j->pos;
+	enum json_token token;
+	int r = 0;
+
+	if (name == VALUES && found[TRUNCATES].size > 0) {
+		r = read_values(f, &found[TRUNCATES], j);
+	} else {
+		token = json_next(j);
+		start = j->start;
+		if (token == JSON_BAD || !json_skip_value(j, token))
+			r = cvx_fail(f->err, -EPROTO,
+				     "the answer is no JSON object");
+	}
+	if (r == 0 && name < COUNT)
+		found[name] = (struct range){j->text + start, j->pos - start};
+	return r;
+}
+
+static int read_members(struct fetch *f, const struct range *page,
+			struct range *found)
+{
+	bool is_known = false; /* the values were read */
+	enum json_token token;
+	struct json j;
+	struct range key;
+	size_t name;
+	int r = 0;
+
+	json_init(&j, page->text, page->size);
+	token = json_next(&j);
+	if (token == JSON_OBJECT)
+		token = json_next(&j);
+	while (r == 0 && token == JSON_KEY) {
+		key = (struct range){j.text + j.start, j.end - j.start};
+		name = members_find(&key, names, COUNT);
+		if (name < COUNT && found[name].size > 0)
+			return cvx_fail(f->err, -EPROTO, "%s come twice",
+					names[name]);
+		is_known = is_known ||
+			   (name == VALUES && found[TRUNCATES].size > 0);
+		r = read_member(f, &j, name, found);
+		token = json_next(&j);
+	}
+	if (r == 0 && (token != JSON_CLOSE || !json_is_at_end(&j)))
+		r = cvx_fail(f->err, -EPROTO, "the answer is no JSON object");
+	if (r == 0 && (found[STATUS].size == 0 || found[VALUES].size == 0))
+		r = cvx_fail(f->err, -EPROTO, "no values in the answer");
+	if (r < 0 || is_known)
+		return r;
+	json_init(&j, found[VALUES].text, found[VALUES].size);
+	return read_values(f, &found[TRUNCATES], &j);
+}
+
 static int read_page(struct fetch *f, bool *ret_is_done, bool *ret_is_empty)
 {
-	enum { STATUS, TRUNCATES, VALUES, PAGINATION, COUNT };
-	static const char *const names[COUNT] = {"status", "truncates",
-						 "values", "pagination"};
-	struct range page, found[COUNT];
+	struct range page, found[COUNT] = {{NULL, 0}};
 	size_t before = f->place_count;
 	int r = fetch_map_page(f, &page);
 
 	if (r < 0)
 		return r;
-	if (!members_pick(&page, names, found, COUNT) ||
-	    found[STATUS].size == 0 || found[VALUES].size == 0)
-		r = cvx_fail(f->err, -EPROTO, "no values in the answer");
-	if (r == 0 && found[TRUNCATES].size > 0)
-		r = read_truncates(f, &found[TRUNCATES]);
-	if (r == 0)
-		r = read_values(f, &found[VALUES]);
+	r = read_members(f, &page, found);
 	if (r == 0)
 		r = take_next(f, &found[PAGINATION]);
 	*ret_is_done = r == 0 && is_up_to_date(&found[STATUS]);

@@ -13,21 +13,6 @@ void members_init(struct members *m, const struct range *value)
 	m->is_bad = !m->is_object && token != JSON_ARRAY;
 }
 
-/* Behind the first token of a value: to its end. */
-static bool skip_value(struct json *j, enum json_token token)
-{
-	unsigned depth = j->depth;
-
-	if (token != JSON_OBJECT && token != JSON_ARRAY)
-		return true;
-	while (j->depth >= depth) {
-		token = json_next(j);
-		if (token == JSON_BAD || token == JSON_END)
-			return false;
-	}
-	return true;
-}
-
 bool members_next(struct members *m, struct range *ret_key,
 		  struct range *ret_value)
 {
@@ -49,13 +34,25 @@ bool members_next(struct members *m, struct range *ret_key,
 	}
 	start = j->start;
 	m->is_bad = token == JSON_BAD || token == JSON_END ||
-		    token == JSON_CLOSE || !skip_value(j, token);
+		    token == JSON_CLOSE || !json_skip_value(j, token);
 	if (m->is_bad)
 		return false;
 	if (ret_key)
 		*ret_key = key;
 	*ret_value = (struct range){j->text + start, j->end - start};
 	return true;
+}
+
+size_t members_find(const struct range *key, const char *const *names,
+		    size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (key->size == strlen(names[i]) + 2 &&
+		    memcmp(key->text + 1, names[i], key->size - 2) == 0)
+			break;
+	return i;
 }
 
 bool members_pick(const struct range *object, const char *const *names,
@@ -68,11 +65,11 @@ bool members_pick(const struct range *object, const char *const *names,
 	for (i = 0; i < count; i++)
 		ret[i] = (struct range){"", 0};
 	members_init(&m, object);
-	while (m.is_object && members_next(&m, &key, &value))
-		for (i = 0; i < count; i++)
-			if (key.size == strlen(names[i]) + 2 &&
-			    memcmp(key.text + 1, names[i], key.size - 2) == 0)
-				ret[i] = value;
+	while (m.is_object && members_next(&m, &key, &value)) {
+		i = members_find(&key, names, count);
+		if (i < count)
+			ret[i] = value;
+	}
 	return m.is_object && !m.is_bad;
 }
 

@@ -35,6 +35,10 @@ void members_init(struct members *m, const struct range *value);
 bool members_next(struct members *m, struct range *ret_key,
 		  struct range *ret_value);
 
+/* Which of the names the key, with its quotes, is; count: none of them. */
+size_t members_find(const struct range *key, const char *const *names,
+		    size_t count);
+
 /* The members of these names in one pass; absent ones get size 0. false: the
  * text is not one object. */
 bool members_pick(const struct range *object, const char *const *names,

@@ -1,5 +1,6 @@
 #include "importer/value/json.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -300,6 +301,28 @@ enum json_token json_next(struct json *j)
 		return read_next(j);
 	}
 	return bad(j, j->pos, "unreachable");
+}
+
+bool json_skip_value(struct json *j, enum json_token first)
+{
+	unsigned depth = j->depth;
+	enum json_token token;
+
+	if (first != JSON_OBJECT && first != JSON_ARRAY)
+		return true;
+	while (j->depth >= depth) {
+		token = json_next(j);
+		if (token == JSON_BAD || token == JSON_END)
+			return false;
+	}
+	return true;
+}
+
+void json_resume(struct json *j, size_t pos)
+{
+	assert(j->depth > 0 && pos >= j->pos && pos <= j->size);
+	j->pos = pos;
+	j->state = JSON_WANTS_NEXT;
 }
 
 bool json_is_at_end(struct json *j)

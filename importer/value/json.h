@@ -55,6 +55,14 @@ struct json {
 void json_init(struct json *j, const char *text, size_t size);
 enum json_token json_next(struct json *j);
 
+/* Behind the first token of a value: goes to its end. False: it is bad, as
+ * json_next() tells. */
+bool json_skip_value(struct json *j, enum json_token first);
+
+/* In an object or array: its next value, and what comes before that one, were
+ * read by other means; they end at pos. */
+void json_resume(struct json *j, size_t pos);
+
 /* Whether only white space follows what is read; else sets the fault. */
 bool json_is_at_end(struct json *j);
 

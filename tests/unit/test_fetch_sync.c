@@ -1,0 +1,426 @@
+/* importer/remote/fetch: pages of data/sync as others might write them
+ * (protocol.md 10.3). */
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "importer/remote/fetch.h"
+#include "importer/remote/http.h"
+#include "importer/value/id.h"
+#include "tests/unit/loopback.h"
+
+#define TABLE_NUMBER 10007
+#define PAGES_MAX 8
+
+/* A deployment that answers one text after the other, and who asks it. */
+struct bench {
+	char *pages[PAGES_MAX];
+	size_t sizes[PAGES_MAX]; /* 0: to the NUL */
+	unsigned count, asked;
+	struct loopback *server;
+	struct http *http;
+	int dir_fd;
+};
+
+static const char *id_of(unsigned i)
+{
+	static char texts[8][ID_TEXT_MAX + 1];
+	struct id_stamp stamp = {.ms = 1700000000000, .day = 19675};
+	char *text = texts[i % 8];
+	struct internal_id id;
+
+	id_from_stamp(&stamp, i, &id);
+	text[id_encode(TABLE_NUMBER, &id, text)] = '\0';
+	return text;
+}
+
+static char *document(unsigned i, const char *value)
+{
+	return loopback_format(
+		"{\"_creationTime\":1.0,\"_id\":\"%s\",\"v\":%s}", id_of(i),
+		value);
+}
+
+/* The text with document i in the place of each '$', which is freed. */
+static char *fill_in(const char *text, unsigned i)
+{
+	char *all = loopback_format("%s", ""), *more, *one;
+	const char *at;
+
+	while ((at = strchr(text, '$'))) {
+		one = document(i, "\"\xc3\xa9\"");
+		more = loopback_format("%s%.*s%s", all, (int)(at - text), text,
+				       one);
+		free(one);
+		free(all);
+		all = more;
+		text = at + 1;
+	}
+	more = loopback_format("%s%s", all, text);
+	free(all);
+	return more;
+}
+
+#define HEAD                                                                   \
+	"{\"component\":\"\",\"table\":\"t\",\"ts\":17,\"deleted\":false,"     \
+	"\"value\":"
+#define USUAL HEAD "$}"
+
+static char *page(const char *status, const char *before, const char *values,
+		  const char *behind, const char *cursor)
+{
+	return loopback_format("{\"status\":{\"type\":\"%s\"}%s,\"values\":[%s]"
+			       "%s,\"pagination\":{\"nextCursor\":\"%s\"}}",
+			       status, before, values, behind, cursor);
+}
+
+static void play(void *ctx, const struct loopback_request *q,
+		 struct loopback_answer *a)
+{
+	struct bench *b = ctx;
+	unsigned n = b->asked++;
+
+	assert_string_equal(q->path, "/api/v1/data/sync");
+	assert_true(n < b->count);
+	a->body = b->pages[n];
+	b->pages[n] = NULL;
+	a->body_size = b->sizes[n];
+}
+
+static void begin(struct bench *b)
+{
+	struct http_settings settings = {.backoff_ms = 1};
+	struct cvx_err err = CVX_ERR_INIT;
+
+	*b = (struct bench){.count = 0};
+	b->server = loopback_start(play, b);
+	settings.origin = loopback_url(b->server);
+	EXPECT_OK(http_new(&settings, &b->http, &err), &err);
+	b->dir_fd = open(unit_temp_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(b->dir_fd >= 0);
+}
+
+/* The page is taken over. */
+static void add(struct bench *b, char *text)
+{
+	assert_true(b->count < PAGES_MAX);
+	b->pages[b->count++] = text;
+	loopback_sync(b->server);
+}
+
+static void end(struct bench *b)
+{
+	unsigned i;
+
+	(void)close(b->dir_fd);
+	http_free(b->http);
+	loopback_stop(b->server);
+	for (i = 0; i < b->count; i++)
+		free(b->pages[i]);
+}
+
+static int fetch(struct bench *b, int *ret_fd, struct fetched *ret,
+		 struct cvx_err *err)
+{
+	static const struct fetch_target target = {.component = "",
+						   .table = "t"};
+
+	return fetch_table(b->http, &target, b->dir_fd, NULL, ret_fd, ret, err);
+}
+
+/* What was fetched, ended by NUL; free() it. */
+static char *read_lines(int fd, const struct fetched *fetched)
+{
+	char *text = calloc(1, fetched->size + 1);
+
+	assert_non_null(text);
+	assert_true(pread(fd, text, fetched->size + 1, 0) ==
+		    (ssize_t)fetched->size);
+	return text;
+}
+
+/* The pages give these lines. */
+static void expect_lines(struct bench *b, const char *want)
+{
+	struct cvx_err err = CVX_ERR_INIT;
+	struct fetched fetched;
+	char *got;
+	int fd;
+
+	EXPECT_OK(fetch(b, &fd, &fetched, &err), &err);
+	got = read_lines(fd, &fetched);
+	assert_string_equal(got, want);
+	EXPECT_INT(b->asked, b->count);
+	free(got);
+	free(fetched.cursor);
+	(void)close(fd);
+	end(b);
+}
+
+/* Entries first, second and third, of documents 0, 1 and 2. */
+static char *three(const char *first, const char *second, const char *third)
+{
+	char *a = fill_in(first, 0), *b = fill_in(second, 1),
+	     *c = fill_in(third, 2);
+	char *all = loopback_format("%s,%s,%s", a, b, c);
+
+	free(a);
+	free(b);
+	free(c);
+	return all;
+}
+
+static void add_page(struct bench *b, char *values)
+{
+	add(b, page("upToDate", ",\"truncates\":[]", values, "", "c"));
+	free(values);
+}
+
+TEST(STR9_entries_in_any_form_are_read_alike)
+{
+	static const char *const forms[] = {
+		USUAL,
+		" { \"component\" : \"\" ,\n\"table\":\"t\",\"ts\":17,"
+		"\"deleted\":false,\r\n\t\"value\" :\n $ \t\r\n} ",
+		/* of another moment */
+		"{\"component\":\"\",\"table\":\"t\",\"ts\":18,"
+		"\"deleted\":false,\"value\":$}",
+		/* in another order */
+		"{\"value\":$,\"component\":\"\",\"table\":\"t\",\"ts\":17,"
+		"\"deleted\":false}",
+		"{\"deleted\":false,\"value\":$,\"table\":\"t\",\"ts\":17,"
+		"\"component\":\"\"}",
+		/* with more members, or less */
+		"{\"x\":[{\"y\":1}],\"component\":\"\",\"table\":\"t\","
+		"\"deleted\":false,\"value\":$}",
+		"{\"component\":\"\",\"table\":\"t\",\"value\":$}",
+		HEAD "$,\"x\":{}}",
+		/* the last of a name counts */
+		"{\"component\":\"\",\"table\":\"u\",\"table\":\"t\","
+		"\"deleted\":false,\"value\":$}",
+		HEAD "5,\"value\":$}",
+		HEAD "{\"_id\":\"x\"},\"value\":$}",
+		"{\"component\":\"\",\"table\":\"t\",\"deleted\":true,"
+		"\"value\":$,\"deleted\":false}",
+	};
+	char *want = fill_in("$\n", 0), *more, *line;
+	struct bench b;
+	size_t i;
+
+	for (i = 1; i < 3; i++) {
+		line = fill_in("$\n", (unsigned)i);
+		more = loopback_format("%s%s", want, line);
+		free(want);
+		free(line);
+		want = more;
+	}
+	for (i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+		begin(&b);
+		add_page(&b, three(USUAL, forms[i], USUAL));
+		expect_lines(&b, want);
+		begin(&b);
+		add_page(&b, three(forms[i], USUAL, forms[i]));
+		expect_lines(&b, want);
+	}
+	free(want);
+}
+
+/* Whatever stands where a usual entry could, behind one that was taken. */
+TEST(STR9_entries_with_a_fault_are_refused)
+{
+	static const char *const forms[] = {
+		HEAD "$",
+		HEAD "$]",
+		HEAD "$}}",
+		HEAD "$,}",
+		HEAD "$ x}",
+		HEAD "$:1}",
+		HEAD ",\"x\":$}",
+		HEAD "}",
+		HEAD "5}",
+		HEAD "[$]}",
+		HEAD "{\"v\":1}}",
+		HEAD "{\"_id\":\"x\",\"v\":1}}",
+		HEAD "{\"v\":\"\x01\"}}",
+		HEAD "{\"v\":\"\xff\"}}",
+		HEAD "{\"v\":\"\\ud800\"}}",
+		HEAD "$,\"value\":5}",
+		HEAD "$,\"value\"}",
+		"[]",
+		"7",
+		USUAL ",",
+		USUAL "{}",
+		("{\"component\":\"\",\"table\":\"t\",\"ts\":17,"
+		 "\"deleted\":false} $}"),
+		"{\"component\":\"\",\"table\":\"t\",\"deleted\":false}",
+	};
+	struct cvx_err err = CVX_ERR_INIT;
+	struct fetched fetched;
+	struct bench b;
+	size_t i;
+	int fd, r;
+
+	for (i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+		begin(&b);
+		add_page(&b, three(USUAL, forms[i], USUAL));
+		r = fetch(&b, &fd, &fetched, &err);
+		if (r == 0)
+			fail_msg("%s was taken", forms[i]);
+		assert_true(err.msg[0] != '\0');
+		end(&b);
+	}
+}
+
+/* NUL is no white space. */
+TEST(STR9_a_NUL_behind_a_value_is_refused)
+{
+	struct cvx_err err = CVX_ERR_INIT;
+	struct fetched fetched;
+	struct bench b;
+	char *at;
+	int fd;
+
+	begin(&b);
+	add_page(&b, three(USUAL, HEAD "$\x01}", USUAL));
+	b.sizes[0] = strlen(b.pages[0]);
+	at = strchr(b.pages[0], '\x01');
+	assert_non_null(at);
+	*at = '\0';
+	loopback_sync(b.server);
+	EXPECT_FAIL(fetch(&b, &fd, &fetched, &err), &err, -EPROTO, "JSON");
+	end(&b);
+}
+
+TEST(STR9_entries_that_are_no_document_of_the_table)
+{
+	static const char *const others[] = {
+		"{\"component\":\"\",\"table\":\"u\",\"ts\":17,"
+		"\"deleted\":false,\"value\":{\"no\":[\"document\"]}}",
+		"{\"component\":\"\",\"table\":\"u\",\"ts\":17,"
+		"\"deleted\":false,\"value\":$}",
+		/* one that has gone */
+		"{\"component\":\"\",\"table\":\"t\",\"ts\":17,"
+		"\"deleted\":true,\"value\":$}",
+		"{\"component\":\"lib\",\"table\":\"t\",\"ts\":17,"
+		"\"deleted\":false,\"value\":$}",
+		"{\"component\":null,\"table\":\"t\",\"ts\":17,"
+		"\"deleted\":false,\"value\":$}",
+	};
+	char *a = fill_in("$\n", 0), *c = fill_in("$\n", 2);
+	char *want = loopback_format("%s%s", a, c);
+	struct bench b;
+	size_t i;
+
+	for (i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		begin(&b);
+		add_page(&b, three(USUAL, others[i], USUAL));
+		expect_lines(&b, want);
+	}
+	free(a);
+	free(c);
+	free(want);
+}
+
+/* What was truncated goes before the values of its page, wherever it stands
+ * there. */
+TEST(STR9_members_of_a_page_come_in_any_order)
+{
+#define TRUNCATES ",\"truncates\":[{\"component\":\"\",\"table\":\"t\"}]"
+	static const char *const places[][2] = {
+		{TRUNCATES, ""}, {"", TRUNCATES}, {",\"x\":[1]" TRUNCATES, ""}};
+	char *first = fill_in(USUAL, 3), *second = fill_in(USUAL, 1);
+	char *want = fill_in("$\n", 1);
+	struct bench b;
+	size_t i;
+
+	for (i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		begin(&b);
+		add(&b, page("snapshotting", "", first, "", "a"));
+		add(&b,
+		    page("upToDate", places[i][0], second, places[i][1], "b"));
+		expect_lines(&b, want);
+	}
+	free(first);
+	free(second);
+	free(want);
+}
+
+TEST(STR9_pages_with_a_fault_are_refused)
+{
+	static const char *const behind[][2] = {
+		{",\"values\":[]", "twice"},
+		{",\"status\":{}", "twice"},
+		{",\"truncates\":[]", "twice"},
+		{",", "JSON"},
+		{",\"x\"", "JSON"},
+		{",\"x\":[}", "JSON"},
+		{"}", "JSON"},
+	};
+	struct cvx_err err = CVX_ERR_INIT;
+	struct fetched fetched;
+	struct bench b;
+	char *values;
+	size_t i;
+	int fd;
+
+	for (i = 0; i < sizeof(behind) / sizeof(*behind); i++) {
+		begin(&b);
+		values = fill_in(USUAL, 0);
+		add(&b, page("upToDate", ",\"truncates\":[]", values,
+			     behind[i][0], "c"));
+		free(values);
+		EXPECT_FAIL(fetch(&b, &fd, &fetched, &err), &err, -EPROTO,
+			    behind[i][1]);
+		end(&b);
+	}
+}
+
+/* Longer than what is looked at without knowing where the value ends. */
+TEST(STR9_a_document_of_many_bytes)
+{
+	const size_t count = 900000;
+	char *escaped = malloc(6 * count + 3), *plain = malloc(count + 3);
+	char *value, *entry, *first, *last, *want, *at = escaped;
+	struct bench b;
+	size_t i;
+
+	assert_true(escaped && plain);
+	*at++ = '"';
+	for (i = 0; i < count; i++, at += 6)
+		memcpy(at, "\\u0061", 6);
+	memcpy(at, "\"", 2);
+	memset(plain, 'a', count + 2);
+	plain[0] = plain[count + 1] = '"';
+	plain[count + 2] = '\0';
+	value = document(1, escaped);
+	entry = loopback_format(HEAD "%s}", value);
+	begin(&b);
+	add_page(&b, three(USUAL, entry, USUAL));
+	free(value);
+	value = document(1, plain);
+	first = fill_in("$", 0);
+	last = fill_in("$", 2);
+	want = loopback_format("%s\n%s\n%s\n", first, value, last);
+	expect_lines(&b, want);
+	free(first);
+	free(last);
+	free(want);
+	free(value);
+	free(entry);
+	free(escaped);
+	free(plain);
+}
+
+UNIT_MAIN(UNIT_CASE(STR9_entries_in_any_form_are_read_alike),
+	  UNIT_CASE(STR9_entries_with_a_fault_are_refused),
+	  UNIT_CASE(STR9_a_NUL_behind_a_value_is_refused),
+	  UNIT_CASE(STR9_entries_that_are_no_document_of_the_table),
+	  UNIT_CASE(STR9_members_of_a_page_come_in_any_order),
+	  UNIT_CASE(STR9_pages_with_a_fault_are_refused),
+	  UNIT_CASE(STR9_a_document_of_many_bytes))
