@@ -16,6 +16,11 @@ SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 export CI=1 NO_COLOR=1
 
+# Installed where the machine's own is too old for the client.
+for dir in "$CLIENT"/node/node_modules/node-linux-*/bin; do
+	[ ! -x "$dir/node" ] || PATH=$dir:$PATH
+done
+
 # At $PORT, where it can be started again.
 start_server() {
 	find_port
