@@ -22,6 +22,7 @@
 #define CLIENT_NAME "convexfs-" CONVEXFS_VERSION
 #define IDLE_LANES_MAX 8
 #define ERROR_BODY_MAX ((size_t)64 << 10)
+#define UPLOAD_BUFFER_SIZE (256 << 10) /* of a body on its way out */
 #define REDIRECTS_MAX 5
 #define REPETITIONS_MAX 6
 #define BACKOFF_MS 500
@@ -356,6 +357,8 @@ static void set_method(struct request *q)
 				       q->call->method);
 	(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
 			       (curl_off_t)q->call->body_size);
+	(void)curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE,
+			       (long)UPLOAD_BUFFER_SIZE);
 	(void)curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
 	(void)curl_easy_setopt(easy, CURLOPT_READDATA, q);
 	(void)curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
