@@ -2,6 +2,7 @@
 #include "importer/remote/fetch_inside.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,6 +12,8 @@
 #include "cache/base/buf.h"
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
+#include "cache/base/file.h"
+#include "cache/base/thread.h"
 #include "importer/remote/halt.h"
 #include "importer/remote/http.h"
 
@@ -169,6 +172,7 @@ static int read_page(struct fetch *f, bool *ret_is_done, bool *ret_is_empty)
 	return r;
 }
 
+/* One request; its answer becomes the page. */
 static int load(struct fetch *f, struct http_answer *answer)
 {
 	CVX_AUTO(cvx_freep) char *text = print_request(f);
@@ -182,9 +186,151 @@ static int load(struct fetch *f, struct http_answer *answer)
 	return fetch_load_page(f, &call, answer);
 }
 
+/* --- a page ahead -------------------------------------------------------- */
+
+/* A smaller page is read sooner than the next one can be asked for. */
+#define AHEAD_SIZE_MIN ((uint64_t)128 << 10)
+
+/* A page ends with its cursor: as much of it is looked through for that. */
+#define TAIL_SIZE ((size_t)64 << 10)
+
+/* The page behind the one that is read, asked for meanwhile. */
+struct ahead {
+	struct fetch fetch; /* f's, with a page, cursor and error of its own */
+	struct http_answer answer;
+	struct cvx_err err;
+	char *cursor; /* that it was asked for with; NULL: there is none */
+	int r;
+};
+
+static void drop_ahead(struct ahead *a)
+{
+	if (a->cursor)
+		http_answer_fini(&a->answer);
+	free(CVX_TAKE(a->cursor));
+}
+
+static void ahead_finip(struct ahead *a)
+{
+	drop_ahead(a);
+	cvx_closep(&a->fetch.page_fd);
+}
+
+/* Whether the page begins with a status by which another page follows. */
+static bool is_followed(const struct range *page)
+{
+	struct range key, status;
+	struct members m;
+
+	members_init(&m, page);
+	return m.is_object && members_next(&m, &key, &status) &&
+	       range_is(&key, "\"status\"") && !is_up_to_date(&status);
+}
+
+/* The cursor of the next page, where it usually stands; NULL: elsewhere. It
+ * may be another one, which shows when the page has been read. */
+static char *find_cursor(const struct range *page)
+{
+	static const char pagination[] = "\"pagination\":";
+	const char *end = page->text + page->size, *at = end - TAIL_SIZE;
+	struct range last = {NULL, 0}, key, value;
+	struct members m;
+
+	while ((at = memmem(at, (size_t)(end - at), pagination,
+			    sizeof(pagination) - 1))) {
+		at += sizeof(pagination) - 1;
+		last = (struct range){at, (size_t)(end - at)};
+	}
+	if (!last.text)
+		return NULL;
+	members_init(&m, &last);
+	while (m.is_object && members_next(&m, &key, &value))
+		if (range_is(&key, "\"nextCursor\""))
+			return range_string(&value);
+	return NULL;
+}
+
+/* Whether the next page can be asked for before this one is read. */
+static bool can_ask_ahead(struct fetch *f, struct ahead *a)
+{
+	struct range page;
+	int fd = a->fetch.page_fd;
+
+	if (f->page_size < AHEAD_SIZE_MIN || fetch_map_page(f, &page) < 0)
+		return false;
+	if (is_followed(&page))
+		a->cursor = find_cursor(&page);
+	(void)munmap((void *)page.text, page.size);
+	if (fd < 0)
+		fd = file_open_unnamed(f->dir_fd);
+	a->fetch = *f;
+	a->fetch.page_fd = fd;
+	a->fetch.cursor = a->cursor;
+	a->fetch.err = &a->err;
+	a->answer = (struct http_answer){.status = 0};
+	if (fd < 0)
+		free(CVX_TAKE(a->cursor));
+	return a->cursor != NULL;
+}
+
+/* A page being read. */
+struct reading {
+	struct fetch *f;
+	bool is_done, is_empty;
+	int r;
+};
+
+static void *read_it(void *ctx)
+{
+	struct reading *reading = ctx;
+
+	reading->r =
+		read_page(reading->f, &reading->is_done, &reading->is_empty);
+	return NULL;
+}
+
+/* The thread that may be interrupted is the one that asks, so the page is read
+ * by another one. */
+static int read_and_ask(struct reading *reading, struct ahead *a)
+{
+	pthread_t thread;
+
+	if (!can_ask_ahead(reading->f, a) ||
+	    thread_start(&thread, read_it, reading) < 0) {
+		drop_ahead(a);
+		(void)read_it(reading);
+		return reading->r;
+	}
+	a->r = load(&a->fetch, &a->answer);
+	(void)pthread_join(thread, NULL);
+	return reading->r;
+}
+
+/* The page of f->cursor: the one ahead, if it was asked for with that. */
+static int next_page(struct fetch *f, struct ahead *a,
+		     struct http_answer *answer)
+{
+	int fd = f->page_fd;
+
+	if (!a->cursor || strcmp(a->cursor, f->cursor) != 0) {
+		drop_ahead(a);
+		return load(f, answer);
+	}
+	f->page_fd = a->fetch.page_fd;
+	f->page_size = a->fetch.page_size;
+	a->fetch.page_fd = fd;
+	*answer = a->answer;
+	free(CVX_TAKE(a->cursor));
+	if (a->r < 0)
+		*f->err = a->err;
+	return a->r;
+}
+
 int fetch_sync(struct fetch *f, bool *ret_is_missing)
 {
-	bool is_first = !f->cursor, is_done = false, is_empty;
+	CVX_AUTO(ahead_finip) struct ahead ahead = {.fetch.page_fd = -1};
+	struct reading reading = {.f = f};
+	bool is_first = !f->cursor;
 	unsigned empty_count = 0;
 	int r;
 
@@ -193,7 +339,7 @@ int fetch_sync(struct fetch *f, bool *ret_is_missing)
 	do {
 		struct http_answer answer;
 
-		r = load(f, &answer);
+		r = next_page(f, &ahead, &answer);
 		*ret_is_missing =
 			r < 0 && is_first && fetch_is_missing(&answer);
 		/* The cursor is too old, or from elsewhere. */
@@ -203,11 +349,11 @@ int fetch_sync(struct fetch *f, bool *ret_is_missing)
 		http_answer_fini(&answer);
 		if (r < 0)
 			return r;
-		r = read_page(f, &is_done, &is_empty);
+		r = read_and_ask(&reading, &ahead);
 		if (r < 0)
 			return cvx_err_prefix(f->err, SYNC_PLACE);
 		is_first = false;
-		if (is_done || !is_empty)
+		if (reading.is_done || !reading.is_empty)
 			continue;
 		if (++empty_count > EMPTY_PAGES_MAX)
 			return cvx_fail(f->err, -EPROTO,
@@ -215,7 +361,7 @@ int fetch_sync(struct fetch *f, bool *ret_is_missing)
 		if (!halt_sleep(f->halt, WAIT_MS))
 			return cvx_fail(f->err, -ECANCELED,
 					SYNC_PLACE ": interrupted");
-	} while (!is_done);
+	} while (!reading.is_done);
 	f->way = FETCH_SYNC;
 	return 0;
 }

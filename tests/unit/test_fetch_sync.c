@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "importer/remote/fetch.h"
+#include "importer/remote/halt.h"
 #include "importer/remote/http.h"
 #include "importer/value/id.h"
 #include "tests/unit/loopback.h"
@@ -22,7 +23,12 @@
 struct bench {
 	char *pages[PAGES_MAX];
 	size_t sizes[PAGES_MAX]; /* 0: to the NUL */
+	int statuses[PAGES_MAX]; /* 0: 200 */
+	char requests[PAGES_MAX][512];
 	unsigned count, asked;
+	unsigned halts_at; /* who asks is interrupted by this page, which does
+			      not come; 0: by none */
+	struct halt *halt;
 	struct loopback *server;
 	struct http *http;
 	int dir_fd;
@@ -91,6 +97,12 @@ static void play(void *ctx, const struct loopback_request *q,
 	a->body = b->pages[n];
 	b->pages[n] = NULL;
 	a->body_size = b->sizes[n];
+	a->status = b->statuses[n] ? b->statuses[n] : 200;
+	(void)snprintf(b->requests[n], sizeof(b->requests[n]), "%s", q->body);
+	if (n > 0 && n == b->halts_at) {
+		a->fault = LOOPBACK_HANG;
+		halt_request(b->halt);
+	}
 }
 
 static void begin(struct bench *b)
@@ -102,6 +114,7 @@ static void begin(struct bench *b)
 	b->server = loopback_start(play, b);
 	settings.origin = loopback_url(b->server);
 	EXPECT_OK(http_new(&settings, &b->http, &err), &err);
+	EXPECT_OK(halt_new(&b->halt, &err), &err);
 	b->dir_fd = open(unit_temp_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(b->dir_fd >= 0);
 }
@@ -121,6 +134,7 @@ static void end(struct bench *b)
 	(void)close(b->dir_fd);
 	http_free(b->http);
 	loopback_stop(b->server);
+	halt_free(b->halt);
 	for (i = 0; i < b->count; i++)
 		free(b->pages[i]);
 }
@@ -131,7 +145,8 @@ static int fetch(struct bench *b, int *ret_fd, struct fetched *ret,
 	static const struct fetch_target target = {.component = "",
 						   .table = "t"};
 
-	return fetch_table(b->http, &target, b->dir_fd, NULL, ret_fd, ret, err);
+	return fetch_table(b->http, &target, b->dir_fd, b->halt, ret_fd, ret,
+			   err);
 }
 
 /* What was fetched, ended by NUL; free() it. */
@@ -417,10 +432,186 @@ TEST(STR9_a_document_of_many_bytes)
 	free(plain);
 }
 
+/* --- a page ahead -------------------------------------------------------- */
+
+/* A page of document i, so long that the next one is asked for before it is
+ * read, with what stands behind its values. */
+static char *long_page(unsigned i, const char *status, const char *behind)
+{
+	const size_t size = (size_t)300 << 10;
+	char *value = malloc(size + 3), *one, *entry, *all;
+
+	assert_non_null(value);
+	memset(value, 'a' + (int)i, size + 2);
+	value[0] = value[size + 1] = '"';
+	value[size + 2] = '\0';
+	one = document(i, value);
+	entry = loopback_format(HEAD "%s}", one);
+	all = loopback_format("{\"status\":{\"type\":\"%s\"},\"truncates\":[]"
+			      ",\"values\":[%s]%s}",
+			      status, entry, behind);
+	free(value);
+	free(one);
+	free(entry);
+	return all;
+}
+
+#define NEXT(cursor) ",\"pagination\":{\"nextCursor\":\"" cursor "\"}"
+
+static bool was_asked(const struct bench *b, unsigned n, const char *cursor)
+{
+	char text[64];
+
+	loopback_sync(b->server);
+	(void)snprintf(text, sizeof(text), "\"cursor\":\"%s\"", cursor);
+	return n < b->asked && strstr(b->requests[n], text);
+}
+
+/* Documents first to last - 1 came, each of them by a long page. */
+static void expect_long(struct bench *b, unsigned first, unsigned last)
+{
+	struct cvx_err err = CVX_ERR_INIT;
+	struct fetched fetched;
+	char *got, *at;
+	unsigned i;
+	int fd;
+
+	EXPECT_OK(fetch(b, &fd, &fetched, &err), &err);
+	EXPECT_INT(fetched.document_count, last - first);
+	got = at = read_lines(fd, &fetched);
+	for (i = first; i < last; i++) {
+		assert_true(strstr(at, id_of(i)) && strchr(at, '\n'));
+		assert_true(strstr(at, id_of(i)) < strchr(at, '\n'));
+		at = strchr(at, '\n') + 1;
+		assert_true(at[-3] == '"' && at[-4] == 'a' + (int)i);
+	}
+	assert_string_equal(at, "");
+	free(got);
+	free(fetched.cursor);
+	(void)close(fd);
+	EXPECT_INT(b->asked, b->count);
+}
+
+TEST(STR9_the_next_page_is_asked_for_while_one_is_read)
+{
+	struct cvx_err err = CVX_ERR_INIT;
+	struct fetched fetched;
+	struct bench b;
+	int fd;
+
+	begin(&b);
+	add(&b, long_page(0, "snapshotting", NEXT("a")));
+	add(&b, long_page(1, "snapshotting", NEXT("b")));
+	add(&b, long_page(2, "upToDate", NEXT("c")));
+	expect_long(&b, 0, 3);
+	assert_true(was_asked(&b, 1, "a") && was_asked(&b, 2, "b"));
+	end(&b);
+
+	/* It is asked for although the one that is read has a fault, which is
+	 * what is told then. */
+	begin(&b);
+	add(&b, long_page(0, "snapshotting", ",\"x\":[}" NEXT("a")));
+	add(&b, loopback_format("{}"));
+	b.statuses[1] = 401;
+	loopback_sync(b.server);
+	EXPECT_FAIL(fetch(&b, &fd, &fetched, &err), &err, -EPROTO, "JSON");
+	assert_true(was_asked(&b, 1, "a"));
+	end(&b);
+}
+
+/* What looked like the cursor was none: what it brought is not taken. */
+TEST(STR9_a_page_of_another_cursor_is_not_taken)
+{
+	static const int statuses[] = {200, 400, 401, 404};
+	struct bench b;
+	size_t i;
+
+	for (i = 0; i < sizeof(statuses) / sizeof(*statuses); i++) {
+		begin(&b);
+		add(&b, long_page(0, "snapshotting",
+				  NEXT("a") ",\"x\":{\"y\":1" NEXT("no") "}"));
+		add(&b, long_page(5, "upToDate", NEXT("d")));
+		add(&b, long_page(1, "upToDate", NEXT("c")));
+		b.statuses[1] = statuses[i];
+		loopback_sync(b.server);
+		expect_long(&b, 0, 2);
+		assert_true(was_asked(&b, 1, "no") && was_asked(&b, 2, "a"));
+		end(&b);
+	}
+}
+
+TEST(STR9_a_page_ahead_that_fails_is_told_or_healed)
+{
+	static const struct {
+		int status, code;
+	} cases[] = {{400, -ESTALE}, {401, -EACCES}, {404, -ESTALE}, {503, 0}};
+	struct cvx_err err = CVX_ERR_INIT;
+	struct fetched fetched;
+	struct bench b;
+	size_t i;
+	int fd;
+
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		begin(&b);
+		add(&b, long_page(0, "snapshotting", NEXT("a")));
+		add(&b, loopback_format("{}"));
+		b.statuses[1] = cases[i].status;
+		loopback_sync(b.server);
+		if (cases[i].code < 0) {
+			err = (struct cvx_err)CVX_ERR_INIT;
+			EXPECT_INT(fetch(&b, &fd, &fetched, &err),
+				   cases[i].code);
+			assert_non_null(strstr(err.msg, "/api/v1/data/sync"));
+		} else {
+			add(&b, long_page(1, "upToDate", NEXT("c")));
+			expect_long(&b, 0, 2);
+		}
+		end(&b);
+	}
+}
+
+TEST(STR9_who_waits_for_a_page_ahead_can_be_interrupted)
+{
+	struct cvx_err err = CVX_ERR_INIT;
+	struct fetched fetched;
+	struct bench b;
+	int fd;
+
+	begin(&b);
+	add(&b, long_page(0, "snapshotting", NEXT("a")));
+	add(&b, long_page(1, "snapshotting", NEXT("b")));
+	add(&b, long_page(2, "upToDate", NEXT("c")));
+	b.halts_at = 2;
+	loopback_sync(b.server);
+	EXPECT_INT(fetch(&b, &fd, &fetched, &err), -ECANCELED);
+	end(&b);
+}
+
+/* The table is replaced while its first page is read. */
+TEST(STR9_a_page_ahead_brings_another_table)
+{
+	struct bench b;
+
+	begin(&b);
+	add(&b, long_page(0, "snapshotting", NEXT("a")));
+	add(&b, loopback_format(
+			"{\"status\":{\"type\":\"snapshotting\"},"
+			"\"truncates\":[{\"component\":\"\",\"table\":\"t\"}],"
+			"\"values\":[]" NEXT("b") "}"));
+	add(&b, long_page(3, "upToDate", NEXT("c")));
+	expect_long(&b, 3, 4);
+	end(&b);
+}
+
 UNIT_MAIN(UNIT_CASE(STR9_entries_in_any_form_are_read_alike),
 	  UNIT_CASE(STR9_entries_with_a_fault_are_refused),
 	  UNIT_CASE(STR9_a_NUL_behind_a_value_is_refused),
 	  UNIT_CASE(STR9_entries_that_are_no_document_of_the_table),
 	  UNIT_CASE(STR9_members_of_a_page_come_in_any_order),
 	  UNIT_CASE(STR9_pages_with_a_fault_are_refused),
-	  UNIT_CASE(STR9_a_document_of_many_bytes))
+	  UNIT_CASE(STR9_a_document_of_many_bytes),
+	  UNIT_CASE(STR9_the_next_page_is_asked_for_while_one_is_read),
+	  UNIT_CASE(STR9_a_page_of_another_cursor_is_not_taken),
+	  UNIT_CASE(STR9_a_page_ahead_that_fails_is_told_or_healed),
+	  UNIT_CASE(STR9_who_waits_for_a_page_ahead_can_be_interrupted),
+	  UNIT_CASE(STR9_a_page_ahead_brings_another_table))
