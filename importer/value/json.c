@@ -109,35 +109,65 @@ static bool read_escape(struct json *j)
 	return true;
 }
 
+#define EACH_BYTE (UINT64_MAX / UINT8_MAX)
+#define EACH_TOP (EACH_BYTE << 7)
+
+/* Whether a byte of the word is below n, which is at most 0x80. */
+static bool has_below(uint64_t word, uint64_t n)
+{
+	return (word - EACH_BYTE * n) & ~word & EACH_TOP;
+}
+
+static bool is_plain(unsigned char c)
+{
+	return c != '"' && c != '\\' && c >= 0x20;
+}
+
+/* How many bytes of a string follow that stand for themselves. */
+static size_t plain_size(const char *text, size_t size, bool *ret_ascii)
+{
+	uint64_t word, all = 0;
+	size_t n = 0;
+
+	for (; size - n >= sizeof(word); n += sizeof(word)) {
+		memcpy(&word, text + n, sizeof(word));
+		if (has_below(word, 0x20) ||
+		    has_below(word ^ EACH_BYTE * '"', 1) ||
+		    has_below(word ^ EACH_BYTE * '\\', 1))
+			break;
+		all |= word;
+	}
+	for (; n < size && is_plain((unsigned char)text[n]); n++)
+		all |= (unsigned char)text[n];
+	*ret_ascii = !(all & EACH_TOP);
+	return n;
+}
+
 static enum json_token read_string(struct json *j, enum json_token kind)
 {
-	size_t start = j->pos++, plain = j->pos;
+	size_t start = j->pos++;
 
 	for (;;) {
-		int c = peek(j);
+		const char *plain = j->text + j->pos;
+		bool is_ascii;
+		size_t size = plain_size(plain, j->size - j->pos, &is_ascii);
+		size_t valid = is_ascii ? size : utf8_valid_size(plain, size);
+		int c;
 
-		if (c == '"' || c == '\\' || c < 0x20) {
-			size_t valid = utf8_valid_size(j->text + plain,
-						       j->pos - plain);
-
-			if (valid < j->pos - plain)
-				return bad(j, plain + valid, "invalid UTF-8");
-		}
+		if (valid < size)
+			return bad(j, j->pos + valid, "invalid UTF-8");
+		j->pos += size;
+		c = peek(j);
 		if (c < 0)
 			return bad(j, start, "a string that does not end");
-		if (c < 0x20)
+		if (c == '"')
+			break;
+		if (c != '\\')
 			return bad(j, j->pos,
 				   "a control character in a string; it must "
 				   "be escaped");
-		if (c == '"')
-			break;
-		if (c != '\\') {
-			j->pos++;
-			continue;
-		}
 		if (!read_escape(j))
 			return JSON_BAD;
-		plain = j->pos;
 	}
 	j->start = start;
 	j->end = ++j->pos;
@@ -155,9 +185,13 @@ static bool read_digits(struct json *j)
 	return true;
 }
 
+/* So many digits are no number too large, unless an exponent follows. */
+#define DIGITS_FINITE 300
+
 static enum json_token read_number(struct json *j)
 {
 	size_t start = j->pos;
+	bool has_exponent = false;
 
 	if (peek(j) == '-')
 		j->pos++;
@@ -174,13 +208,15 @@ static enum json_token read_number(struct json *j)
 			return JSON_BAD;
 	}
 	if (peek(j) == 'e' || peek(j) == 'E') {
+		has_exponent = true;
 		j->pos++;
 		if (peek(j) == '-' || peek(j) == '+')
 			j->pos++;
 		if (!read_digits(j))
 			return JSON_BAD;
 	}
-	if (isinf(number_read(j->text + start, j->pos - start)))
+	if ((has_exponent || j->pos - start > DIGITS_FINITE) &&
+	    isinf(number_read(j->text + start, j->pos - start)))
 		return bad(j, start, "a number too large for a float64");
 	j->start = start;
 	j->end = j->pos;
