@@ -385,6 +385,8 @@ static int set_up(struct request *q)
 	if (curl_easy_setopt(easy, CURLOPT_URL, url) != CURLE_OK ||
 	    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, q->headers) != CURLE_OK)
 		return -ENOMEM;
+	q->lane->why[0] = '\0';
+	(void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, q->lane->why);
 	(void)curl_easy_setopt(easy, CURLOPT_USERAGENT,
 			       "convexfs/" CONVEXFS_VERSION);
 	if (!q->call->write) /* whose sizes are checked */
@@ -437,9 +439,41 @@ static int status_of(const struct request *q)
 	return (int)status;
 }
 
+/* Whether it is the origin's own host that could not be connected to. */
+static bool is_of_origin(const struct request *q)
+{
+	const char *origin = q->http->origin;
+	const char *port = strncmp(origin, "https:", 6) == 0 ? "443" : "80";
+	const char *host = strstr(origin, "://") + 3, *end;
+	char direct[400];
+
+	if (host[0] == '[')
+		end = strchr(++host, ']');
+	else
+		end = host + strcspn(host, ":");
+	if (strchr(end, ':'))
+		port = strchr(end, ':') + 1;
+	(void)snprintf(direct, sizeof(direct),
+		       "Failed to connect to %.*s port %s ", (int)(end - host),
+		       host, port);
+	return strncmp(q->lane->why, direct, strlen(direct)) == 0;
+}
+
+/* What libcurl has to say, which knows more than its code: what is wrong with a
+ * certificate, what a proxy answered. The system's own words do for a refused
+ * connection, unless it was one to a proxy. */
+static const char *explain(const struct request *q, CURLcode code, int os_error)
+{
+	const char *why = q->lane->why;
+
+	if (code == CURLE_COULDNT_CONNECT && os_error > 0 && is_of_origin(q))
+		return strerror(os_error);
+	return why[0] ? why : curl_easy_strerror(code);
+}
+
 static int fail_transport(struct request *q, CURLcode code)
 {
-	const char *what = curl_easy_strerror(code);
+	const char *what;
 	long os_error = 0;
 	char place[300];
 	int r;
@@ -447,8 +481,7 @@ static int fail_transport(struct request *q, CURLcode code)
 	(void)curl_easy_getinfo(q->lane->easy, CURLINFO_OS_ERRNO, &os_error);
 	r = http_error_of_curl((int)code, (int)os_error);
 	print_place(q->call, place, sizeof(place));
-	if (code == CURLE_COULDNT_CONNECT && os_error > 0)
-		what = strerror((int)os_error);
+	what = explain(q, code, (int)os_error);
 	if (r == -ECANCELED)
 		return cvx_fail(q->err, r, "%s: interrupted", place);
 	if (r == -ETIMEDOUT)
@@ -554,6 +587,18 @@ static int fail_sink(struct request *q)
 			strerror(-q->sink_error));
 }
 
+/* libcurl has one code for a handshake that is refused, which would be the same
+ * again, and one that is cut off. Of the first OpenSSL has an error to tell. */
+static CURLcode tell_cut_handshake(const struct request *q, CURLcode code)
+{
+	const char *why = q->lane->why;
+
+	if (code == CURLE_SSL_CONNECT_ERROR &&
+	    (!strstr(why, "error:") || strstr(why, "unexpected eof")))
+		return CURLE_RECV_ERROR;
+	return code;
+}
+
 static int conclude(struct request *q, CURLcode code)
 {
 	struct http_answer *a = q->answer;
@@ -564,6 +609,7 @@ static int conclude(struct request *q, CURLcode code)
 	if (q->sink_error < 0)
 		return fail_sink(q);
 	a->body_is_cut = q->body_off < q->call->body_size;
+	code = tell_cut_handshake(q, code);
 	if (code != CURLE_OK) {
 		r = fail_transport(q, code);
 		a->outcome = outcome_of_failure(q, code, r);

@@ -16,7 +16,8 @@ struct halt;
 struct http_lane {
 	CURLM *multi;
 	CURL *easy;
-	struct http_lane *next; /* of the owner's list */
+	char why[CURL_ERROR_SIZE]; /* CURLOPT_ERRORBUFFER of easy */
+	struct http_lane *next;	   /* of the owner's list */
 };
 
 /* NULL without memory. Initialises libcurl once. */

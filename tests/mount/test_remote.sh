@@ -35,7 +35,7 @@ case_C5_a_certificate_is_verified() {
 	mkdir "$DIR/m"
 	export CONVEX_SELF_HOSTED_ADMIN_KEY='a|b'
 	expect_status 4 "$CVX_BIN" mount "$URL" "$DIR/m"
-	expect_said 'SSL peer certificate'
+	expect_said 'SSL certificate problem: self-signed certificate'
 	SSL_CERT_FILE=$PWD/cert.pem expect_status 3 "$CVX_BIN" mount "$URL" "$DIR/m"
 	expect_said 'answered 401'
 	kill "$TLS"

@@ -1,10 +1,14 @@
 #include "tests/unit/unit.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cjson/cJSON.h>
 
@@ -348,6 +352,86 @@ TEST(http_nobody_there_is_not_sent)
 }
 
 /* F-5 */
+/* A server that does not understand TLS. */
+struct plain_server {
+	int fd;
+	enum { CLOSES, RESETS, ANSWERS } does;
+	pthread_t thread;
+};
+
+static void *serve_plainly(void *ctx)
+{
+	static const char text[] = "HTTP/1.1 400 Bad Request\r\n\r\n";
+	const struct linger at_once = {.l_onoff = 1};
+	const struct plain_server *s = ctx;
+	char greeting[4096];
+	int fd = accept(s->fd, NULL, NULL);
+
+	assert_true(fd >= 0);
+	assert_true(recv(fd, greeting, sizeof(greeting), 0) > 0);
+	if (s->does == ANSWERS)
+		assert_true(send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL) > 0);
+	if (s->does == RESETS)
+		EXPECT_INT(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once,
+				      sizeof(at_once)),
+			   0);
+	(void)close(fd);
+	return NULL;
+}
+
+/* Its port. */
+static unsigned start_plainly(struct plain_server *s)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET,
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t size = sizeof(at);
+
+	s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(s->fd >= 0);
+	EXPECT_INT(bind(s->fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	EXPECT_INT(listen(s->fd, 1), 0);
+	EXPECT_INT(getsockname(s->fd, (struct sockaddr *)&at, &size), 0);
+	EXPECT_INT(pthread_create(&s->thread, NULL, serve_plainly, s), 0);
+	return ntohs(at.sin_port);
+}
+
+/* What is cut off may go well the next time, and nothing was sent; what is
+ * refused will not. */
+TEST(http_handshake_that_is_cut_off_is_not_one_that_is_refused)
+{
+	static const struct {
+		int does;
+		int error;
+		enum http_outcome outcome;
+	} cases[] = {
+		{CLOSES, -ECONNRESET, HTTP_NOT_SENT},
+		{RESETS, -ECONNRESET, HTTP_NOT_SENT},
+		{ANSWERS, -EPROTO, HTTP_REFUSED},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct plain_server server = {.does = cases[i].does};
+		struct http_settings settings = {.backoff_ms = 1};
+		char origin[64];
+		struct bench b;
+
+		begin(&b);
+		http_free(b.http);
+		(void)snprintf(origin, sizeof(origin), "https://127.0.0.1:%u",
+			       start_plainly(&server));
+		settings.origin = origin;
+		EXPECT_OK(http_new(&settings, &b.http, &b.err), &b.err);
+		set_body(&b, "body");
+		EXPECT_FAIL(perform(&b), &b.err, cases[i].error, "POST /api/x");
+		EXPECT_INT(b.answer.outcome, cases[i].outcome);
+		http_answer_fini(&b.answer);
+		EXPECT_INT(pthread_join(server.thread, NULL), 0);
+		(void)close(server.fd);
+		end(&b);
+	}
+}
+
 TEST(http_silence_has_an_end)
 {
 	struct bench b;
@@ -571,6 +655,7 @@ UNIT_MAIN(UNIT_CASE(http_origin_is_taken_from_urls_of_deployments_only),
 	  UNIT_CASE(http_fault_is_ambiguous_once_something_was_sent),
 	  UNIT_CASE(http_body_is_never_sent_twice_behind_our_back),
 	  UNIT_CASE(http_nobody_there_is_not_sent),
+	  UNIT_CASE(http_handshake_that_is_cut_off_is_not_one_that_is_refused),
 	  UNIT_CASE(http_silence_has_an_end),
 	  UNIT_CASE(http_slow_answer_is_still_an_answer),
 	  UNIT_CASE(http_wait_is_interrupted_from_another_thread),
