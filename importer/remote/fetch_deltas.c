@@ -29,20 +29,26 @@ static int read_page(struct fetch *f, bool *ret_has_more)
 {
 	enum { VALUES, CURSOR, MORE, COUNT };
 	static const char *const names[COUNT] = {"values", "cursor", "hasMore"};
+	static const struct fetch_form form = {
+		.names = names,
+		.count = COUNT,
+		.list = VALUES,
+		.before = VALUES,
+		.read = fetch_add_list,
+	};
 	CVX_AUTO(cvx_freep) char *before = strdup(f->cursor);
 	struct range page, found[COUNT];
 	int r = fetch_map_page(f, &page);
 
 	if (r < 0)
 		return cvx_err_prefix(f->err, DELTAS_PLACE);
-	if (!before)
-		r = cvx_fail_memory(f->err);
-	else if (!members_pick(&page, names, found, COUNT) ||
-		 found[VALUES].size == 0 || found[MORE].size == 0)
+	r = before ? fetch_read_form(f, &page, &form, found)
+		   : cvx_fail_memory(f->err);
+	if (r < 0)
+		r = cvx_err_prefix(f->err, DELTAS_PLACE);
+	else if (found[MORE].size == 0)
 		r = cvx_fail(f->err, -EPROTO,
-			     DELTAS_PLACE ": no values in the answer");
-	if (r == 0)
-		r = fetch_add_documents(f, &found[VALUES], DELTAS_PLACE);
+			     DELTAS_PLACE ": no hasMore in the answer");
 	if (r == 0)
 		r = take_timestamp(f, &found[CURSOR]);
 	*ret_has_more = r == 0 && range_is(&found[MORE], "true");

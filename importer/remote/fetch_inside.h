@@ -86,13 +86,16 @@ int fetch_sort(struct fetch *f);
 /* A commit of that time, in nanoseconds, was told of. */
 void fetch_note_time(struct fetch *f, const struct range *ns);
 
-/* One document becomes a line, or one that has gone. */
+/* One document, as it is stored, becomes a line. */
 int fetch_add_document(struct fetch *f, const struct range *document);
 
 /* The document of that _id has gone. */
 int fetch_add_gone(struct fetch *f, const struct range *document);
 
-/* The documents of a list become lines; place is for messages. */
+/* The documents of a list become lines: as fetch_form.read. */
+int fetch_add_list(struct fetch *f, const struct range *found, struct json *j);
+
+/* Likewise; place is for messages. */
 int fetch_add_documents(struct fetch *f, const struct range *list,
 			const char *place);
 
@@ -102,6 +105,24 @@ int fetch_load_page(struct fetch *f, struct http_call *call,
 
 /* The page in memory; munmap() it. */
 int fetch_map_page(struct fetch *f, struct range *ret);
+
+/* What the object of a page has. */
+struct fetch_form {
+	const char *const *names; /* of its members, each there once */
+	size_t count;
+	size_t list;   /* the one that is long */
+	size_t before; /* the one to be known before that; list: none */
+	/* Reads the list: j is before it, and goes behind it. */
+	int (*read)(struct fetch *f, const struct range *found, struct json *j);
+};
+
+/*
+ * Reads the list of a page, and finds its other members; absent ones get size
+ * 0. The list is read on the way, unless what is to be known before may come
+ * behind it. Without a list it is -EPROTO.
+ */
+int fetch_read_form(struct fetch *f, const struct range *page,
+		    const struct fetch_form *form, struct range *found);
 
 /* *cursor becomes that of the next page; NULL behind the last one. Never the
  * same again, or it would not end. */

@@ -67,6 +67,74 @@ int fetch_map_page(struct fetch *f, struct range *ret)
 	return 0;
 }
 
+static int fail_form(struct fetch *f)
+{
+	return cvx_fail(f->err, -EPROTO, "the answer is no JSON object");
+}
+
+/* The value of a member whose key was read; what is not the list, or comes
+ * before what is to be known for that, is passed over. */
+static int read_member(struct fetch *f, struct json *j,
+		       const struct fetch_form *form, struct range *found,
+		       size_t name, bool is_on_way)
+{
+	size_t start = j->pos;
+	enum json_token token;
+	int r = 0;
+
+	if (is_on_way) {
+		r = form->read(f, found, j);
+	} else {
+		token = json_next(j);
+		start = j->start;
+		if (token == JSON_BAD || !json_skip_value(j, token))
+			r = fail_form(f);
+	}
+	if (r == 0 && name < form->count)
+		found[name] = (struct range){j->text + start, j->pos - start};
+	return r;
+}
+
+int fetch_read_form(struct fetch *f, const struct range *page,
+		    const struct fetch_form *form, struct range *found)
+{
+	bool is_read = false, is_on_way;
+	enum json_token token;
+	struct range key;
+	struct json j;
+	size_t name;
+	int r = 0;
+
+	for (name = 0; name < form->count; name++)
+		found[name] = (struct range){"", 0};
+	json_init(&j, page->text, page->size);
+	token = json_next(&j);
+	if (token == JSON_OBJECT)
+		token = json_next(&j);
+	while (r == 0 && token == JSON_KEY) {
+		key = (struct range){j.text + j.start, j.end - j.start};
+		name = members_find(&key, form->names, form->count);
+		if (name < form->count && found[name].size > 0)
+			return cvx_fail(f->err, -EPROTO, "%s come twice",
+					form->names[name]);
+		is_on_way =
+			name == form->list && (form->before == form->list ||
+					       found[form->before].size > 0);
+		is_read = is_read || is_on_way;
+		r = read_member(f, &j, form, found, name, is_on_way);
+		token = json_next(&j);
+	}
+	if (r == 0 && (token != JSON_CLOSE || !json_is_at_end(&j)))
+		r = fail_form(f);
+	if (r == 0 && found[form->list].size == 0)
+		r = cvx_fail(f->err, -EPROTO, "no %s in the answer",
+			     form->names[form->list]);
+	if (r < 0 || is_read)
+		return r;
+	json_init(&j, found[form->list].text, found[form->list].size);
+	return form->read(f, found, &j);
+}
+
 /* *cursor becomes that of the next page; NULL behind the last one. Never the
  * same again, or it would not end. */
 int fetch_take_cursor(struct fetch *f, bool is_last, const struct range *value,

@@ -99,49 +99,83 @@ void fetch_note_time(struct fetch *f, const struct range *ns)
 		f->committed_ns = value;
 }
 
+static int end_append(struct fetch *f, int r)
+{
+	return r < 0 ? cvx_fail(f->err, r, "a document is too large") : 0;
+}
+
 /* Nothing is added to it, nor written in another way: the row as it stands,
  * whose members are looked at once, when it becomes a line. */
 static int copy_row(struct fetch *f, const struct range *document)
 {
-	int r = cvx_buf_append(&f->row, document->text, document->size);
-
-	return r < 0 ? cvx_fail(f->err, r, "a document is too large") : 0;
+	return end_append(
+		f, cvx_buf_append(&f->row, document->text, document->size));
 }
 
-/* The document without what the transport added. 1: it is another table's. */
-static int gather_row(struct fetch *f, const struct range *document,
-		      bool *ret_deleted)
+static int fail_object(struct fetch *f)
 {
+	return cvx_fail(f->err, -EPROTO, "a document is not an object");
+}
+
+/* One member of a document. 1: by it the document is another table's. */
+static int gather_member(struct fetch *f, const struct range *key,
+			 const struct range *value, bool *ret_deleted)
+{
+	enum meta meta = f->has_meta ? meta_of(key) : META_NONE;
+
+	switch (meta) {
+	case META_NONE:
+		return end_append(f, append_member(f, key, value));
+	case META_TIME:
+		fetch_note_time(f, value);
+		return 0;
+	case META_DELETED:
+		*ret_deleted = range_is(value, "true");
+		return 0;
+	case META_COMPONENT:
+	case META_TABLE:
+		break;
+	}
+	return is_wanted(f, meta, value) ? 0 : 1;
+}
+
+/* The document without what the transport added; j is behind its first brace,
+ * and goes behind its last one. 1: it is another table's. */
+static int gather_row(struct fetch *f, struct json *j, bool *ret_deleted)
+{
+	enum json_token token = JSON_BAD;
 	struct range key, value;
-	struct members m;
-	enum meta meta;
 	int r;
 
 	*ret_deleted = false;
 	cvx_buf_clear(&f->row);
-	if (!f->has_meta && !f->is_encoded && document->size > 0 &&
-	    document->text[0] == '{')
-		return copy_row(f, document);
-	r = cvx_buf_puts(&f->row, "{");
-	members_init(&m, document);
-	while (r == 0 && m.is_object && members_next(&m, &key, &value)) {
-		meta = f->has_meta ? meta_of(&key) : META_NONE;
-		if (meta == META_NONE)
-			r = append_member(f, &key, &value);
-		else if (meta == META_TIME)
-			fetch_note_time(f, &value);
-		else if (meta == META_DELETED)
-			*ret_deleted = range_is(&value, "true");
-		else if (!is_wanted(f, meta, &value))
-			return 1;
+	r = end_append(f, cvx_buf_puts(&f->row, "{"));
+	while (r == 0 && (token = json_next(j)) == JSON_KEY) {
+		key = (struct range){j->text + j->start, j->end - j->start};
+		token = json_next(j);
+		value.text = j->text + j->start;
+		if (token == JSON_BAD || !json_skip_value(j, token))
+			return fail_object(f);
+		value.size = (size_t)(j->text + j->end - value.text);
+		r = gather_member(f, &key, &value, ret_deleted);
 	}
-	if (r == 0)
-		r = cvx_buf_puts(&f->row, "}");
-	if (r < 0)
-		return cvx_fail(f->err, r, "a document is too large");
-	if (m.is_bad || !m.is_object)
-		return cvx_fail(f->err, -EPROTO, "a document is not an object");
-	return 0;
+	if (r == 1 ? !json_skip_value(j, JSON_OBJECT)
+		   : r == 0 && token != JSON_CLOSE)
+		return fail_object(f);
+	return r == 0 ? end_append(f, cvx_buf_puts(&f->row, "}")) : r;
+}
+
+/* A document of a list; j is where gather_row wants it. */
+static int add_object(struct fetch *f, struct json *j)
+{
+	struct range document = {j->text + j->start, 0};
+	bool is_deleted;
+	int r = gather_row(f, j, &is_deleted);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	document.size = (size_t)(j->text + j->end - document.text);
+	return is_deleted ? fetch_add_gone(f, &document) : fetch_add_row(f);
 }
 
 int fetch_add_gone(struct fetch *f, const struct range *document)
@@ -162,25 +196,37 @@ int fetch_add_gone(struct fetch *f, const struct range *document)
 
 int fetch_add_document(struct fetch *f, const struct range *document)
 {
-	bool is_deleted;
-	int r = gather_row(f, document, &is_deleted);
+	int r;
 
-	if (r != 0)
-		return r < 0 ? r : 0;
-	return is_deleted ? fetch_add_gone(f, document) : fetch_add_row(f);
+	cvx_buf_clear(&f->row);
+	if (document->size == 0 || document->text[0] != '{')
+		return fail_object(f);
+	r = copy_row(f, document);
+	return r < 0 ? r : fetch_add_row(f);
+}
+
+int fetch_add_list(struct fetch *f, const struct range *found, struct json *j)
+{
+	enum json_token token = json_next(j);
+	int r = 0;
+
+	(void)found;
+	if (token != JSON_ARRAY)
+		return cvx_fail(f->err, -EPROTO, "not a list of documents");
+	while (r == 0 && (token = json_next(j)) == JSON_OBJECT)
+		r = add_object(f, j);
+	return r < 0 || token == JSON_CLOSE
+		       ? r
+		       : cvx_fail(f->err, -EPROTO, "not a list of documents");
 }
 
 int fetch_add_documents(struct fetch *f, const struct range *list,
 			const char *place)
 {
-	struct range document;
-	struct members m;
-	int r = 0;
+	struct json j;
+	int r;
 
-	members_init(&m, list);
-	while (r == 0 && members_next(&m, NULL, &document))
-		r = fetch_add_document(f, &document);
-	if (r == 0 && (m.is_bad || m.is_object))
-		r = cvx_fail(f->err, -EPROTO, "not a list of documents");
+	json_init(&j, list->text, list->size);
+	r = fetch_add_list(f, NULL, &j);
 	return r < 0 ? cvx_err_prefix(f->err, "%s", place) : 0;
 }

@@ -71,19 +71,26 @@ static int read_snapshot_page(struct fetch *f, char **snapshot, char **cursor)
 	enum { VALUES, SNAPSHOT, CURSOR, MORE, COUNT };
 	static const char *const names[COUNT] = {"values", "snapshot", "cursor",
 						 "hasMore"};
+	static const struct fetch_form form = {
+		.names = names,
+		.count = COUNT,
+		.list = VALUES,
+		.before = VALUES,
+		.read = fetch_add_list,
+	};
 	struct range page, found[COUNT];
 	int r = fetch_map_page(f, &page);
 
 	if (r < 0)
 		return cvx_err_prefix(f->err, SNAPSHOT_PLACE);
-	if (!members_pick(&page, names, found, COUNT) ||
-	    found[VALUES].size == 0 || found[MORE].size == 0)
+	r = fetch_read_form(f, &page, &form, found);
+	if (r < 0)
+		r = cvx_err_prefix(f->err, SNAPSHOT_PLACE);
+	else if (found[MORE].size == 0)
 		r = cvx_fail(f->err, -EPROTO,
-			     SNAPSHOT_PLACE ": no values in the answer");
+			     SNAPSHOT_PLACE ": no hasMore in the answer");
 	if (r == 0)
 		r = take_snapshot(f, &found[SNAPSHOT], snapshot);
-	if (r == 0)
-		r = fetch_add_documents(f, &found[VALUES], SNAPSHOT_PLACE);
 	if (r == 0)
 		r = fetch_take_cursor(f, !range_is(&found[MORE], "true"),
 				      &found[CURSOR], cursor, SNAPSHOT_PLACE);

@@ -88,82 +88,36 @@ enum { STATUS, TRUNCATES, VALUES, PAGINATION, COUNT };
 static const char *const names[COUNT] = {"status", "truncates", "values",
 					 "pagination"};
 
-/* What was truncated goes before the values, wherever it stands. */
-static int read_values(struct fetch *f, const struct range *truncates,
+/* What was truncated goes before the values. */
+static int read_values(struct fetch *f, const struct range *found,
 		       struct json *j)
 {
-	int r = truncates->size > 0 ? read_truncates(f, truncates) : 0;
+	int r = 0;
 
+	if (found[TRUNCATES].size > 0)
+		r = read_truncates(f, &found[TRUNCATES]);
 	return r < 0 ? r : fetch_add_entries(f, j);
 }
 
-/* The values are read on the way if what is to be known before has come;
- * else, and if it is none of these members, the next value is passed over. */
-static int read_member(struct fetch *f, struct json *j, size_t name,
-		       struct range *found)
-{
-	size_t start = j->pos;
-	enum json_token token;
-	int r = 0;
-
-	if (name == VALUES && found[TRUNCATES].size > 0) {
-		r = read_values(f, &found[TRUNCATES], j);
-	} else {
-		token = json_next(j);
-		start = j->start;
-		if (token == JSON_BAD || !json_skip_value(j, token))
-			r = cvx_fail(f->err, -EPROTO,
-				     "the answer is no JSON object");
-	}
-	if (r == 0 && name < COUNT)
-		found[name] = (struct range){j->text + start, j->pos - start};
-	return r;
-}
-
-static int read_members(struct fetch *f, const struct range *page,
-			struct range *found)
-{
-	bool is_known = false; /* the values were read */
-	enum json_token token;
-	struct json j;
-	struct range key;
-	size_t name;
-	int r = 0;
-
-	json_init(&j, page->text, page->size);
-	token = json_next(&j);
-	if (token == JSON_OBJECT)
-		token = json_next(&j);
-	while (r == 0 && token == JSON_KEY) {
-		key = (struct range){j.text + j.start, j.end - j.start};
-		name = members_find(&key, names, COUNT);
-		if (name < COUNT && found[name].size > 0)
-			return cvx_fail(f->err, -EPROTO, "%s come twice",
-					names[name]);
-		is_known = is_known ||
-			   (name == VALUES && found[TRUNCATES].size > 0);
-		r = read_member(f, &j, name, found);
-		token = json_next(&j);
-	}
-	if (r == 0 && (token != JSON_CLOSE || !json_is_at_end(&j)))
-		r = cvx_fail(f->err, -EPROTO, "the answer is no JSON object");
-	if (r == 0 && (found[STATUS].size == 0 || found[VALUES].size == 0))
-		r = cvx_fail(f->err, -EPROTO, "no values in the answer");
-	if (r < 0 || is_known)
-		return r;
-	json_init(&j, found[VALUES].text, found[VALUES].size);
-	return read_values(f, &found[TRUNCATES], &j);
-}
+static const struct fetch_form form = {
+	.names = names,
+	.count = COUNT,
+	.list = VALUES,
+	.before = TRUNCATES,
+	.read = read_values,
+};
 
 static int read_page(struct fetch *f, bool *ret_is_done, bool *ret_is_empty)
 {
-	struct range page, found[COUNT] = {{NULL, 0}};
+	struct range page, found[COUNT];
 	size_t before = f->place_count;
 	int r = fetch_map_page(f, &page);
 
 	if (r < 0)
 		return r;
-	r = read_members(f, &page, found);
+	r = fetch_read_form(f, &page, &form, found);
+	if (r == 0 && found[STATUS].size == 0)
+		r = cvx_fail(f->err, -EPROTO, "no status in the answer");
 	if (r == 0)
 		r = take_next(f, &found[PAGINATION]);
 	*ret_is_done = r == 0 && is_up_to_date(&found[STATUS]);

@@ -351,6 +351,101 @@ TEST(fetch_refuses_what_is_no_document)
 	}
 }
 
+/* A page of list_snapshot with our documents, and something else among them,
+ * or, if that begins with a '*', in the place of the last one's brace. */
+static char *page_with(struct model *m, const char *other, const char *form)
+{
+	char *first = print_page(m, 0, 2, print_snapshot_document);
+	char *last = print_page(m, 2, DOCUMENT_COUNT, print_snapshot_document);
+	const char *at = strchr(form, '@');
+	char *values, *page;
+
+	if (*other == '*') {
+		*strrchr(last, '}') = '\0';
+		values = loopback_format("[%s,%s%s]", first, last, other + 1);
+	} else {
+		values = loopback_format("[%s%s%s,%s]", first,
+					 *other ? "," : "", other, last);
+	}
+	page = loopback_format("%.*s%s%s", (int)(at - form), form, values,
+			       at + 1);
+	free(first);
+	free(last);
+	free(values);
+	return page;
+}
+
+#define PAGE "{\"values\":@,\"hasMore\":false,\"snapshot\":1}"
+
+TEST(fetch_passes_over_what_is_not_of_the_table)
+{
+	static const struct {
+		const char *other, *form;
+		bool is_taken;
+	} cases[] = {
+		{"{\"_table\":\"u\",\"x\":{\"y\":[1,{}]},\"_id\":7}", PAGE,
+		 true},
+		{"{\"x\":{\"y\":[1,{}]},\"_component\":\"lib\",\"_ts\":1}",
+		 PAGE, true},
+		{"{\"_table\":\"u\"}", PAGE, true},
+		{"{\"_table\":5}", PAGE, true},
+		/* the same looks through all of it */
+		{"{\"_table\":\"u\",\"x\":[}}", PAGE, false},
+		{"{\"_table\":\"u\" \"x\":1}", PAGE, false},
+		{"{\"_table\":\"u\"]", PAGE, false},
+		{"{\"_table\":\"t\",\"x\"}", PAGE, false},
+		{"{\"x\":1,}", PAGE, false},
+		{"7", PAGE, false},
+		{"[]", PAGE, false},
+		{"*}", PAGE, true},
+		{"*},", PAGE, false},
+		{"*,}", PAGE, false},
+		{"*}{}", PAGE, false},
+		{"*},{\"_table\":\"u\"}", PAGE, true},
+		{"*},{\"_table\":\"u\",}", PAGE, false},
+		/* members of the page in any order, each once */
+		{"", "{\"snapshot\":1,\"hasMore\":false,\"values\":@}", true},
+		{"",
+		 " {\"x\":[1],\"hasMore\":false,\"values\": @ ,\"y\":{},"
+		 "\"snapshot\":1 }\n",
+		 true},
+		{"",
+		 "{\"values\":@,\"hasMore\":false,\"snapshot\":1,"
+		 "\"values\":[]}",
+		 false},
+		{"", "{\"values\":@,\"hasMore\":false,\"snapshot\":1}}", false},
+		{"", "{\"values\":@,\"hasMore\":false,\"snapshot\":1", false},
+		{"", "{\"values\":@ ]}", false},
+		{"", "{\"values\":@,\"snapshot\":1}", false},
+		{"", "[{\"values\":@,\"hasMore\":false,\"snapshot\":1}]",
+		 false},
+	};
+	struct cvx_err err = CVX_ERR_INIT;
+	struct fetched fetched;
+	struct bench b;
+	char *body;
+	size_t i;
+	int fd, r;
+
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		b.model = (struct model){.offer = OFFER_SNAPSHOT};
+		begin(&b, play, &b.model);
+		body = page_with(&b.model, cases[i].other, cases[i].form);
+		b.model.bad_body = body;
+		loopback_sync(b.server);
+		r = fetch(&b, &fetched, &fd, &err);
+		if (r != (cases[i].is_taken ? 0 : -EPROTO))
+			fail_msg("case %zu: %d: %s", i, r, err.msg);
+		if (r == 0) {
+			expect_documents(&b, fd, &fetched);
+			free(fetched.cursor);
+			(void)close(fd);
+		}
+		end(&b);
+		free(body);
+	}
+}
+
 /* The result is whole, or there is none. */
 TEST(fetch_fault_is_healed_or_told)
 {
@@ -617,6 +712,7 @@ TEST(listing_of_stored_files_and_a_part_of_one)
 UNIT_MAIN(UNIT_CASE(fetch_gives_the_lines_of_a_backup_by_id),
 	  UNIT_CASE(fetch_refuses_a_document_that_comes_twice_in_one_snapshot),
 	  UNIT_CASE(fetch_refuses_what_is_no_document),
+	  UNIT_CASE(fetch_passes_over_what_is_not_of_the_table),
 	  UNIT_CASE(fetch_fault_is_healed_or_told),
 	  UNIT_CASE(fetch_ends_when_a_deployment_goes_in_circles),
 	  UNIT_CASE(listing_of_components_tables_counts_and_schema),
