@@ -22,10 +22,20 @@ struct mark {
 	struct view *view;
 };
 
+/* More threads than look something up at a time. */
+#define WALKS_MAX 64
+
+struct walk {
+	pid_t who; /* 0: over */
+	uint64_t folder, moment_ns, until_ns;
+};
+
 struct marks {
 	pthread_mutex_t lock;
 	/* guarded by lock: */
 	struct mark *tickets;
+	struct walk walks[WALKS_MAX]; /* a ring */
+	size_t next_walk;
 };
 
 static int64_t seconds_now(void)
@@ -235,4 +245,44 @@ struct view *marks_take_view(struct marks *ms, pid_t tid, const char *path)
 	pthread_mutex_unlock(&ms->lock);
 	list_free(gone);
 	return view;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+void marks_put_walk(struct marks *ms, pid_t tid, uint64_t folder,
+		    uint64_t moment_ns)
+{
+	const struct walk w = {tid, folder, moment_ns,
+			       now_ns() + MARKS_WALK_MS * UINT64_C(1000000)};
+
+	pthread_mutex_lock(&ms->lock);
+	ms->walks[ms->next_walk] = w;
+	ms->next_walk = (ms->next_walk + 1) % WALKS_MAX;
+	pthread_mutex_unlock(&ms->lock);
+}
+
+uint64_t marks_take_walk(struct marks *ms, pid_t tid, uint64_t folder)
+{
+	uint64_t moment_ns = 0, now = now_ns();
+
+	if (tid == 0)
+		return 0;
+	pthread_mutex_lock(&ms->lock);
+	for (size_t i = 0; i < WALKS_MAX; i++) {
+		struct walk *w = &ms->walks[i];
+
+		if (w->who != tid)
+			continue;
+		if (w->folder == folder && w->until_ns > now)
+			moment_ns = w->moment_ns;
+		w->who = 0;
+	}
+	pthread_mutex_unlock(&ms->lock);
+	return moment_ns;
 }

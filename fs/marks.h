@@ -14,6 +14,7 @@
 #define CVX_FS_MARKS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct cvx_err;
@@ -41,7 +42,23 @@ struct stage *marks_find_ticket(struct marks *ms, pid_t tid, const char *path);
 bool marks_take_ticket(struct marks *ms, pid_t tid, const struct stage *stage);
 
 /*
- * The same for a reader that came too late for the revision it had looked up:
+ * A thread that has looked a folder up goes on to what is in it, when it is on
+ * its way along a path: nothing happens to it in between, so that what was true
+ * at the folder is no older than the call. The folder's number, and a moment
+ * (origin.h) before it was looked up, not 0. It is over after
+ * MARKS_WALK_MS, or with the next look-up of the thread; of too many threads
+ * the oldest are forgotten.
+ */
+#define MARKS_WALK_MS 20
+
+void marks_put_walk(struct marks *ms, pid_t tid, uint64_t folder,
+		    uint64_t moment_ns);
+
+/* The moment, 0 if the thread does not come from the folder; it is over. */
+uint64_t marks_take_walk(struct marks *ms, pid_t tid, uint64_t folder);
+
+/*
+ * A ticket of a reader that came too late for the revision it had looked up:
  * the view that it shall find. marks_put_view takes it over; a thread has one
  * at a time for a path.
  */

@@ -24,6 +24,7 @@ struct sought {
 	const char *name;
 	const char *path;
 	pid_t tid;
+	uint64_t since_ns; /* the folder was looked up on the way; or 0 */
 	const struct patience *patience; /* or NULL */
 };
 
@@ -103,8 +104,11 @@ static int find_table(const struct sought *q, const struct tree_place *place,
 {
 	struct deployment *d = q->s->settings.deployment;
 	struct table_info info;
-	int r = origin_list(d, place->component, ORIGIN_RECENT, q->patience,
-			    err);
+	int r = place->kind == TREE_TABLE
+			? origin_find_table(d, place->component, place->table,
+					    q->patience, err)
+			: origin_list(d, place->component, ORIGIN_RECENT,
+				      q->patience, err);
 
 	if (r == 0)
 		r = deployment_stat_table(d, place->component, place->table,
@@ -184,8 +188,8 @@ static int find_documents(const struct sought *q,
 	struct deployment *d = q->s->settings.deployment;
 	struct view_revision now;
 	struct table_info info;
-	int r = origin_hold_table(d, place->component, place->table, ORIGIN_NOW,
-				  q->patience, err);
+	int r = origin_hold_table_since(d, place->component, place->table,
+					q->since_ns, q->patience, err);
 
 	if (r == 0)
 		r = deployment_stat_table(d, place->component, place->table,
@@ -392,7 +396,15 @@ int lookup_node(struct session *s, const struct node *parent, const char *name,
 		struct cvx_err *err)
 {
 	char dir[TREE_PATH_MAX + 1], path[TREE_PATH_MAX + 1];
-	const struct sought q = {s, &parent->place, name, path, tid, patience};
+	const struct sought q = {
+		.s = s,
+		.parent = &parent->place,
+		.name = name,
+		.path = path,
+		.tid = tid,
+		.since_ns = marks_take_walk(s->marks, tid, parent->number),
+		.patience = patience,
+	};
 	struct tree_place place;
 	struct stage *mine;
 	int r;
@@ -425,6 +437,7 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct node *dir, *n = NULL;
 	struct ops_waiting w = {s, req};
 	const struct patience patience = ops_patience(&w);
+	const uint64_t begun_ns = origin_moment();
 	struct fuse_entry_param e;
 	int r;
 
@@ -441,6 +454,9 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		ops_give_up(req, name, &err);
 	} else {
 		attr_entry(s, n, &e);
+		if (n->place.kind == TREE_TABLE)
+			marks_put_walk(s->marks, ops_caller(req), n->number,
+				       begun_ns);
 		if (fuse_reply_entry(req, &e) == -ENOENT)
 			nodes_forget(s->nodes, n->number, 1);
 	}

@@ -41,9 +41,11 @@ enum origin_age {
 struct origin_ops {
 	int (*list)(void *ctx, const char *component, enum origin_age age,
 		    const struct patience *patience, struct cvx_err *err);
+	int (*find_table)(void *ctx, const char *component, const char *table,
+			  const struct patience *patience, struct cvx_err *err);
 	int (*hold_table)(void *ctx, const char *component, const char *table,
-			  enum origin_age age, const struct patience *patience,
-			  struct cvx_err *err);
+			  enum origin_age age, uint64_t since_ns,
+			  const struct patience *patience, struct cvx_err *err);
 	int (*count_documents)(void *ctx, const char *component,
 			       const char *table,
 			       const struct patience *patience, uint64_t *ret,
@@ -72,6 +74,24 @@ bool origin_is_set(const struct deployment *d);
 int origin_list(struct deployment *d, const char *component,
 		enum origin_age age, const struct patience *patience,
 		struct cvx_err *err);
+
+/* Whether there is a table of that name is as origin_list() has it with
+ * ORIGIN_RECENT. Where the table's documents are here, and nothing was asked a
+ * moment ago, the deployment is asked about it alone: which of them have
+ * changed. */
+int origin_find_table(struct deployment *d, const char *component,
+		      const char *table, const struct patience *patience,
+		      struct cvx_err *err);
+
+/* Monotonic, for origin_hold_table_since(). */
+uint64_t origin_moment(void);
+
+/* The table's documents are here, as they are now, or as they were at that
+ * moment or later. 0: as they are now. */
+int origin_hold_table_since(struct deployment *d, const char *component,
+			    const char *table, uint64_t since_ns,
+			    const struct patience *patience,
+			    struct cvx_err *err);
 
 /* The table's documents are here. */
 int origin_hold_table(struct deployment *d, const char *component,

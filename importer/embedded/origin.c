@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stddef.h>
+#include <time.h>
 
 #include "importer/deployment.h"
 #include "importer/embedded/embedded.h"
@@ -27,12 +28,40 @@ int origin_list(struct deployment *d, const char *component,
 			 : 0;
 }
 
+int origin_find_table(struct deployment *d, const char *component,
+		      const char *table, const struct patience *patience,
+		      struct cvx_err *err)
+{
+	return d->origin ? d->origin->find_table(d->origin_ctx, component,
+						 table, patience, err)
+			 : 0;
+}
+
+uint64_t origin_moment(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+int origin_hold_table_since(struct deployment *d, const char *component,
+			    const char *table, uint64_t since_ns,
+			    const struct patience *patience,
+			    struct cvx_err *err)
+{
+	return d->origin ? d->origin->hold_table(d->origin_ctx, component,
+						 table, ORIGIN_NOW, since_ns,
+						 patience, err)
+			 : 0;
+}
+
 int origin_hold_table(struct deployment *d, const char *component,
 		      const char *table, enum origin_age age,
 		      const struct patience *patience, struct cvx_err *err)
 {
 	return d->origin ? d->origin->hold_table(d->origin_ctx, component,
-						 table, age, patience, err)
+						 table, age, 0, patience, err)
 			 : 0;
 }
 

@@ -37,6 +37,9 @@ struct fetch_target {
 	const char *component_id; /* NULL: the root */
 	const char *table;
 	struct fetch_offer *offer; /* of the deployment; NULL: not remembered */
+	/* Changes by FETCH_SYNC that do not come with the first answer are
+	 * left where they are: -EAGAIN. */
+	bool is_one_page;
 };
 
 /* How changes are followed. The numbers stand in catalogs. */

@@ -249,7 +249,7 @@ static int read_and_ask(struct reading *reading, struct ahead *a)
 {
 	pthread_t thread;
 
-	if (!can_ask_ahead(reading->f, a) ||
+	if (reading->f->target->is_one_page || !can_ask_ahead(reading->f, a) ||
 	    thread_start(&thread, read_it, reading) < 0) {
 		drop_ahead(a);
 		(void)read_it(reading);
@@ -307,6 +307,10 @@ int fetch_sync(struct fetch *f, bool *ret_is_missing)
 		if (r < 0)
 			return cvx_err_prefix(f->err, SYNC_PLACE);
 		is_first = false;
+		if (!reading.is_done && f->target->is_one_page)
+			return cvx_fail(f->err, -EAGAIN,
+					SYNC_PLACE ": more has changed than "
+						   "one answer tells");
 		if (reading.is_done || !reading.is_empty)
 			continue;
 		if (++empty_count > EMPTY_PAGES_MAX)

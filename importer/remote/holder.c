@@ -37,6 +37,7 @@ struct known {
 	struct gate gate; /* held while the deployment is asked about it */
 	/* guarded by the holder's lock: */
 	struct age checked;
+	bool is_there;	  /* then, with documents that it had before */
 	int64_t noted_ns; /* that it is used */
 	/* guarded by the gate: */
 	int64_t cursor_ns; /* when the catalog was told of one */
@@ -50,6 +51,8 @@ struct holder {
 	/* guarded by lock: */
 	void *tables; /* a tree of struct known (search.h); none ever goes */
 	uint64_t forgotten_ns;
+	const struct known *looked_at; /* by holder_look() last */
+	struct age looked;	       /* when */
 
 	struct gate mirror_gate; /* guards mirrored */
 	struct age mirrored;
@@ -173,6 +176,7 @@ struct bringing {
 	char *component_id;
 	struct age begun;
 	struct fetch_target target;
+	bool is_changed; /* of what was there, not all may be */
 	const struct halt *halt;
 	struct cvx_err *err;
 };
@@ -283,6 +287,7 @@ static int follow(struct bringing *b, const struct held *held)
 			  held->cursor, s->dir_fd, b->halt, &changes, b->err);
 	if (r < 0)
 		return r;
+	b->is_changed = changes.is_all_new;
 	if (changes.is_all_new || changes.count > 0)
 		r = take_in_changes(s->copy, b->known->component,
 				    b->known->table, s->dir_fd, &changes,
@@ -310,15 +315,41 @@ static int bring(struct bringing *b)
 		/* Asked in vain once, it is fetched. */
 		r = r == 1 && tries == 0 ? follow(b, &held) : -ESTALE;
 		held_fini(&held);
-		if (r == -ESTALE)
+		if (r == -ESTALE) {
+			b->is_changed = true;
 			r = fetch_all(b);
+		}
 	}
 	return r;
 }
 
+/* What a look at the table was answered with the first page: -ESTALE, as for
+ * follow(), and -EAGAIN, there are more pages. */
+static int glance(struct bringing *b)
+{
+	struct held held = {.cursor = NULL};
+	int r = held_find(b->h->settings.copy, b->known->component,
+			  b->known->table, &held, b->err);
+
+	if (r >= 0)
+		r = r == 1 && held.way == FETCH_SYNC ? follow(b, &held)
+						     : -ESTALE;
+	held_fini(&held);
+	return r;
+}
+
+static bool has_documents(const struct holder *h, const struct known *k)
+{
+	struct table_info info;
+
+	return deployment_stat_table(h->settings.copy, k->component, k->table,
+				     &info, NULL) == 0 &&
+	       info.document_count > 0;
+}
+
 /* Behind the table's gate. */
-static int ask(struct holder *h, struct known *k, const struct halt *halt,
-	       struct cvx_err *err)
+static int ask(struct holder *h, struct known *k, bool is_glance,
+	       const struct halt *halt, struct cvx_err *err)
 {
 	struct bringing b = {
 		.h = h,
@@ -326,11 +357,13 @@ static int ask(struct holder *h, struct known *k, const struct halt *halt,
 		.begun = age_now(),
 		.target = {.component = k->component,
 			   .table = k->table,
-			   .offer = &h->offer},
+			   .offer = &h->offer,
+			   .is_one_page = is_glance},
 		.halt = halt,
 		.err = err,
 	};
 	const struct age now = b.begun;
+	bool is_there;
 	int r = lister_list(h->settings.lister, k->component, ORIGIN_KNOWN,
 			    halt, err);
 
@@ -339,12 +372,14 @@ static int ask(struct holder *h, struct known *k, const struct halt *halt,
 					&b.component_id, err);
 	b.target.component_id = b.component_id;
 	if (r == 0)
-		r = bring(&b);
+		r = is_glance ? glance(&b) : bring(&b);
 	free(b.component_id);
 	if (r < 0)
 		return r;
+	is_there = !b.is_changed && has_documents(h, k);
 	(void)pthread_mutex_lock(&h->lock);
 	age_take(&k->checked, &now);
+	k->is_there = is_there;
 	(void)pthread_mutex_unlock(&h->lock);
 	return 0;
 }
@@ -382,7 +417,7 @@ static int hold_anew(struct holder *h, struct known *k, enum origin_age age,
 	held_fini(&held);
 	/* Somebody else may have asked while this one waited. */
 	if (r == 0 || (r == 1 && !is_new_enough(h, k, age, begun))) {
-		r = ask(h, k, halt, err);
+		r = ask(h, k, false, halt, err);
 		if (r == 0)
 			r = trim_copy(h->settings.copy, h->settings.size_max,
 				      k->component, k->table, err);
@@ -392,10 +427,11 @@ static int hold_anew(struct holder *h, struct known *k, enum origin_age age,
 }
 
 int holder_hold_table(struct holder *h, const char *component,
-		      const char *table, enum origin_age age,
+		      const char *table, enum origin_age age, uint64_t since_ns,
 		      const struct halt *halt, struct cvx_err *err)
 {
-	const struct age begun = age_now();
+	const struct age begun =
+		since_ns ? (struct age){.asked_ns = since_ns} : age_now();
 	struct held held = {.cursor = NULL};
 	struct known *k;
 	int r = held_find(h->settings.copy, component, table, &held, err);
@@ -414,4 +450,54 @@ int holder_hold_table(struct holder *h, const char *component,
 		return r;
 	note_used(h, k);
 	return 0;
+}
+
+/* --- for who looks at its name ------------------------------------------- */
+
+/* NULL: it is not held, there is nothing to look at, or not now. */
+static struct known *find_to_look_at(struct holder *h, const char *component,
+				     const char *table)
+{
+	struct held held = {.cursor = NULL};
+	int found = held_find(h->settings.copy, component, table, &held, NULL);
+	bool can_be_told = found == 1 && held.way == FETCH_SYNC;
+	struct known *k = NULL;
+
+	held_fini(&held);
+	if (!can_be_told)
+		return NULL;
+	(void)pthread_mutex_lock(&h->lock);
+	k = find(h, component, table, true);
+	/* For the next one the names of all are asked for. */
+	if (k && k != h->looked_at &&
+	    age_holds(&h->looked, ORIGIN_RECENT, h->settings.ttl_ms))
+		k = NULL;
+	(void)pthread_mutex_unlock(&h->lock);
+	return k && has_documents(h, k) ? k : NULL;
+}
+
+int holder_look(struct holder *h, const char *component, const char *table,
+		const struct halt *halt, struct cvx_err *err)
+{
+	const struct age begun = age_now();
+	struct known *k = find_to_look_at(h, component, table);
+	bool is_there;
+	int r;
+
+	if (!k)
+		return 0;
+	r = gate_enter(&k->gate, halt, err);
+	if (r < 0)
+		return r;
+	if (!is_new_enough(h, k, ORIGIN_RECENT, &begun))
+		r = ask(h, k, true, halt, err);
+	(void)pthread_mutex_lock(&h->lock);
+	is_there = r == 0 && k->is_there;
+	if (r == 0) {
+		h->looked_at = k;
+		age_take(&h->looked, &k->checked);
+	}
+	(void)pthread_mutex_unlock(&h->lock);
+	gate_leave(&k->gate);
+	return r == -ESTALE || r == -EAGAIN || r == 0 ? is_there : r;
 }

@@ -37,10 +37,21 @@ int holder_new(const struct holder_settings *settings, struct holder **ret,
 	       struct cvx_err *err);
 void holder_free(struct holder *h); /* NULL is allowed */
 
-/* As origin.h says. halt may be NULL. */
+/* As origin.h says. halt may be NULL. since_ns: an answer from that moment or
+ * later (age.h) is new enough in any case; 0: from now. */
 int holder_hold_table(struct holder *h, const char *component,
-		      const char *table, enum origin_age age,
+		      const char *table, enum origin_age age, uint64_t since_ns,
 		      const struct halt *halt, struct cvx_err *err);
+
+/*
+ * Whether a table that is held is there, and at most a moment ago was what it
+ * is here: 1, it has documents that it had before; 0, that is not told, and its
+ * component's names are to be asked for. Costs at most one request. What has
+ * changed is taken in, if it all comes with the answer; else nothing is. For
+ * one table a moment: who looks at several is told 0.
+ */
+int holder_look(struct holder *h, const char *component, const char *table,
+		const struct halt *halt, struct cvx_err *err);
 
 /* What was asked about the table before now does not hold any more; NULL: about
  * any table. */

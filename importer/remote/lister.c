@@ -365,3 +365,10 @@ int lister_list_files(struct lister *l, const char *component,
 {
 	return list(l, component, FILES, age, halt, err);
 }
+
+bool lister_is_recent(struct lister *l, const char *component)
+{
+	const struct age now = age_now();
+
+	return is_new_enough(l, component, NAMES, ORIGIN_RECENT, &now);
+}

@@ -39,6 +39,9 @@ int lister_list_files(struct lister *l, const char *component,
 		      enum origin_age age, const struct halt *halt,
 		      struct cvx_err *err);
 
+/* Whether lister_list() of ORIGIN_RECENT would ask nothing. */
+bool lister_is_recent(struct lister *l, const char *component);
+
 /* Answers from before now do not hold any more. */
 void lister_forget(struct lister *l);
 

@@ -36,7 +36,7 @@ int replica_hold(struct replica *r, const char *component, const char *table,
 
 	if (result == 0)
 		result = holder_hold_table(r->holder, component, table,
-					   ORIGIN_NOW, halt, err);
+					   ORIGIN_NOW, 0, halt, err);
 	return result == -ENOENT ? 0 : result;
 }
 

@@ -168,9 +168,38 @@ static bool is_held(struct replica *r, const char *component, const char *table)
 	return found == 1;
 }
 
+/* A name on the way, as for list(). */
+static int find_table(void *ctx, const char *component, const char *table,
+		      const struct patience *patience, struct cvx_err *err)
+{
+	CVX_AUTO(halt_freep) struct halt *halt = NULL;
+	struct cvx_err own = CVX_ERR_INIT;
+	struct replica *r = ctx;
+	int code;
+
+	if (was_away_just_now(r))
+		return 0;
+	if (lister_is_recent(r->lister, component))
+		return 0;
+	code = halt_of_patience(patience, &halt, err);
+	if (code < 0)
+		return code;
+	code = holder_look(r->holder, component, table, halt, &own);
+	if (code == -ECANCELED) {
+		*err = own;
+		return code;
+	}
+	if (code == 1 || is_away(code)) {
+		(void)note(r, code < 0 ? code : 0, &own);
+		return 0;
+	}
+	/* What is wrong with its documents is told to who reads them. */
+	return list(ctx, component, ORIGIN_RECENT, patience, err);
+}
+
 static int hold_table(void *ctx, const char *component, const char *table,
-		      enum origin_age age, const struct patience *patience,
-		      struct cvx_err *err)
+		      enum origin_age age, uint64_t since_ns,
+		      const struct patience *patience, struct cvx_err *err)
 {
 	CVX_AUTO(halt_freep) struct halt *halt = NULL;
 	struct cvx_err own = CVX_ERR_INIT;
@@ -181,8 +210,8 @@ static int hold_table(void *ctx, const char *component, const char *table,
 		return 0;
 	code = halt_of_patience(patience, &halt, &own);
 	if (code == 0)
-		code = holder_hold_table(r->holder, component, table, age, halt,
-					 &own);
+		code = holder_hold_table(r->holder, component, table, age,
+					 since_ns, halt, &own);
 	away = code;
 	code = note(r, code, &own);
 	if (code == 0 && away < 0 && !is_held(r, component, table))
@@ -213,7 +242,7 @@ static int count_documents(void *ctx, const char *component, const char *table,
 	if (code == 0 || code == -ECANCELED)
 		return code;
 	/* Where it cannot be asked for, it can be counted. */
-	code = hold_table(ctx, component, table, ORIGIN_NOW, patience, err);
+	code = hold_table(ctx, component, table, ORIGIN_NOW, 0, patience, err);
 	if (code == 0)
 		code = deployment_stat_table(r->copy, component, table, &info,
 					     err);
@@ -358,6 +387,7 @@ static int make_backup(void *ctx, const char *component, bool with_files,
 
 const struct origin_ops replica_origin_ops = {
 	.list = list,
+	.find_table = find_table,
 	.hold_table = hold_table,
 	.count_documents = count_documents,
 	.list_files = list_files,

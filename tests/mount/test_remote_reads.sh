@@ -180,6 +180,66 @@ case_T2_a_table_that_is_here_is_only_looked_at() {
 	unmount_recorded
 }
 
+# Longer than what was asked is believed for names on the way.
+pause() {
+	sleep 1.2
+}
+
+# open_again WHAT: opens t after a pause until that has asked WHAT, and nothing
+# else; a slow machine takes the open for two.
+open_again() {
+	local try
+	for try in 1 2 3 4 5 6; do
+		pause
+		: >asked
+		head -c 1 "$MNT/t/documents.jsonl" >/dev/null
+		[ "$(cat asked)" != "$1" ] || return 0
+	done
+	fail "try $try: asked: $(cat asked)"
+}
+
+# Its own answer says that there is such a table: no names are asked for.
+case_T2_opening_a_table_that_is_here_asks_one_question() {
+	mount_recorded
+	fill t 1 2000
+	fill u 1
+	expect_same t
+	open_again "POST /api/v1/data/sync"
+	# Whoever asks again at once is told what is there at once.
+	"$PYTHON" - "$MNT/t" "$THERE/t/documents.jsonl" <<'END'
+import os, sys
+for n in range(30):
+    os.stat(sys.argv[1])
+    with open(sys.argv[2], "a") as f:
+        f.write('{"n":%d}\n' % n)
+    with open(sys.argv[1] + "/documents.jsonl") as f:
+        if f.read().count("\n") != 2001 + n:
+            sys.exit("change %d is not there" % n)
+END
+	fill t 5 9
+	expect_same t
+	: >"$THERE/t/documents.jsonl"
+	expect_same t
+	fill t 1 2
+	expect_same t
+	open_again "POST /api/v1/data/sync"
+	# Names alone fetch nothing: not more than one answer of changes.
+	numbered 1 30000 >"$THERE/t/documents.jsonl"
+	pause
+	: >asked
+	test -d "$MNT/t"
+	[ "$(documents_asked)" -le 1 ] || fail "asked: $(cat asked)"
+	expect_same t
+	post /api/delete_tables '{"tableNames":["t"]}' >/dev/null
+	pause
+	expect_refused 'No such file' cat "$MNT/t/documents.jsonl"
+	test ! -e "$MNT/t"
+	fill t 3
+	expect_same t
+	expect_same u
+	unmount_recorded
+}
+
 # Whichever way the deployment lets us have documents, they are the same.
 case_T2_every_way_of_reading_follows() {
 	local lacks=""
