@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -12,6 +13,7 @@
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "importer/deployment.h"
+#include "importer/deployment_key.h"
 #include "importer/embedded/lines.h"
 #include "importer/embedded/listing.h"
 #include "importer/embedded/table_place.h"
@@ -135,6 +137,7 @@ static int print_rows(struct page *p, struct known_table *t,
 	if (r == 0) {
 		t->place = table_reader_place(tr, lines.off);
 		t->revision = lines.off == info->size ? info->revision : 0;
+		t->committed_ns = t->revision ? info->committed_ns : 0;
 	}
 	lines_fini(&lines);
 	return r;
@@ -166,6 +169,16 @@ static int print_changed(struct page *p, const struct listed_table *listed,
 	return r;
 }
 
+/* A folder that was put back to an older state gives the same revision to
+ * other rows, at another time. */
+static bool is_of_this_past(const struct known_table *known,
+			    const struct listed_table *listed)
+{
+	if (known->revision == listed->revision)
+		return known->committed_ns == listed->committed_ns;
+	return known->revision < listed->revision;
+}
+
 static int print_listed(struct page *p, const struct listed_table *listed,
 			const struct known_table *known, struct cvx_err *err)
 {
@@ -173,10 +186,12 @@ static int print_listed(struct page *p, const struct listed_table *listed,
 				.name = listed->name};
 	int r = 0;
 
-	if (known) {
-		t.revision = known->revision;
-		t.place = known->place;
-	}
+	if (known && is_of_this_past(known, listed))
+		t = *known;
+	else if (known && known->place.off > 0)
+		r = compose_fail_append(print_truncate(p, &t), err);
+	if (r < 0)
+		return r;
 	if (t.revision != listed->revision) {
 		if (is_full(p))
 			p->is_behind = true;
@@ -231,12 +246,32 @@ static int print_tables(struct page *p, struct cvx_err *err)
 
 /* --- pages --------------------------------------------------------------- */
 
+/* By its key, not by its name: a folder that was emptied and filled anew gives
+ * its revisions and segments the numbers that it gave before. */
+static int find_deployment(struct deployment *d, uint64_t *ret,
+			   struct cvx_err *err)
+{
+	char *key;
+	int r = deployment_admin_key(d, &key, err);
+
+	if (r < 0)
+		return r;
+	*ret = scope_add_text(SCOPE_INIT, key);
+	explicit_bzero(key, strlen(key));
+	free(key);
+	return 0;
+}
+
 static int find_scope(struct page *p, uint64_t *ret, struct cvx_err *err)
 {
 	const struct selection *s = &p->request->selection;
-	char *tree = s->tree ? cJSON_PrintUnformatted(s->tree) : NULL;
-	uint64_t h = scope_add_text(SCOPE_INIT, deployment_name(p->d));
+	char *tree;
+	uint64_t h;
+	int r = find_deployment(p->d, &h, err);
 
+	if (r < 0)
+		return r;
+	tree = s->tree ? cJSON_PrintUnformatted(s->tree) : NULL;
 	if (s->tree && !tree)
 		return cvx_fail_memory(err);
 	h = scope_add_text(h, s->component);

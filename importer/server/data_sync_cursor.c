@@ -1,8 +1,9 @@
 /*
  * The text:
  *
- *   "1" SCOPE MADE SYNC, then for each component ";" PATH, and for each of its
- *   tables "," NAME ":" REVISION ":" OFFSET ":" SEGMENT, then "." SUM
+ *   "2" SCOPE MADE SYNC, then for each component ";" PATH, and for each of its
+ *   tables "," NAME ":" REVISION ":" COMMITTED ":" OFFSET ":" SEGMENT, then
+ *   "." SUM
  *
  * SCOPE, MADE, SYNC and SUM have 16 hexadecimal digits, the other numbers as
  * many as they need. SUM is that of all before it: what was cut or changed on
@@ -21,7 +22,7 @@
 #include "importer/server/scope.h"
 #include "importer/value/name.h"
 
-#define VERSION '1'
+#define VERSION '2'
 #define DIGITS 16
 #define HEAD_SIZE (1 + 3 * DIGITS)
 #define SUM_SIZE (1 + DIGITS)
@@ -64,10 +65,12 @@ int sync_cursor_print(const struct sync_cursor *c, struct cvx_buf *out)
 		    strcmp(t->component, c->tables[i - 1].component) != 0)
 			r = cvx_buf_printf(out, ";%s", t->component);
 		if (r == 0)
-			r = cvx_buf_printf(
-				out, ",%s:%" PRIx64 ":%" PRIx64 ":%" PRIx64,
-				t->name, t->revision, t->place.off,
-				t->place.segment);
+			r = cvx_buf_printf(out,
+					   ",%s:%" PRIx64 ":%" PRIx64
+					   ":%" PRIx64 ":%" PRIx64,
+					   t->name, t->revision,
+					   (uint64_t)t->committed_ns,
+					   t->place.off, t->place.segment);
 	}
 	return r < 0 ? r
 		     : cvx_buf_printf(out, ".%016" PRIx64,
@@ -122,18 +125,22 @@ static bool is_ordered(const struct sync_cursor *c, const struct known_table *t)
 	return order < 0 || (order == 0 && strcmp(last->name, t->name) < 0);
 }
 
-/* NAME:REVISION:OFFSET:SEGMENT */
+/* NAME:REVISION:COMMITTED:OFFSET:SEGMENT */
 static int read_table(struct sync_cursor *c, const char *component, char **at)
 {
 	struct known_table t = {.component = component};
+	uint64_t committed;
 	char end;
 
 	t.name = cut_name(at, ":", &end);
 	if (!end || !name_is_user_table(t.name, strlen(t.name)) ||
 	    !read_number(at, &t.revision) || *(*at)++ != ':' ||
-	    !read_number(at, &t.place.off) || *(*at)++ != ':' ||
-	    !read_number(at, &t.place.segment) || !is_ordered(c, &t))
+	    !read_number(at, &committed) || committed > INT64_MAX ||
+	    *(*at)++ != ':' || !read_number(at, &t.place.off) ||
+	    *(*at)++ != ':' || !read_number(at, &t.place.segment) ||
+	    !is_ordered(c, &t))
 		return -EINVAL;
+	t.committed_ns = (int64_t)committed;
 	return sync_cursor_add(c, &t);
 }
 

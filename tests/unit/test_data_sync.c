@@ -531,6 +531,63 @@ TEST(STR9_cursors_that_are_none)
 	client_fini(&other);
 }
 
+/* Its first import has the revision and the segment that the other's had. */
+TEST(STR9_a_cursor_is_none_of_a_folder_that_was_filled_anew)
+{
+	const char *dir = store_new_dir();
+	char *away = strdup(store_new_dir());
+	struct client c = {.d = store_open(dir)};
+	char *cursor;
+
+	put_many(c.d, "a", IMPORT_APPEND, 3);
+	expect_page(&c, 0, 3);
+	cursor = strdup(c.cursor);
+	store_close(c.d);
+	assert_int_equal(rename(dir, away), 0);
+	c.d = store_open(dir);
+	put_many(c.d, "a", IMPORT_APPEND, 3);
+	expect_no_cursor(&c, cursor, "InvalidDataSyncCursor");
+	store_close(c.d);
+	client_fini(&c);
+	free(cursor);
+	free(away);
+}
+
+/* What was read of the time between is no longer there. */
+TEST(STR9_a_folder_that_was_put_back_tells_its_tables_anew)
+{
+	static const unsigned ahead[] = {1, 2};
+	char command[512];
+	size_t i;
+
+	for (i = 0; i < sizeof(ahead) / sizeof(*ahead); i++) {
+		char *dir = strdup(store_new_dir());
+		char *kept = strdup(store_new_dir());
+		struct client c = {.d = store_open(dir)};
+		unsigned n;
+
+		put_many(c.d, "a", IMPORT_APPEND, 3);
+		store_close(c.d);
+		(void)snprintf(command, sizeof(command), "cp -a '%s' '%s'", dir,
+			       kept);
+		assert_int_equal(system(command), 0);
+		c.d = store_open(dir);
+		for (n = 0; n < ahead[i]; n++)
+			put_many(c.d, "a", IMPORT_APPEND, 1);
+		expect_page(&c, 0, 3 + ahead[i]);
+		store_close(c.d);
+		c.d = store_open(kept);
+		/* The folder's name is not what a cursor goes by. */
+		put_many(c.d, "a", IMPORT_APPEND, 1);
+		expect_page(&c, 1, 4);
+		expect_table(&c, "a");
+		store_close(c.d);
+		client_fini(&c);
+		free(dir);
+		free(kept);
+	}
+}
+
 UNIT_MAIN(UNIT_CASE(STR9_appended_rows_come_once_and_replaced_tables_anew),
 	  UNIT_CASE(STR9_rows_with_smaller_ids_than_those_before),
 	  UNIT_CASE(STR9_segments_that_are_joined),
@@ -539,4 +596,6 @@ UNIT_MAIN(UNIT_CASE(STR9_appended_rows_come_once_and_replaced_tables_anew),
 	  UNIT_CASE(STR9_a_cursor_can_be_used_again),
 	  UNIT_CASE(STR4_a_selection_is_one_of_components_tables_fields),
 	  UNIT_CASE(STR4_a_selection_of_all_fields_is_the_stored_lines),
-	  UNIT_CASE(STR9_cursors_that_are_none))
+	  UNIT_CASE(STR9_cursors_that_are_none),
+	  UNIT_CASE(STR9_a_cursor_is_none_of_a_folder_that_was_filled_anew),
+	  UNIT_CASE(STR9_a_folder_that_was_put_back_tells_its_tables_anew))
