@@ -347,19 +347,18 @@ static const char *type_of(const char *name)
 	return NULL;
 }
 
-static bool is_refused_anonymous(const struct decision *d)
-{
-	const char *value =
-		settings_find(d->settings, "CONVEX_ALLOW_ANONYMOUS");
-
-	return value && strcmp(value, "false") == 0;
-}
-
-/* Step 6a, with SEL-10. */
+/* Step 6a, with SEL-10. The official client goes on as if no deployment was
+ * named, to the error of that; here it would be another deployment. */
 static int decide_anonymous(struct decision *d, const char *name)
 {
-	if (is_refused_anonymous(d))
-		return 0;
+	const char *allow =
+		settings_find(d->settings, "CONVEX_ALLOW_ANONYMOUS");
+
+	if (allow && strcmp(allow, "false") == 0)
+		return cvx_fail(d->err, -EINVAL,
+				"%s is an anonymous deployment, which "
+				"CONVEX_ALLOW_ANONYMOUS=false refuses",
+				name);
 	if (has_plain_flag(d->flags))
 		return cvx_fail(d->err, -EINVAL,
 				SELECTING_FLAGS " cannot be used with an "
