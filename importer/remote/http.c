@@ -543,7 +543,7 @@ static bool is_unsent(const struct request *q, CURLcode code)
 		break;
 	}
 	if (q->call->body_size > 0)
-		return q->body_off == 0;
+		return true;
 	(void)curl_easy_getinfo(q->lane->easy, CURLINFO_REQUEST_SIZE, &size);
 	return size == 0;
 }
@@ -553,6 +553,11 @@ static enum http_outcome outcome_of_failure(const struct request *q,
 {
 	if (q->sink_error < 0 || error == -ENOMEM || error == -ECANCELED)
 		return HTTP_LOCAL;
+	/* Whatever went wrong at last: what was lost on a kept connection
+	 * libcurl would like to send again on a new one, and asks on_seek only
+	 * once it has that. */
+	if (q->body_off > 0)
+		return HTTP_AMBIGUOUS;
 	switch (code) {
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CONNECT_ERROR:

@@ -113,6 +113,9 @@ static bool send_answer(struct loopback *l, int fd,
 	case LOOPBACK_RESET:
 		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 		return false;
+	case LOOPBACK_LEAVE:
+		(void)shutdown(l->fd, SHUT_RDWR);
+		return false;
 	case LOOPBACK_TRUNCATE:
 		if (send_all(fd, head, (size_t)n))
 			(void)send_all(fd, a->body, size / 2);

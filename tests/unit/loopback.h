@@ -25,6 +25,7 @@ enum loopback_fault {
 	LOOPBACK_FINE,
 	LOOPBACK_DROP,	   /* closed without an answer */
 	LOOPBACK_RESET,	   /* the same with a reset */
+	LOOPBACK_LEAVE,	   /* as dropped, and nobody listens any more */
 	LOOPBACK_TRUNCATE, /* half of the body, then closed */
 	LOOPBACK_LONGER,   /* Content-Length promises one byte more */
 	LOOPBACK_SLOW,	   /* some bytes at a time */

@@ -329,6 +329,23 @@ TEST(http_body_is_never_sent_twice_behind_our_back)
 	end(&b);
 }
 
+/* Nor is it unsent because there is no connection to send it again on. */
+TEST(http_what_may_have_arrived_is_not_unsent)
+{
+	struct bench b;
+
+	begin(&b);
+	EXPECT_OK(perform(&b), &b.err);
+	http_answer_fini(&b.answer);
+	set_body(&b, "body");
+	b.script.answer.fault = LOOPBACK_LEAVE;
+	EXPECT_FAIL(perform(&b), &b.err, -ECONNREFUSED, "POST");
+	EXPECT_INT(b.answer.outcome, HTTP_AMBIGUOUS);
+	http_answer_fini(&b.answer);
+	EXPECT_INT(b.script.count, 2);
+	end(&b);
+}
+
 TEST(http_nobody_there_is_not_sent)
 {
 	struct bench b;
@@ -654,6 +671,7 @@ UNIT_MAIN(UNIT_CASE(http_origin_is_taken_from_urls_of_deployments_only),
 	  UNIT_CASE(http_errors_of_libcurl),
 	  UNIT_CASE(http_fault_is_ambiguous_once_something_was_sent),
 	  UNIT_CASE(http_body_is_never_sent_twice_behind_our_back),
+	  UNIT_CASE(http_what_may_have_arrived_is_not_unsent),
 	  UNIT_CASE(http_nobody_there_is_not_sent),
 	  UNIT_CASE(http_handshake_that_is_cut_off_is_not_one_that_is_refused),
 	  UNIT_CASE(http_silence_has_an_end),
