@@ -61,6 +61,22 @@ expect_cli() {
 	expect_status "$want" cli "$@"
 }
 
+# start_way [OPTION...]: a way to the server, with what may go wrong on it
+# (tests/mount/way.py): $THROUGH is its URL, $WAY its process.
+start_way() {
+	rm -f port
+	"$PYTHON" "$SOURCE/../mount/way.py" "$@" "${URL#http://}" >port \
+		2>>"$DIR/.log.way" &
+	WAY=$!
+	await 10 test -s port
+	THROUGH=http://127.0.0.1:$(cat port)
+}
+
+stop_way() {
+	kill "$WAY" 2>/dev/null || :
+	wait "$WAY" 2>/dev/null || :
+}
+
 # The client between which and the server a fault happens (proxy.cjs). What is
 # asked for goes to the file "asked".
 through_fault() {

@@ -12,21 +12,10 @@ serve_tls() {
 	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
 		-addext subjectAltName=IP:127.0.0.1 \
 		-keyout key.pem -out cert.pem 2>/dev/null
-	"$PYTHON" - >port 2>/dev/null <<'END' &
-import http.server, ssl
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_error(401)
-s = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-c.load_cert_chain("cert.pem", "key.pem")
-s.socket = c.wrap_socket(s.socket, server_side=True)
-print(s.server_port, flush=True)
-s.serve_forever()
-END
-	TLS=$!
-	await 10 test -s port
-	URL=https://127.0.0.1:$(cat port)
+	echo '/ locked' >faults
+	URL=http://127.0.0.1:1
+	start_way --faults faults --tls cert.pem key.pem
+	URL=https${THROUGH#http}
 }
 
 # The certificate is looked at, and other ones can be trusted.
@@ -38,8 +27,7 @@ case_C5_a_certificate_is_verified() {
 	expect_said 'SSL certificate problem: self-signed certificate'
 	SSL_CERT_FILE=$PWD/cert.pem expect_status 3 "$CVX_BIN" mount "$URL" "$DIR/m"
 	expect_said 'answered 401'
-	kill "$TLS"
-	wait "$TLS" || :
+	stop_way
 }
 
 # A deployment with all that a backup holds, served.

@@ -6,66 +6,21 @@
 export no_proxy='*'
 THERE=$PWD
 
-# A way to the server that writes down what is asked for, a line a request. The
-# paths in the file "lacking" are not known there.
-start_recording_proxy() {
-	: >asked
-	: >lacking
-	"$PYTHON" - "${URL#http://}" >port 2>/dev/null <<'END' &
-import http.client, http.server, json, sys
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def forward(self):
-        size = int(self.headers.get("Content-Length", 0))
-        body = self.rfile.read(size)
-        path = self.path.split("?")[0]
-        name = path
-        if path.startswith("/api/query") and body[:1] == b"{":
-            name = json.loads(body)["path"]
-        with open("asked", "a") as f:
-            f.write(self.command + " " + name + "\n")
-        if name in open("lacking").read().split():
-            status, headers, answer = 404, [], b"{}"
-        else:
-            c = http.client.HTTPConnection(sys.argv[1])
-            c.request(self.command, self.path, body, self.headers)
-            a = c.getresponse()
-            status, headers, answer = a.status, a.getheaders(), a.read()
-            c.close()
-        self.send_response(status)
-        for key, value in headers:
-            if key.lower() not in ("transfer-encoding", "connection",
-                                   "content-length"):
-                self.send_header(key, value)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-    do_GET = do_POST = do_PUT = forward
-    def log_message(self, *args):
-        pass
-s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-print(s.server_port, flush=True)
-s.serve_forever()
-END
-	PROXY=$!
-	await 10 test -s port
-	THROUGH=http://127.0.0.1:$(cat port)
-}
-
-# mount_recorded [-o OPTIONS]: $MNT is behind the proxy, $THERE what is there.
+# mount_recorded [-o OPTIONS]: $MNT is mounted by a way that writes to "asked"
+# what is asked for; $THERE is what is there.
 mount_recorded() {
 	start_server
 	export CONVEX_SELF_HOSTED_ADMIN_KEY=$KEY
 	THERE=$DIR/there
 	start_mount_at "$STATE" "$THERE"
-	start_recording_proxy
+	: >asked
+	start_way --asked asked --faults faults
 	start_mount_at "$THROUGH" "$MNT" "$@"
 }
 
 unmount_recorded() {
 	stop_mounts
-	kill "$PROXY" 2>/dev/null || :
-	wait "$PROXY" 2>/dev/null || :
+	stop_way
 	stop_server
 }
 
@@ -246,7 +201,7 @@ case_T2_every_way_of_reading_follows() {
 	mount_recorded
 	fill t 1 1200
 	for lacks in "" /api/v1/data/sync /api/list_snapshot /api/query_ts; do
-		echo "$lacks" >>lacking
+		[ -z "$lacks" ] || echo "$lacks lacking" >>faults
 		XDG_CACHE_HOME=$DIR/cache.${lacks//\//-} \
 			start_mount_at "$THROUGH" "$DIR/other"
 		cmp "$DIR/other/t/documents.jsonl" "$THERE/t/documents.jsonl"

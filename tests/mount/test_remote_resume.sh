@@ -12,54 +12,12 @@ unmount_both() {
 	stop_server
 }
 
-# Stands before the server, and tells in the file "sent" how many parts and
-# bytes went to it.
-start_counter() {
-	"$PYTHON" - "${URL##*:}" >port <<'PROGRAM' &
-import socket, sys, threading
-PART = b"POST /api/import/upload_part"
-parts = size = 0
-lock = threading.Lock()
-def pump(source, sink, counts):
-    global parts, size
-    tail = b""
-    try:
-        while True:
-            bytes = source.recv(1 << 16)
-            if not bytes:
-                break
-            if counts:
-                with lock:
-                    parts += (tail + bytes).count(PART)
-                    size += len(bytes)
-                    open("sent", "w").write(f"{parts} {size}\n")
-                tail = bytes[-len(PART) + 1:]
-            sink.sendall(bytes)
-    except OSError:
-        pass
-    for s in source, sink:
-        try:
-            s.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-listener = socket.create_server(("127.0.0.1", 0))
-print(listener.getsockname()[1], flush=True)
-while True:
-    client = listener.accept()[0]
-    server = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
-    for pair in (client, server, True), (server, client, False):
-        threading.Thread(target=pump, args=pair, daemon=True).start()
-PROGRAM
-	await 10 test -s port
-	URL=http://127.0.0.1:$(cat port)
-}
-
 sent_parts() {
-	cut -d ' ' -f 1 sent
+	grep -c upload_part asked
 }
 
 sent_bytes() {
-	cut -d ' ' -f 2 sent
+	awk '{ size += $3 } END { print size }' asked
 }
 
 CACHE=$PWD/cache
@@ -79,7 +37,8 @@ prepare() {
 	export CONVEX_SELF_HOSTED_ADMIN_KEY=$KEY
 	THERE=$DIR/there CACHE=$DIR/cache
 	start_mount_at "$STATE" "$THERE"
-	start_counter
+	start_way --asked asked
+	URL=$THROUGH
 	start_mount_at "$URL" "$MNT" -o "cache_dir=$CACHE"
 	seed t 1
 	seq -f "{\"n\":%.0f,\"pad\":\"$(printf '%0180d' 0)\"}" 2 160000 >big

@@ -190,107 +190,29 @@ case_F5_interrupted_commands_return_at_once() {
 
 # --- nonsense --------------------------------------------------------------
 
-# Answers as the file "way" says, else as the server does.
-start_spoiler() {
-	echo right >way
-	"$PYTHON" - "${URL#http://}" >port 2>/dev/null <<'PROGRAM' &
-import http.client, http.server, socket, struct, sys
-HTML = b"<html><body>Please log in to the WLAN</body></html>"
-SPOILT = {
-    "html": (200, "text/html", HTML),
-    "error": (500, "text/html", HTML),
-    "busy": (503, "text/plain", b"later"),
-    "limited": (429, "application/json", b"{}"),
-    "gone": (404, "text/html", HTML),
-    "denied": (401, "application/json", b'{"code":"BadAdminKey"}'),
-    "nothing": (200, "application/json", b""),
-    "object": (200, "application/json", b"{}"),
-    "array": (200, "application/json", b"[[]]"),
-    "null": (200, "application/json", b"null"),
-    "odd": (200, "application/json",
-            b'{"status":"success","value":{"page":7,"isDone":"x"}}'),
-    "deep": (200, "application/json", b"[" * 100000),
-    "half": (200, "application/json", b'{"status":"success","value":['),
-}
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def log_message(self, *_): pass
-    def answer(self, status, kind, body, size=None, **more):
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(size or len(body)))
-        for key, value in more.items():
-            self.send_header(key, value)
-        self.end_headers()
-        self.wfile.write(body)
-        self.close_connection = size is not None
-    def spoil(self, way):
-        if way in SPOILT:
-            self.answer(*SPOILT[way])
-        elif way == "redirect":
-            self.answer(302, "text/html", HTML, Location=self.path)
-        elif way == "short":
-            self.answer(200, "application/json", b"{}", size=1000)
-        elif way == "long":
-            self.answer(200, "application/json", b" " * (80 << 20))
-        elif way == "noise":
-            self.wfile.write(bytes(range(256)) * 16)
-            self.close_connection = True
-        elif way == "reset":
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                                       struct.pack("ii", 1, 0))
-            self.close_connection = True
-        else:
-            sys.exit(way)
-    def handle_any(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        way = open("way").read().strip()
-        if way != "right":
-            return self.spoil(way)
-        c = http.client.HTTPConnection(sys.argv[1])
-        c.request(self.command, self.path, body, self.headers)
-        answer = c.getresponse()
-        body = answer.read()
-        self.send_response(answer.status)
-        for key, value in answer.getheaders():
-            if key.lower() not in ("transfer-encoding", "connection",
-                                   "content-length"):
-                self.send_header(key, value)
-        if answer.status != 204:
-            self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    do_GET = do_POST = do_PUT = handle_any
-s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-s.daemon_threads = True
-print(s.server_port, flush=True)
-s.serve_forever()
-PROGRAM
-	await 10 test -s port
-	URL=http://127.0.0.1:$(cat port)
-}
-
-set_way() {
-	echo "$1" >way.new
-	mv way.new way
+# spoil WAY: all answers, as tests/mount/way.py names them.
+spoil() {
+	echo "/ $1" >faults.new
+	mv faults.new faults
 }
 
 prove_spoilt() {
 	local way
 	start_server
 	export CONVEX_SELF_HOSTED_ADMIN_KEY=$KEY
-	start_spoiler
+	start_way --faults faults
+	URL=$THROUGH
 	start_mount_at "$URL" "$MNT" -o timeout=1
 	seed t 1 2
 	echo '{"n":7}' >one
 	mkdir m
 	for way in "$@"; do
-		set_way "$way"
+		spoil "$way"
 		echo "way: $way"
 		expect_all_end
 		expect_ends_in_vain "$CVX_BIN" mount -o timeout=1 "$URL" m
 		expect_said '^convexfs: .*(/api/|http://|_system/)'
-		set_way right
+		rm faults
 		await 20 has_numbers "1 2 "
 		rm -f "$MNT"/t/*.rejected "$MNT"/t/*.error
 	done

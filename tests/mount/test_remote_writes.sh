@@ -251,39 +251,16 @@ is_importing() {
 }
 
 # A way to the server that breaks for good once an import is confirmed.
-start_breaking_proxy() {
-	"$PYTHON" - "${URL#http://}" >port 2>/dev/null <<'END' &
-import http.client, http.server, os, sys
-class Handler(http.server.BaseHTTPRequestHandler):
-    def forward(self):
-        size = int(self.headers.get("Content-Length", 0))
-        c = http.client.HTTPConnection(sys.argv[1])
-        c.request(self.command, self.path, self.rfile.read(size), self.headers)
-        answer = c.getresponse()
-        body = answer.read()
-        if self.path == "/api/perform_import":
-            os._exit(0)
-        self.send_response(answer.status)
-        for key, value in answer.getheaders():
-            if key.lower() not in ("transfer-encoding", "connection"):
-                if key.lower() != "content-length":
-                    self.send_header(key, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    do_GET = do_POST = do_PUT = forward
-s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-print(s.server_port, flush=True)
-s.serve_forever()
-END
-	await 10 test -s port
+start_breaking_way() {
+	echo '/api/perform_import end' >faults
+	start_way --faults faults
 }
 
 case_F_an_outcome_that_is_not_known_is_called_so() {
 	mount_both
 	seed t 1 2
-	start_breaking_proxy
-	start_mount_at "http://127.0.0.1:$(cat port)" "$DIR/through" -o timeout=1
+	start_breaking_way
+	start_mount_at "$THROUGH" "$DIR/through" -o timeout=1
 	numbered 7 7 >one
 	expect_refused 'Input/output error' \
 		cp one "$DIR/through/t/documents.jsonl"
@@ -299,9 +276,9 @@ case_F_an_outcome_that_is_not_known_is_called_so() {
 case_C9_an_import_whose_outcome_is_not_known_is_5() {
 	start_server
 	export CONVEX_SELF_HOSTED_ADMIN_KEY=$KEY
-	start_breaking_proxy
+	start_breaking_way
 	numbered 7 7 >one.jsonl
-	"$CVX_BIN" import --url "http://127.0.0.1:$(cat port)" --table t \
+	"$CVX_BIN" import --url "$THROUGH" --table t \
 		--json one.jsonl >out 2>said && fail "done, it says"
 	expect_text "status" $? 5
 	expect_text "outcome" "$(jq -c '[.state, .error.code]' out)" \
@@ -399,8 +376,8 @@ case_T1_tables_of_a_component_get_their_numbers_there() {
 
 case_F_numbers_that_may_have_been_given_are_called_so() {
 	mount_both
-	start_breaking_proxy
-	start_mount_at "http://127.0.0.1:$(cat port)" "$DIR/through" -o timeout=1
+	start_breaking_way
+	start_mount_at "$THROUGH" "$DIR/through" -o timeout=1
 	echo '{"name":"u","id":10077}' >registry.jsonl
 	expect_refused 'Input/output error' \
 		cp registry.jsonl "$DIR/through/_tables/documents.jsonl"
@@ -426,8 +403,8 @@ case_W10_components_come_and_go_there() {
 	rmdir "$MNT/_components/a"
 	expect_text "there" "$(ls "$THERE/_components")" ""
 	expect_text "here" "$(ls "$MNT/_components")" ""
-	start_breaking_proxy
-	start_mount_at "http://127.0.0.1:$(cat port)" "$DIR/through" -o timeout=1
+	start_breaking_way
+	start_mount_at "$THROUGH" "$DIR/through" -o timeout=1
 	expect_refused 'Input/output error' mkdir "$through/d"
 	await 10 test -d "$THERE/_components/d"
 	unmount_both
@@ -516,50 +493,6 @@ case_FIL5_files_of_a_backup_keep_their_ids() {
 	unmount_both
 }
 
-# A way to the server that does what the file "fault" says: PATH and "before" or
-# "after" break off the next such request, and the file goes; "refuse" refuses
-# all of them.
-start_faulty_proxy() {
-	"$PYTHON" - "${URL#http://}" >port 2>/dev/null <<'END' &
-import http.client, http.server, os, sys
-class Handler(http.server.BaseHTTPRequestHandler):
-    def answer(self, status, headers, body):
-        self.send_response(status)
-        for key, value in headers:
-            if key.lower() not in ("transfer-encoding", "connection",
-                                   "content-length"):
-                self.send_header(key, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def forward(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        how = ""
-        if os.path.exists("fault"):
-            path, how = open("fault").read().split()
-            how = how if self.path.startswith(path) else ""
-        if how == "refuse":
-            return self.answer(400, [], b'{"code":"No","message":"no"}')
-        if how:
-            os.rename("fault", "broken")
-        if how != "before":
-            c = http.client.HTTPConnection(sys.argv[1])
-            c.request(self.command, self.path, body, self.headers)
-            there = c.getresponse()
-            body = there.read()
-        if how:
-            self.close_connection = True
-        else:
-            self.answer(there.status, there.getheaders(), body)
-    do_GET = do_POST = do_PUT = forward
-s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-print(s.server_port, flush=True)
-s.serve_forever()
-END
-	PROXY=$!
-	await 10 test -s port
-}
-
 # A file that comes before its row is deleted, to come back with it.
 case_FIL5_a_row_that_comes_later_loses_no_file() {
 	local at id list
@@ -569,36 +502,34 @@ case_FIL5_a_row_that_comes_later_loses_no_file() {
 	list=$DIR/through/_storage/documents.jsonl
 	cp "$THERE/_storage/documents.jsonl" rows
 	id=$(jq -r ._id rows)
-	start_faulty_proxy
-	start_mount_at "http://127.0.0.1:$(cat port)" "$DIR/through" -o allow_delete
+	start_way --faults faults
+	start_mount_at "$THROUGH" "$DIR/through" -o allow_delete
 	for at in "/api/mutation before" "/api/mutation after" \
 		"/api/perform_import before" "/api/perform_import after"; do
 		take_and_put "$id"
-		echo "$at" >fault
+		echo "$at" >faults
 		cp rows "$list"
-		test -e broken
+		test ! -e faults
 		expect_file "$THERE/_storage/documents.jsonl" rows
-		rm broken
 	done
 	# Coming without a row meets the same.
 	for at in before after; do
-		echo "/api/perform_import $at" >fault
+		echo "/api/perform_import $at" >faults
 		take_and_put "$id"
-		test -e broken
+		test ! -e faults
 		expect_file "$MNT/_storage/$id.txt" note.txt
-		rm broken
 	done
 	# The deployment does not do it any more.
 	take_and_put "$id"
-	echo "/api/perform_import refuse" >fault
+	echo "/api/perform_import refused" >faults
 	expect_refused . cp rows "$list"
 	expect_match "last-error" "$(cat "$DIR/through/.convex/last-error")" \
 		"$id was deleted to come back with its row" 'write that file'
-	rm fault
+	rm faults
 	cp "$list.rejected" "$list"
 	cp note.txt "$DIR/through/_storage/$id.txt"
 	expect_file "$THERE/_storage/documents.jsonl" rows
-	kill $PROXY
+	stop_way
 	unmount_both
 }
 
