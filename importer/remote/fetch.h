@@ -10,8 +10,12 @@
  *   queries              pages, all at one timestamp where that can be had;
  *                        changes are not told
  *
+ * A page of data/sync is asked for while the one before it is read: at most two
+ * of them are on disk at once.
+ *
  * Memory:  a document, and 32 bytes a document; pages and lines are on disk.
- * Threads: any.
+ * Threads: any; one more reads pages while that of the caller, which may be
+ *          interrupted, waits for what comes.
  */
 #ifndef CVX_IMPORTER_REMOTE_FETCH_H
 #define CVX_IMPORTER_REMOTE_FETCH_H
