@@ -11,15 +11,14 @@
 #include "cache/base/err.h"
 #include "importer/remote/http.h"
 
-#define DELTAS_PLACE "GET /api/document_deltas"
+#define DELTAS_PATH "/api/document_deltas"
 
 /* The timestamp as it stands there: it has more digits than a double. */
 static int take_timestamp(struct fetch *f, const struct range *value)
 {
 	if (value->size == 0 || value->size > 20 ||
 	    strspn(value->text, "0123456789") < value->size)
-		return cvx_fail(f->err, -EPROTO,
-				DELTAS_PLACE ": no cursor in the answer");
+		return cvx_fail(f->err, -EPROTO, "no cursor");
 	free(f->cursor);
 	f->cursor = strndup(value->text, value->size);
 	return f->cursor ? 0 : cvx_fail_memory(f->err);
@@ -41,20 +40,17 @@ static int read_page(struct fetch *f, bool *ret_has_more)
 	int r = fetch_map_page(f, &page);
 
 	if (r < 0)
-		return cvx_err_prefix(f->err, DELTAS_PLACE);
+		return r;
 	r = before ? fetch_read_form(f, &page, &form, found)
 		   : cvx_fail_memory(f->err);
-	if (r < 0)
-		r = cvx_err_prefix(f->err, DELTAS_PLACE);
-	else if (found[MORE].size == 0)
-		r = cvx_fail(f->err, -EPROTO,
-			     DELTAS_PLACE ": no hasMore in the answer");
+	if (r == 0 && found[MORE].size == 0)
+		r = cvx_fail(f->err, -EPROTO, "no hasMore");
 	if (r == 0)
 		r = take_timestamp(f, &found[CURSOR]);
 	*ret_has_more = r == 0 && range_is(&found[MORE], "true");
 	if (*ret_has_more && strcmp(before, f->cursor) == 0)
 		r = cvx_fail(f->err, -EPROTO,
-			     DELTAS_PLACE ": there is more, but no way to it");
+			     "there is more, but no way to it");
 	(void)munmap((void *)page.text, page.size);
 	return r;
 }
@@ -71,8 +67,7 @@ int fetch_deltas(struct fetch *f)
 		struct http_call call = {.method = "GET"};
 		struct http_answer answer;
 
-		r = cvx_buf_printf(&path, "/api/document_deltas?cursor=%s&",
-				   f->cursor);
+		r = cvx_buf_printf(&path, DELTAS_PATH "?cursor=%s&", f->cursor);
 		if (r == 0)
 			r = fetch_print_selection(f, &path);
 		if (r == 0)
@@ -86,8 +81,8 @@ int fetch_deltas(struct fetch *f)
 		    (answer.status == 400 || fetch_is_missing(&answer)))
 			r = -ESTALE;
 		http_answer_fini(&answer);
-		if (r == 0)
-			r = read_page(f, &has_more);
+		if (r == 0 && read_page(f, &has_more) < 0)
+			r = fetch_blame_page(f, call.method, DELTAS_PATH);
 	} while (r == 0 && has_more);
 	return r;
 }

@@ -38,6 +38,7 @@ struct fetch {
 	int dir_fd;
 	int page_fd; /* the page that is read */
 	uint64_t page_size;
+	int page_status;
 	int fd; /* the lines in the order in which they came */
 	struct cvx_buf row;
 	struct cvx_buf lines; /* that are not written yet */
@@ -95,9 +96,8 @@ int fetch_add_gone(struct fetch *f, const struct range *document);
 /* The documents of a list become lines: as fetch_form.read. */
 int fetch_add_list(struct fetch *f, const struct range *found, struct json *j);
 
-/* Likewise; place is for messages. */
-int fetch_add_documents(struct fetch *f, const struct range *list,
-			const char *place);
+/* Likewise. */
+int fetch_add_documents(struct fetch *f, const struct range *list);
 
 /* One request; its answer becomes the page. */
 int fetch_load_page(struct fetch *f, struct http_call *call,
@@ -127,7 +127,11 @@ int fetch_read_form(struct fetch *f, const struct range *page,
 /* *cursor becomes that of the next page; NULL behind the last one. Never the
  * same again, or it would not end. */
 int fetch_take_cursor(struct fetch *f, bool is_last, const struct range *value,
-		      char **cursor, const char *place);
+		      char **cursor);
+
+/* Reading the page, the answer to such a request, ended with f->err; its place
+ * goes in front. */
+int fetch_blame_page(struct fetch *f, const char *method, const char *path);
 
 /* "format=export_json" and the table, as list_snapshot takes them. */
 int fetch_print_selection(const struct fetch *f, struct cvx_buf *out);

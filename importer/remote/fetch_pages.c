@@ -48,6 +48,7 @@ int fetch_load_page(struct fetch *f, struct http_call *call,
 	call->content_type = "application/json";
 	call->halt = f->halt;
 	r = http_perform_repeated(f->http, call, true, answer, f->err);
+	f->page_status = answer->status;
 	if (r == 0 && answer->status == 560) /* an error, kept apart */
 		r = write_page(f, answer->body.data, answer->body.size, f->err);
 	return r;
@@ -59,7 +60,7 @@ int fetch_map_page(struct fetch *f, struct range *ret)
 	void *map;
 
 	if (f->page_size == 0)
-		return cvx_fail(f->err, -EPROTO, "an empty answer");
+		return cvx_fail(f->err, -EPROTO, "it is empty");
 	map = mmap(NULL, f->page_size, PROT_READ, MAP_PRIVATE, f->page_fd, 0);
 	if (map == MAP_FAILED)
 		return cvx_fail(f->err, -errno, "mmap: %s", strerror(errno));
@@ -69,7 +70,7 @@ int fetch_map_page(struct fetch *f, struct range *ret)
 
 static int fail_form(struct fetch *f)
 {
-	return cvx_fail(f->err, -EPROTO, "the answer is no JSON object");
+	return cvx_fail(f->err, -EPROTO, "it is no JSON object");
 }
 
 /* The value of a member whose key was read; what is not the list, or comes
@@ -127,8 +128,7 @@ int fetch_read_form(struct fetch *f, const struct range *page,
 	if (r == 0 && (token != JSON_CLOSE || !json_is_at_end(&j)))
 		r = fail_form(f);
 	if (r == 0 && found[form->list].size == 0)
-		r = cvx_fail(f->err, -EPROTO, "no %s in the answer",
-			     form->names[form->list]);
+		r = cvx_fail(f->err, -EPROTO, "no %s", form->names[form->list]);
 	if (r < 0 || is_read)
 		return r;
 	json_init(&j, found[form->list].text, found[form->list].size);
@@ -138,7 +138,7 @@ int fetch_read_form(struct fetch *f, const struct range *page,
 /* *cursor becomes that of the next page; NULL behind the last one. Never the
  * same again, or it would not end. */
 int fetch_take_cursor(struct fetch *f, bool is_last, const struct range *value,
-		      char **cursor, const char *place)
+		      char **cursor)
 {
 	CVX_AUTO(cvx_freep) char *before = *cursor;
 
@@ -148,6 +148,13 @@ int fetch_take_cursor(struct fetch *f, bool is_last, const struct range *value,
 	*cursor = range_string(value);
 	if (!*cursor || (before && strcmp(before, *cursor) == 0))
 		return cvx_fail(f->err, -EPROTO,
-				"%s: there is more, but no way to it", place);
+				"there is more, but no way to it");
 	return 0;
+}
+
+int fetch_blame_page(struct fetch *f, const char *method, const char *path)
+{
+	const struct http_call call = {.method = method, .path = path};
+
+	return http_blame_answer(&call, f->page_status, f->err);
 }

@@ -23,6 +23,17 @@ static const char *query_of(const struct fetch *f)
 	return f->target->component_id ? COMPONENT_QUERY : ROOT_QUERY;
 }
 
+static const char *endpoint_of(const struct fetch *f)
+{
+	return f->ts ? "/api/query_at_ts" : QUERY_ENDPOINT;
+}
+
+static int blame(struct fetch *f)
+{
+	(void)fetch_blame_page(f, "POST", endpoint_of(f));
+	return cvx_err_prefix(f->err, "%s", query_of(f));
+}
+
 static bool fill_args(const struct fetch *f, cJSON *args, const char *cursor)
 {
 	const struct fetch_target *t = f->target;
@@ -77,30 +88,31 @@ static int read_query_page(struct fetch *f, char **cursor)
 	int r = fetch_map_page(f, &page);
 
 	if (r < 0)
-		return cvx_err_prefix(f->err, "%s", query_of(f));
+		return blame(f);
 	if (members_pick(&page, names, found, COUNT) &&
-	    range_is(&found[STATUS], "\"error\""))
+	    range_is(&found[STATUS], "\"error\"")) {
 		r = fail_query(f, &found[MESSAGE]);
-	else if (!range_is(&found[STATUS], "\"success\"") ||
-		 !members_pick(&found[VALUE], inside, part, COUNT_INSIDE) ||
-		 part[PAGE].size == 0 || part[DONE].size == 0)
-		r = cvx_fail(f->err, -EPROTO, "%s: no page in the answer",
-			     query_of(f));
+		(void)munmap((void *)page.text, page.size);
+		return r;
+	}
+	if (!range_is(&found[STATUS], "\"success\"") ||
+	    !members_pick(&found[VALUE], inside, part, COUNT_INSIDE) ||
+	    part[PAGE].size == 0 || part[DONE].size == 0)
+		r = cvx_fail(f->err, -EPROTO, "no page");
 	if (r == 0)
-		r = fetch_add_documents(f, &part[PAGE], query_of(f));
+		r = fetch_add_documents(f, &part[PAGE]);
 	if (r == 0)
 		r = fetch_take_cursor(f, range_is(&part[DONE], "true"),
-				      &part[CURSOR], cursor, query_of(f));
+				      &part[CURSOR], cursor);
 	(void)munmap((void *)page.text, page.size);
-	return r;
+	return r < 0 ? blame(f) : 0;
 }
 
 static int load_query_page(struct fetch *f, const char *cursor)
 {
 	CVX_AUTO(cvx_freep) char *text = print_query(f, cursor);
 	struct http_call call = {.method = "POST",
-				 .path = f->ts ? "/api/query_at_ts"
-					       : "/api/query",
+				 .path = endpoint_of(f),
 				 .body = text,
 				 .accept_560 = true};
 	struct http_answer answer;

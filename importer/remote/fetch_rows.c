@@ -220,13 +220,10 @@ int fetch_add_list(struct fetch *f, const struct range *found, struct json *j)
 		       : cvx_fail(f->err, -EPROTO, "not a list of documents");
 }
 
-int fetch_add_documents(struct fetch *f, const struct range *list,
-			const char *place)
+int fetch_add_documents(struct fetch *f, const struct range *list)
 {
 	struct json j;
-	int r;
 
 	json_init(&j, list->text, list->size);
-	r = fetch_add_list(f, NULL, &j);
-	return r < 0 ? cvx_err_prefix(f->err, "%s", place) : 0;
+	return fetch_add_list(f, NULL, &j);
 }

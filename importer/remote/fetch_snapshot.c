@@ -11,7 +11,7 @@
 #include "cache/base/err.h"
 #include "importer/remote/http.h"
 
-#define SNAPSHOT_PLACE "GET /api/list_snapshot"
+#define SNAPSHOT_PATH "/api/list_snapshot"
 
 int fetch_print_selection(const struct fetch *f, struct cvx_buf *out)
 {
@@ -36,7 +36,7 @@ bool fetch_is_missing(const struct http_answer *answer)
 static int print_snapshot_path(const struct fetch *f, const char *snapshot,
 			       const char *cursor, struct cvx_buf *path)
 {
-	int r = cvx_buf_puts(path, "/api/list_snapshot?");
+	int r = cvx_buf_puts(path, SNAPSHOT_PATH "?");
 
 	if (r == 0)
 		r = fetch_print_selection(f, path);
@@ -60,8 +60,7 @@ static int take_snapshot(struct fetch *f, const struct range *value,
 		return 0;
 	if (value->size == 0 || value->size > 20 ||
 	    strspn(value->text, "0123456789") < value->size)
-		return cvx_fail(f->err, -EPROTO,
-				SNAPSHOT_PLACE ": no snapshot in the answer");
+		return cvx_fail(f->err, -EPROTO, "no snapshot");
 	*snapshot = strndup(value->text, value->size);
 	return *snapshot ? 0 : cvx_fail_memory(f->err);
 }
@@ -82,18 +81,15 @@ static int read_snapshot_page(struct fetch *f, char **snapshot, char **cursor)
 	int r = fetch_map_page(f, &page);
 
 	if (r < 0)
-		return cvx_err_prefix(f->err, SNAPSHOT_PLACE);
+		return r;
 	r = fetch_read_form(f, &page, &form, found);
-	if (r < 0)
-		r = cvx_err_prefix(f->err, SNAPSHOT_PLACE);
-	else if (found[MORE].size == 0)
-		r = cvx_fail(f->err, -EPROTO,
-			     SNAPSHOT_PLACE ": no hasMore in the answer");
+	if (r == 0 && found[MORE].size == 0)
+		r = cvx_fail(f->err, -EPROTO, "no hasMore");
 	if (r == 0)
 		r = take_snapshot(f, &found[SNAPSHOT], snapshot);
 	if (r == 0)
 		r = fetch_take_cursor(f, !range_is(&found[MORE], "true"),
-				      &found[CURSOR], cursor, SNAPSHOT_PLACE);
+				      &found[CURSOR], cursor);
 	(void)munmap((void *)page.text, page.size);
 	return r;
 }
@@ -121,8 +117,8 @@ int fetch_snapshot(struct fetch *f, bool *ret_is_missing)
 		*ret_is_missing =
 			r < 0 && !snapshot && fetch_is_missing(&answer);
 		http_answer_fini(&answer);
-		if (r == 0)
-			r = read_snapshot_page(f, &snapshot, &cursor);
+		if (r == 0 && read_snapshot_page(f, &snapshot, &cursor) < 0)
+			r = fetch_blame_page(f, call.method, SNAPSHOT_PATH);
 	} while (r == 0 && cursor);
 	if (r == 0) {
 		f->way = FETCH_DELTAS;

@@ -18,7 +18,6 @@
 #include "importer/remote/http.h"
 
 #define SYNC_PATH "/api/v1/data/sync"
-#define SYNC_PLACE "POST " SYNC_PATH
 
 /* A deployment that is not done, but tells nothing, is asked again after so
  * long, and so often. */
@@ -79,8 +78,7 @@ static int take_next(struct fetch *f, const struct range *pagination)
 	free(CVX_TAKE(f->cursor));
 	if (members_pick(pagination, names, next, 1) && next[0].size > 0)
 		f->cursor = range_string(&next[0]);
-	return f->cursor ? 0
-			 : cvx_fail(f->err, -EPROTO, "no cursor in the answer");
+	return f->cursor ? 0 : cvx_fail(f->err, -EPROTO, "no cursor");
 }
 
 /* The members of a page. */
@@ -117,7 +115,7 @@ static int read_page(struct fetch *f, bool *ret_is_done, bool *ret_is_empty)
 		return r;
 	r = fetch_read_form(f, &page, &form, found);
 	if (r == 0 && found[STATUS].size == 0)
-		r = cvx_fail(f->err, -EPROTO, "no status in the answer");
+		r = cvx_fail(f->err, -EPROTO, "no status");
 	if (r == 0)
 		r = take_next(f, &found[PAGINATION]);
 	*ret_is_done = r == 0 && is_up_to_date(&found[STATUS]);
@@ -272,6 +270,7 @@ static int next_page(struct fetch *f, struct ahead *a,
 	}
 	f->page_fd = a->fetch.page_fd;
 	f->page_size = a->fetch.page_size;
+	f->page_status = a->fetch.page_status;
 	a->fetch.page_fd = fd;
 	*answer = a->answer;
 	free(CVX_TAKE(a->cursor));
@@ -305,21 +304,25 @@ int fetch_sync(struct fetch *f, bool *ret_is_missing)
 			return r;
 		r = read_and_ask(&reading, &ahead);
 		if (r < 0)
-			return cvx_err_prefix(f->err, SYNC_PLACE);
+			return fetch_blame_page(f, "POST", SYNC_PATH);
 		is_first = false;
 		if (!reading.is_done && f->target->is_one_page)
 			return cvx_fail(f->err, -EAGAIN,
-					SYNC_PLACE ": more has changed than "
-						   "one answer tells");
+					"POST " SYNC_PATH
+					": more has changed than one answer "
+					"tells");
 		if (reading.is_done || !reading.is_empty)
 			continue;
 		if (++empty_count > EMPTY_PAGES_MAX)
-			return cvx_fail(f->err, -EPROTO,
-					SYNC_PLACE ": it never is up to date");
+			break;
 		if (!halt_sleep(f->halt, WAIT_MS))
 			return cvx_fail(f->err, -ECANCELED,
-					SYNC_PLACE ": interrupted");
+					"POST " SYNC_PATH ": interrupted");
 	} while (!reading.is_done);
+	if (!reading.is_done) {
+		(void)cvx_fail(f->err, -EPROTO, "it never is up to date");
+		return fetch_blame_page(f, "POST", SYNC_PATH);
+	}
 	f->way = FETCH_SYNC;
 	return 0;
 }

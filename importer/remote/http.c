@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -484,11 +485,12 @@ static int fail_transport(struct request *q, CURLcode code)
 	what = explain(q, code, (int)os_error);
 	if (r == -ECANCELED)
 		return cvx_fail(q->err, r, "%s: interrupted", place);
-	if (r == -ETIMEDOUT)
+	if (r == -ETIMEDOUT && status_of(q) == 0)
 		return cvx_fail(q->err, r, "%s: no answer from %s in time",
 				place, q->http->origin);
-	if (code == CURLE_TOO_MANY_REDIRECTS ||
-	    code == CURLE_BAD_CONTENT_ENCODING)
+	if (r == -ETIMEDOUT)
+		what = "the rest did not come in time";
+	if (status_of(q) > 0)
 		return cvx_fail(q->err, r, "%s: %s answered %d, but: %s", place,
 				q->http->origin, status_of(q), what);
 	return cvx_fail(q->err, r, "%s: %s: %s", place, q->http->origin, what);
@@ -586,8 +588,8 @@ static int fail_sink(struct request *q)
 				place, status_of(q), q->answer->body.limit);
 	if (q->sink_error == -ENOMEM)
 		return cvx_fail_memory(q->err);
-	if (q->err && q->err->code == q->sink_error)
-		return q->sink_error; /* the sink said why */
+	if (q->err && q->err->code == q->sink_error) /* the sink said why */
+		return http_blame_answer(q->call, status_of(q), q->err);
 	return cvx_fail(q->err, q->sink_error, "%s: %s", place,
 			strerror(-q->sink_error));
 }
@@ -667,12 +669,39 @@ void http_answer_fini(struct http_answer *a)
 	a->disposition = a->deprecation = NULL;
 }
 
+int http_blame_answer(const struct http_call *call, int status,
+		      struct cvx_err *err)
+{
+	char place[300];
+
+	if (!err)
+		return -EPROTO;
+	print_place(call, place, sizeof(place));
+	if (err->code != -EPROTO && err->code != -EINVAL &&
+	    err->code != -EMSGSIZE)
+		return cvx_err_prefix(err, "%s: %d", place, status);
+	return cvx_err_prefix(err, "%s: %d, but the answer is wrong", place,
+			      status);
+}
+
+int http_fail_answer(const struct http_call *call, int status,
+		     struct cvx_err *err, const char *fmt, ...)
+{
+	char what[CVX_ERR_MSG_SIZE];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	(void)cvx_fail(err, -EPROTO, "%s", what);
+	return http_blame_answer(call, status, err);
+}
+
 int http_parse(const struct http_call *call, const struct http_answer *answer,
 	       struct cJSON **ret, struct cvx_err *err)
 {
 	const char *text = answer->body.data, *end = NULL;
 	size_t size = answer->body.size;
-	char place[300];
 	cJSON *json;
 
 	json = size ? cJSON_ParseWithLengthOpts(text, size, &end, 0) : NULL;
@@ -683,9 +712,8 @@ int http_parse(const struct http_call *call, const struct http_answer *answer,
 		return 0;
 	}
 	secret_delete_json(json);
-	print_place(call, place, sizeof(place));
-	return cvx_fail(err, -EPROTO, "%s: %d, but the answer is not JSON",
-			place, answer->status);
+	return http_fail_answer(call, answer->status, err,
+				size ? "it is not JSON" : "it is empty");
 }
 
 /* Of 0 to limit - 1. */

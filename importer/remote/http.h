@@ -9,7 +9,9 @@
  * body may have been read; a GET follows five, without its key to elsewhere.
  *
  * Errors say "POST /api/query: 503 Overloaded: …": the path without its query,
- * the status, the deployment's code and its own text. Keys are cut out.
+ * the status, the deployment's code and its own text. Keys are cut out. Of an
+ * answer that is not what was asked for they say "POST /api/query: 200, but the
+ * answer is wrong: …", wherever that shows.
  *
  * Memory:  an answer of http_call.answer_limit bytes.
  * Threads: locked inside; requests of several threads run at once.
@@ -117,6 +119,18 @@ int http_origin(const char *url, char **ret, struct cvx_err *err);
 int http_perform(struct http *h, const struct http_call *call,
 		 struct http_answer *ret, struct cvx_err *err);
 void http_answer_fini(struct http_answer *a);
+
+/* An answer of that status that is not what the request asks for: -EPROTO, and
+ * the text, with its place in front. */
+int http_fail_answer(const struct http_call *call, int status,
+		     struct cvx_err *err, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* Puts the same place in front of an error that reading the answer ended with;
+ * returns its code. Of what failed here, such as a full disk, it says the
+ * place alone. */
+int http_blame_answer(const struct http_call *call, int status,
+		      struct cvx_err *err);
 
 /* The answer's body as JSON; -EPROTO if it is none. secret_delete_json() it. */
 int http_parse(const struct http_call *call, const struct http_answer *answer,

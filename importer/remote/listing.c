@@ -35,9 +35,7 @@ static const cJSON *member(const cJSON *object, const char *key)
 
 static int fail_shape(const char *query, const char *what, struct cvx_err *err)
 {
-	return cvx_fail(err, -EPROTO,
-			"%s: POST /api/query: 200, but the answer is wrong: %s",
-			query, what);
+	return query_fail_value(QUERY_ENDPOINT, query, err, "%s", what);
 }
 
 /* {"componentId":…}; NULL without memory. */
@@ -608,10 +606,9 @@ static int read_window(struct http *http, const char *path, const char *range,
 	status = answer.status;
 	http_answer_fini(&answer);
 	if (r == 0 && (status != 206 || w->filled != w->size))
-		return cvx_fail(err, -EPROTO,
-				"GET /api/storage: %d with %zu bytes in place "
-				"of %zu",
-				status, w->filled, w->size);
+		return http_fail_answer(&call, status, err,
+					"%zu bytes in place of %zu", w->filled,
+					w->size);
 	return r;
 }
 

@@ -134,20 +134,21 @@ static int ask(struct provisioning *p, const char *method, const char *path,
 	}
 	r = perform(p, &call, &answer);
 	if (r == 0 && answer.status != 200)
-		r = cvx_fail(p->err, -EPROTO,
-			     "%s %s: %d, which is no answer to this", method,
-			     path, answer.status);
+		r = http_fail_answer(&call, answer.status, p->err,
+				     "it should be of status 200");
 	if (r == 0)
 		r = http_parse(&call, &answer, ret, p->err);
 	http_answer_fini(&answer);
 	return r;
 }
 
-static int fail_field(struct provisioning *p, const char *path,
-		      const char *field)
+/* ask() takes no other status than 200. */
+static int fail_field(struct provisioning *p, const char *method,
+		      const char *path, const char *field)
 {
-	return cvx_fail(p->err, -EPROTO, "%.*s: %s is missing in the answer",
-			(int)strcspn(path, "?"), path, field);
+	const struct http_call call = {.method = method, .path = path};
+
+	return http_fail_answer(&call, 200, p->err, "%s is missing", field);
 }
 
 /* before, the text as one segment of a path, and behind. */
@@ -184,7 +185,7 @@ static int check_name(struct provisioning *p)
 	if (r < 0)
 		return r;
 	if (!text_of(tp, "team") || !text_of(tp, "project"))
-		return fail_field(p, path.data, "team or project");
+		return fail_field(p, "GET", path.data, "team or project");
 	r = set(&p->team, text_of(tp, "team"), p->err);
 	return r < 0 ? r : set(&p->project, text_of(tp, "project"), p->err);
 }
@@ -262,7 +263,7 @@ static int take_access(struct provisioning *p, const char *path,
 	int r;
 
 	if (!url || !key)
-		return fail_field(p, path, url ? "adminKey" : "url");
+		return fail_field(p, "POST", path, url ? "adminKey" : "url");
 	r = http_origin(url, &a->origin, p->err);
 	if (r == 0)
 		r = set(&a->key, key, p->err);
@@ -370,7 +371,7 @@ static int authorize_reference(struct provisioning *p, const char *reference)
 	if (r < 0)
 		return r;
 	if (!text_of(found, "name"))
-		return fail_field(p, path.data, "name");
+		return fail_field(p, "GET", path.data, "name");
 	return authorize_name(p, text_of(found, "name"), false);
 }
 
@@ -467,9 +468,8 @@ static int provision_deploy_key(struct provisioning *p)
 	if (r < 0)
 		return r;
 	if (!cJSON_IsString(url))
-		return cvx_fail(p->err, -EPROTO,
-				"/api/deployment/url_for_key: the answer is "
-				"not a text");
+		return fail_field(p, "POST", "/api/deployment/url_for_key",
+				  "the URL");
 	r = http_origin(url->valuestring, &p->access->origin, p->err);
 	if (r == 0)
 		r = ask(p, "POST", "/api/deployment/team_and_project_for_key",

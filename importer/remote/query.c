@@ -1,6 +1,8 @@
 #include "importer/remote/query.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +59,21 @@ int query_fail(const char *path, const char *message, struct cvx_err *err)
 	return cvx_fail(err, -EREMOTEIO, "%s: %s", path, text);
 }
 
+int query_fail_value(const char *endpoint, const char *path,
+		     struct cvx_err *err, const char *fmt, ...)
+{
+	const struct http_call call = {.method = "POST", .path = endpoint};
+	char what[CVX_ERR_MSG_SIZE];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	/* take_value() gives none of another status */
+	(void)http_fail_answer(&call, 200, err, "%s", what);
+	return err ? cvx_err_prefix(err, "%s", path) : -EPROTO;
+}
+
 /* R of QRY-4; takes the value out of it. */
 static int take_value(const struct http_call *call, int http_status,
 		      const char *path, cJSON *result, cJSON **ret,
@@ -67,11 +84,11 @@ static int take_value(const struct http_call *call, int http_status,
 	if (status && strcmp(status, "error") == 0)
 		return query_fail(path, query_text(result, "errorMessage"),
 				  err);
-	if (!status || strcmp(status, "success") != 0)
-		return cvx_fail(err, -EPROTO,
-				"%s: POST %s: %d, but the answer has no status "
-				"of a function",
-				path, call->path, http_status);
+	if (!status || strcmp(status, "success") != 0 || http_status != 200) {
+		(void)http_fail_answer(call, http_status, err,
+				       "no status of a function");
+		return err ? cvx_err_prefix(err, "%s", path) : -EPROTO;
+	}
 	*ret = cJSON_DetachItemFromObjectCaseSensitive(result, "value");
 	if (!*ret)
 		*ret = cJSON_CreateNull();
@@ -110,7 +127,7 @@ static int call_function(struct http *http, struct calling *how,
 		r = http_parse(&call, &answer, &result, err);
 	if (r == 0)
 		r = take_value(&call, answer.status, path, result, ret, err);
-	else
+	else if (err)
 		(void)cvx_err_prefix(err, "%s", path);
 	if (r == -EPROTO && answer.outcome == HTTP_DONE)
 		how->may_have_run = true; /* whoever has answered */
@@ -125,7 +142,7 @@ int query_run(struct http *http, const char *path, struct cJSON *args,
 {
 	CVX_AUTO(cvx_freep) char *text = print_call(path, args, ts);
 	struct calling how = {
-		.endpoint = ts ? "/api/query_at_ts" : "/api/query",
+		.endpoint = ts ? "/api/query_at_ts" : QUERY_ENDPOINT,
 		.may_repeat = true,
 	};
 
@@ -138,7 +155,7 @@ int query_mutate(struct http *http, const char *path, struct cJSON *args,
 {
 	CVX_AUTO(cvx_freep) char *text = print_call(path, args, NULL);
 	struct calling how = {
-		.endpoint = "/api/mutation",
+		.endpoint = QUERY_MUTATION_ENDPOINT,
 		.may_repeat = may_repeat,
 	};
 	int r = call_function(http, &how, path, text, halt, ret, err);
@@ -163,10 +180,8 @@ int query_timestamp(struct http *http, const struct halt *halt, char **ret,
 	if (r == 0)
 		r = http_parse(&call, &answer, &result, err);
 	if (r == 0 && !query_text(result, "ts"))
-		r = cvx_fail(err, -EPROTO,
-			     "POST /api/query_ts: %d, but ts is missing in the "
-			     "answer",
-			     answer.status);
+		r = http_fail_answer(&call, answer.status, err,
+				     "ts is missing");
 	if (r == 0) {
 		*ret = strdup(query_text(result, "ts"));
 		if (!*ret)

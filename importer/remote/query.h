@@ -38,6 +38,14 @@ int query_mutate(struct http *http, const char *path, struct cJSON *args,
 /* The error of a query that answered with that message; NULL: with none. */
 int query_fail(const char *path, const char *message, struct cvx_err *err);
 
+/* The value that the function gave is not what it should be: -EPROTO, and what
+ * it is not. endpoint: where it was called, of a query QUERY_ENDPOINT. */
+#define QUERY_ENDPOINT "/api/query"
+#define QUERY_MUTATION_ENDPOINT "/api/mutation"
+int query_fail_value(const char *endpoint, const char *path,
+		     struct cvx_err *err, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
 /* The deployment's present time as base64, for query_run(); free() it. */
 int query_timestamp(struct http *http, const struct halt *halt, char **ret,
 		    struct cvx_err *err);

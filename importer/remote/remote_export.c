@@ -23,8 +23,6 @@
 #define POLL_MAX_MS 2000
 #define ID_SIZE_MAX 64
 #define LATEST_QUERY "_system/cli/exports:getLatest"
-#define LATEST_PLACE                                                           \
-	LATEST_QUERY ": POST /api/query: 200, but the answer is wrong: "
 
 /* One download; begins again with off 0. */
 struct download {
@@ -107,13 +105,19 @@ static void cancel(struct http *http, const char *id)
 	http_answer_fini(&answer);
 }
 
+static int fail_latest(const char *what, const char *more, struct cvx_err *err)
+{
+	return query_fail_value(QUERY_ENDPOINT, LATEST_QUERY, err, "%s%s", what,
+				more);
+}
+
 /* The state's meaning: 1 to wait on, 0 completed, or the failure. */
 static int read_state(const cJSON *document, struct cvx_err *err)
 {
 	const char *state = query_text(document, "state");
 
 	if (!state)
-		return cvx_fail(err, -EPROTO, LATEST_PLACE "no state");
+		return fail_latest("no state", "", err);
 	if (strcmp(state, "requested") == 0 ||
 	    strcmp(state, "in_progress") == 0)
 		return 1;
@@ -126,7 +130,7 @@ static int read_state(const cJSON *document, struct cvx_err *err)
 	if (strncmp(state, "cancel", 6) == 0)
 		return cvx_fail(err, -ECANCELED,
 				"the export was canceled from elsewhere");
-	return cvx_fail(err, -EPROTO, LATEST_PLACE "unknown state %s", state);
+	return fail_latest("unknown state ", state, err);
 }
 
 /* What the looks at one export have told. */
@@ -174,7 +178,7 @@ static int look(struct http *http,
 	if (r == 0 && !query_read_integer(cJSON_GetObjectItemCaseSensitive(
 						  document, "start_ts"),
 					  ret_ts))
-		r = cvx_fail(err, -EPROTO, LATEST_PLACE "no start_ts");
+		r = fail_latest("no start_ts", "", err);
 	cJSON_Delete(document);
 	return r;
 }
@@ -253,6 +257,16 @@ static char *read_file_name(const char *disposition)
 	return strdup(name);
 }
 
+/* Every record of a ZIP archive begins so, also that of an empty one. */
+static bool is_archive(int fd)
+{
+	char begin[2];
+	size_t n;
+
+	return file_pread(fd, begin, sizeof(begin), 0, &n) == 0 &&
+	       n == sizeof(begin) && memcmp(begin, "PK", n) == 0;
+}
+
 static int download(struct http *http,
 		    const struct remote_export_settings *settings, int fd,
 		    struct remote_export_result *ret, struct cvx_err *err)
@@ -275,6 +289,9 @@ static int download(struct http *http,
 		return cvx_fail(err, -errno, "cannot write the archive: %s",
 				strerror(errno));
 	r = http_perform_repeated(http, &call, true, &answer, err);
+	if (r == 0 && !is_archive(fd))
+		r = http_fail_answer(&call, answer.status, err,
+				     "it is not an archive");
 	if (r == 0 && ftruncate(fd, (off_t)d.off) < 0)
 		r = cvx_fail(err, -errno, "cannot write the archive: %s",
 			     strerror(errno));

@@ -85,7 +85,7 @@ static int list_newest(const struct upload *u, unsigned count, cJSON **ret,
 	if (cJSON_IsArray(*ret))
 		return 0;
 	cJSON_Delete(*ret);
-	return cvx_fail(err, -EPROTO, FILES_QUERY ": no page");
+	return query_fail_value(QUERY_ENDPOINT, FILES_QUERY, err, "no page");
 }
 
 static double creation_time(const cJSON *file)
@@ -107,17 +107,15 @@ static int note_newest(struct upload *u, struct cvx_err *err)
 	return 0;
 }
 
-static int take_id(const char *id, const char *place, char ret[ID_TEXT_MAX + 1],
-		   struct cvx_err *err)
+static bool take_id(const char *id, char ret[ID_TEXT_MAX + 1])
 {
 	struct internal_id key;
 	uint32_t table;
 
 	if (!id || id_decode(id, strlen(id), &table, &key) < 0)
-		return cvx_fail(err, -EPROTO, "%s: no id of a stored file",
-				place);
+		return false;
 	(void)snprintf(ret, ID_TEXT_MAX + 1, "%s", id);
-	return 0;
+	return true;
 }
 
 /* 1: a new file of these bytes is there; 0: there is none. */
@@ -140,8 +138,10 @@ static int find_ours(const struct upload *u, char ret_id[ID_TEXT_MAX + 1],
 		    !query_read_integer(member(one, "size"), &size) ||
 		    (uint64_t)size != u->size)
 			continue;
-		r = take_id(query_text(one, "_id"), FILES_QUERY, ret_id, err);
-		r = r < 0 ? r : 1;
+		r = take_id(query_text(one, "_id"), ret_id)
+			    ? 1
+			    : query_fail_value(QUERY_ENDPOINT, FILES_QUERY, err,
+					       "no id of a stored file");
 		break;
 	}
 	cJSON_Delete(list);
@@ -211,7 +211,8 @@ static int generate_path(const struct upload *u, char **ret,
 	path = url ? strstr(url, "://") : NULL;
 	path = path ? strchr(path + 3, '/') : NULL;
 	if (!path) {
-		r = cvx_fail(err, -EPROTO, URL_MUTATION ": not a URL");
+		r = query_fail_value(QUERY_MUTATION_ENDPOINT, URL_MUTATION, err,
+				     "not a URL");
 	} else {
 		*ret = strdup(path);
 		if (!*ret)
@@ -253,9 +254,9 @@ static int send_file(struct upload *u, const char *path,
 	ret->is_over = answer.status != 0 || answer.body_is_cut;
 	if (r == 0) {
 		r = http_parse(&call, &answer, &json, err);
-		if (r == 0)
-			r = take_id(query_text(json, "storageId"),
-				    "POST /api/storage/upload", ret_id, err);
+		if (r == 0 && !take_id(query_text(json, "storageId"), ret_id))
+			r = http_fail_answer(&call, answer.status, err,
+					     "no id of a stored file");
 		ret->is_ambiguous = r < 0; /* whoever has answered */
 	}
 	cJSON_Delete(json);

@@ -81,7 +81,8 @@ static int list_imports(struct remote_import *imp, const struct halt *halt,
 
 	if (r == 0 && !cJSON_IsArray(*ret)) {
 		cJSON_Delete(*ret);
-		return cvx_fail(err, -EPROTO, LIST_QUERY ": not a list");
+		return query_fail_value(QUERY_ENDPOINT, LIST_QUERY, err,
+					"not a list");
 	}
 	return r;
 }
@@ -264,9 +265,8 @@ static int try_finish(struct remote_import *imp, bool *ret_ambiguous,
 			  answer.outcome == HTTP_NOT_FOUND ||
 			  answer.status >= 500;
 	if (r == 0 && !query_text(json, "importId"))
-		r = cvx_fail(err, -EPROTO,
-			     "%s: importId is missing in the answer",
-			     call.path);
+		r = http_fail_answer(&call, answer.status, err,
+				     "importId is missing");
 	if (r == 0)
 		r = take_id(imp, query_text(json, "importId"), err);
 	cJSON_Delete(json);

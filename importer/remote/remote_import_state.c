@@ -52,8 +52,8 @@ static int look(struct remote_import *imp, cJSON **ret,
 	if (read_state(query_text(*ret, "state"), ret_state))
 		return 0;
 	cJSON_Delete(*ret);
-	return cvx_fail(err, -EPROTO, STATE_QUERY ": no state of import %s",
-			imp->id);
+	return query_fail_value(QUERY_ENDPOINT, STATE_QUERY, err,
+				"no state of import %s", imp->id);
 }
 
 /* IMP-20: what was not said yet. */

@@ -39,9 +39,8 @@ static int request(const struct removal *removal, struct attempt *ret,
 	ret->was_answered = answer.status != 0;
 	if (r == 0 && answer.body.size > 0) { /* it is not the deployment's */
 		ret->is_ambiguous = true;
-		r = cvx_fail(err, -EPROTO,
-			     "POST %s: %d, but the answer should be empty",
-			     removal->path, answer.status);
+		r = http_fail_answer(&call, answer.status, err,
+				     "it should be empty");
 	}
 	http_answer_fini(&answer);
 	return r;

@@ -86,9 +86,8 @@ int upload_send_start(struct http *http, const char *path,
 	if (r == 0)
 		r = http_parse(&call, &answer, &json, err);
 	if (r == 0 && !query_text(json, "uploadToken"))
-		r = cvx_fail(err, -EPROTO,
-			     "POST /api/import/start_upload: uploadToken is "
-			     "missing in the answer");
+		r = http_fail_answer(&call, answer.status, err,
+				     "uploadToken is missing");
 	if (r == 0) {
 		*ret = strdup(query_text(json, "uploadToken"));
 		if (!*ret)
@@ -121,9 +120,8 @@ static int take_part_token(const struct http_call *call,
 	int r = http_parse(call, answer, &json, err);
 
 	if (r == 0 && !cJSON_IsString(json))
-		r = cvx_fail(err, -EPROTO,
-			     "POST /api/import/upload_part: the answer is not "
-			     "a part token");
+		r = http_fail_answer(call, answer->status, err,
+				     "it is not a part token");
 	if (r == 0) {
 		*ret = strdup(json->valuestring);
 		if (!*ret)

@@ -410,7 +410,7 @@ TEST(provision_bad_answer_is_an_error_and_lost_ones_are_asked_again)
 		{{.body = "{}", .status = 401}, -EACCES, 1, "npx convex login"},
 		{{.body = "{}"}, -EPROTO, 1, "team or project is missing"},
 		{{.body = "[\"SECRET"}, -EPROTO, 1, "not JSON"},
-		{{.body = DA, .status = 201}, -EPROTO, 1, "no answer to this"},
+		{{.body = DA, .status = 201}, -EPROTO, 1, "status 200"},
 		{{.body = "{\"team\":\"t\",\"project\":\"p\"}"},
 		 -EPROTO,
 		 2,
