@@ -477,7 +477,8 @@ static enum exit_status serve(struct mount *m, struct cvx_err *err)
 	if (r == 0)
 		status = open_deployment(m, err);
 	if (r == 0 && status == EXIT_STATUS_DONE)
-		r = mount_options_describe(&m->options, &texts, err);
+		r = mount_options_describe(&m->options, is_remote(m), &texts,
+					   err);
 	if (r == 0 && status == EXIT_STATUS_DONE)
 		r = open_session(m, &texts, &session, err);
 	if (r == 0 && status == EXIT_STATUS_DONE)

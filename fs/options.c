@@ -59,6 +59,10 @@ static int check_complete(const struct mount_options *o, bool need_source,
 {
 	if (!o->mountpoint || (need_source && !o->source))
 		return cvx_fail(err, -EINVAL, "the mount point is missing");
+	if (o->timeout_s == 0)
+		return cvx_fail(err, -EINVAL,
+				"option timeout: '0' is no time to wait; "
+				"nothing waits for ever");
 	return 0;
 }
 
@@ -164,7 +168,17 @@ static int print_pair(const struct mount_options *o,
 	return r < 0 ? r : cvx_buf_append(out, "", 1);
 }
 
-int mount_options_describe(const struct mount_options *o,
+/* Where the key lies is not told. */
+static bool is_told(const struct option_spec *spec, bool is_elsewhere)
+{
+	if (spec->kind == KIND_OFF)
+		return false;
+	return spec->group == GROUP_COMMON ||
+	       (is_elsewhere && spec->group == GROUP_REMOTE &&
+		spec->kind != KIND_TEXT);
+}
+
+int mount_options_describe(const struct mount_options *o, bool is_elsewhere,
 			   struct option_texts *ret, struct cvx_err *err)
 {
 	struct cvx_buf buf = CVX_BUF_INIT(1 << 20);
@@ -173,8 +187,7 @@ int mount_options_describe(const struct mount_options *o,
 	int r = texts ? 0 : -ENOMEM;
 
 	for (i = 0; i < option_word_count && r == 0; i++)
-		if (option_words[i].group == GROUP_COMMON &&
-		    option_words[i].kind != KIND_OFF)
+		if (is_told(&option_words[i], is_elsewhere))
 			r = print_pair(o, &option_words[i], &buf);
 	if (r < 0) {
 		free(texts);

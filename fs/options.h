@@ -73,14 +73,15 @@ int mount_options_read_helper(struct mount_options *o, int argc,
 			      char *const argv[], struct cvx_err *err);
 
 /* The options as pairs of names and values for .convex/deployment.json, no
- * secrets among them: texts[2 * i] and texts[2 * i + 1]. */
+ * secrets among them: texts[2 * i] and texts[2 * i + 1]. Those for deployments
+ * that are not on this machine are told only with is_elsewhere. */
 struct option_texts {
 	const char **texts;
 	size_t pair_count;
 	char *storage; /* what texts point into */
 };
 
-int mount_options_describe(const struct mount_options *o,
+int mount_options_describe(const struct mount_options *o, bool is_elsewhere,
 			   struct option_texts *ret, struct cvx_err *err);
 void option_texts_fini(struct option_texts *t);
 

@@ -75,6 +75,9 @@ case_C1_the_environment_selects_it() {
 	expect_users 3
 	grep -q "\"url\":\"$URL\"" "$COPY/.convex/deployment.json" ||
 		fail "deployment.json does not name it"
+	jq -e '.options | has("timeout") and has("cache_size")' \
+		"$COPY/.convex/deployment.json" >/dev/null ||
+		fail "deployment.json does not tell its options"
 	await 10 fusermount3 -q -u "$COPY"
 	stop_server
 }

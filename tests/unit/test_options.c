@@ -223,6 +223,7 @@ TEST(options_wrong_values)
 	expect_word_refused("umask=1000", "octal");
 	expect_word_refused("timeout=1d", "a time such as");
 	expect_word_refused("timeout=5124095576030432h", "a time such as");
+	expect_word_refused("timeout=0", "nothing waits for ever");
 	expect_word_refused("cache_dir=", "option cache_dir");
 }
 
@@ -362,10 +363,15 @@ TEST(options_are_described_without_secrets)
 	struct cvx_err err = CVX_ERR_INIT;
 	struct option_texts texts;
 	const char *mode = NULL, *ro = NULL, *umask_text = NULL;
+	const char *timeout = NULL;
 	size_t i;
 
-	expect_read("-o mode=append,ro,env_file=/e m");
-	EXPECT_OK(mount_options_describe(&options, &texts, &err), &err);
+	expect_read("-o mode=append,ro,timeout=2m,env_file=/e m");
+	EXPECT_OK(mount_options_describe(&options, false, &texts, &err), &err);
+	for (i = 0; i < texts.pair_count; i++)
+		assert_string_not_equal(texts.texts[2 * i], "timeout");
+	option_texts_fini(&texts);
+	EXPECT_OK(mount_options_describe(&options, true, &texts, &err), &err);
 	for (i = 0; i < texts.pair_count; i++) {
 		const char *name = texts.texts[2 * i];
 		const char *value = texts.texts[2 * i + 1];
@@ -376,11 +382,14 @@ TEST(options_are_described_without_secrets)
 			ro = value;
 		if (strcmp(name, "umask") == 0)
 			umask_text = value;
+		if (strcmp(name, "timeout") == 0)
+			timeout = value;
 		assert_string_not_equal(name, "rw");
 		assert_string_not_equal(name, "env_file");
 		assert_null(strstr(name, "key"));
 	}
-	assert_true(mode && ro && umask_text);
+	assert_true(mode && ro && umask_text && timeout);
+	assert_string_equal(timeout, "120");
 	assert_string_equal(mode, "append");
 	assert_string_equal(ro, "true");
 	assert_string_equal(umask_text, "022");
