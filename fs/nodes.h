@@ -33,6 +33,10 @@ struct text;
 
 #define NODES_ROOT UINT64_C(1) /* as the kernel names it */
 
+/* The version of a node that only who clears it looks up: its size, 0, is not
+ * that of what could be read. */
+#define NODE_CLEARED UINT64_MAX
+
 struct node {
 	uint64_t number;
 	struct tree_place place;

@@ -11,6 +11,7 @@
 #include "cache/base/err.h"
 #include "cache/base/log.h"
 #include "cache/rejects.h"
+#include "fs/process.h"
 #include "fs/stored.h"
 #include "fs/text.h"
 #include "importer/deployment.h"
@@ -188,8 +189,11 @@ static int find_documents(const struct sought *q,
 	struct deployment *d = q->s->settings.deployment;
 	struct view_revision now;
 	struct table_info info;
-	int r = origin_hold_table_since(d, place->component, place->table,
-					q->since_ns, q->patience, err);
+	bool is_cleared = origin_is_set(d) && process_is_clearing(q->tid);
+	int r = is_cleared ? 0
+			   : origin_hold_table_since(d, place->component,
+						     place->table, q->since_ns,
+						     q->patience, err);
 
 	if (r == 0)
 		r = deployment_stat_table(d, place->component, place->table,
@@ -198,6 +202,9 @@ static int find_documents(const struct sought *q,
 		return r;
 	now = (struct view_revision){info.revision, info.size,
 				     info.committed_ns};
+	/* Nobody is shown its size, for which it would be fetched. */
+	if (is_cleared)
+		now = (struct view_revision){.revision = NODE_CLEARED};
 	return revision_node(q, place, &now, ret, err);
 }
 

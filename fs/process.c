@@ -122,6 +122,43 @@ int process_read_comm(pid_t tid, char ret[16])
 	return 0;
 }
 
+static bool clears(uint64_t flags)
+{
+	return (flags & O_TRUNC) && (flags & O_ACCMODE) != O_RDONLY;
+}
+
+/* "NUMBER 0xARG 0xARG …", or "running". Numbers are those of our own machine;
+ * under those of a 32-bit program that mean one of these no size is seen. */
+bool process_is_clearing(pid_t tid)
+{
+	char buf[256];
+	uint64_t args[3];
+	char *at, *end;
+	long number;
+	size_t i;
+
+	if (tid == 0 || read_task_file(tid, "syscall", buf, sizeof(buf)) < 0)
+		return false;
+	number = strtol(buf, &at, 10);
+	if (at == buf)
+		return false;
+	for (i = 0; i < 3; i++, at = end) {
+		args[i] = strtoull(at, &end, 16);
+		if (end == at)
+			return false;
+	}
+#ifdef SYS_open
+	if (number == SYS_open)
+		return clears(args[1]);
+#endif
+#ifdef SYS_creat
+	if (number == SYS_creat)
+		return true;
+#endif
+	return (number == SYS_openat && clears(args[2])) ||
+	       (number == SYS_truncate && args[1] == 0);
+}
+
 /* 1 if the descriptor that the text describes can write to the inode. */
 static int entry_holds(int dir_fd, const char *name, uint64_t inode)
 {

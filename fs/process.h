@@ -6,7 +6,9 @@
  * return, and the mount, and every ps, would hang with it. So only these are
  * read: status, comm and fdinfo/, which take no such lock, and stat, but only
  * of a task that is exiting and has let go of its descriptors (fuse-facts.md
- * 0.3 and b). Never fd/, exe, or anything else.
+ * 0.3 and b), and syscall, but only of a task whose LOOKUP is being answered:
+ * what that waits for is held by an execve that has ended its other threads,
+ * and looks nothing up. Never fd/, exe, or anything else.
  *
  * A task is named by the number in the header of a request: that of a thread.
  *
@@ -39,6 +41,14 @@ int process_read_death(pid_t tid, int *ret_signal);
 
 /* The program's name as the kernel has it, 15 bytes at most. */
 int process_read_comm(pid_t tid, char ret[16]);
+
+/*
+ * Whether the task is in a call that cuts the file at the end of its path to
+ * nothing, whatever is in it: open with O_TRUNC to write, truncate to 0. Only
+ * for a task that waits for the answer to a LOOKUP. False also where /proc does
+ * not tell.
+ */
+bool process_is_clearing(pid_t tid);
 
 /*
  * Whether a descriptor that can write to the inode is open in the task: 1, 0,

@@ -195,6 +195,27 @@ END
 	unmount_recorded
 }
 
+# What is thrown away need not be known.
+case_W7_clearing_a_table_that_is_not_here_fetches_nothing() {
+	local t
+	mount_recorded
+	for t in a b c; do
+		fill $t 1 2000
+	done
+	: >asked
+	: >"$MNT/a/documents.jsonl"
+	"$PYTHON" -c 'import os, sys; os.truncate(sys.argv[1], 0)' \
+		"$MNT/b/documents.jsonl"
+	numbered 7 9 >"$MNT/c/documents.jsonl"
+	expect_documents_asked 0
+	expect_text "size" "$(stat -c %s "$MNT/a/documents.jsonl")" 0
+	expect_text "rows" "$(wc -l <"$MNT/c/documents.jsonl")" 3
+	test ! -s "$THERE/a/documents.jsonl"
+	test ! -s "$THERE/b/documents.jsonl"
+	expect_same c
+	unmount_recorded
+}
+
 # Whichever way the deployment lets us have documents, they are the same.
 case_T2_every_way_of_reading_follows() {
 	local lacks=""
