@@ -1,6 +1,6 @@
 /*
  * http_error: the one table from what libcurl and a deployment answer to errno
- * (filesystem.md F) and a sentence. For http.c and its tests.
+ * (filesystem.md F) and a sentence. For http_outcome.c and its tests.
  *
  * Threads: any.
  */
