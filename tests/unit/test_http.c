@@ -43,7 +43,9 @@ static void play(void *ctx, const struct loopback_request *q,
 		return;
 	}
 	*a = s->answer;
-	if (a->body)
+	if (a->body && a->body_size > 0)
+		a->body = memcpy(malloc(a->body_size), a->body, a->body_size);
+	else if (a->body)
 		a->body = strdup(a->body);
 	if (a->status == 0)
 		a->status = 200;
@@ -613,6 +615,32 @@ TEST(http_json_is_read_to_its_end)
 	end(&b);
 }
 
+/* Compressed answers are asked for and understood; a broken one is told of. */
+TEST(http_compressed_answer_is_understood)
+{
+	static const unsigned char bytes[] = {
+		0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03,
+		0xab, 0x56, 0x4a, 0x54, 0xb2, 0x52, 0x4a, 0xc2, 0x02, 0x94,
+		0x6a, 0x01, 0xbc, 0xd6, 0xd5, 0x54, 0x1c, 0x00, 0x00, 0x00};
+	static const char text[] = "{\"a\":\"bbbbbbbbbbbbbbbbbbbb\"}";
+	struct bench b;
+
+	begin(&b);
+	b.script.answer.headers = "Content-Encoding: gzip\r\n";
+	b.script.answer.body = (char *)bytes;
+	b.script.answer.body_size = sizeof(bytes);
+	EXPECT_OK(perform(&b), &b.err);
+	EXPECT_INT(b.answer.body.size, strlen(text));
+	assert_memory_equal(b.answer.body.data, text, strlen(text));
+	http_answer_fini(&b.answer);
+	b.script.answer.body = (char *)text;
+	b.script.answer.body_size = strlen(text);
+	EXPECT_FAIL(perform(&b), &b.err, -EPROTO, "answered 200, but: ");
+	assert_non_null(strstr(b.err.msg, "POST /api/x"));
+	http_answer_fini(&b.answer);
+	end(&b);
+}
+
 /* 15.3 */
 TEST(http_repeats_only_what_may_be)
 {
@@ -680,6 +708,7 @@ UNIT_MAIN(UNIT_CASE(http_origin_is_taken_from_urls_of_deployments_only),
 	  UNIT_CASE(http_answer_is_bounded),
 	  UNIT_CASE(http_redirect_is_followed_by_get_only_and_not_for_ever),
 	  UNIT_CASE(http_proxies_of_the_environment_are_asked),
+	  UNIT_CASE(http_compressed_answer_is_understood),
 	  UNIT_CASE(http_json_is_read_to_its_end),
 	  UNIT_CASE(http_repeats_only_what_may_be),
 	  UNIT_CASE(http_escape_leaves_unreserved_characters))

@@ -356,6 +356,33 @@ TEST(remote_import_outcome_is_true_after_any_single_fault)
 		}
 }
 
+/* F-5, 15.3: neither the confirmation nor the looks behind it are waited for
+ * without an end, and nobody claims to know what came of it. */
+TEST(remote_import_that_is_not_answered_ends_as_unknown)
+{
+	const struct loopback_trouble hang = {.name = "hang",
+					      .fault = LOOPBACK_HANG};
+	unsigned at, confirmed_count = 0;
+
+	for (at = LAST_PART + 1; at <= REQUESTS_MAX; at++) {
+		const struct plan plan = {at, true, &hang};
+		struct trial t;
+		int r;
+
+		trial_begin(&t, true, &plan);
+		r = trial_commit(&t);
+		expect_true_outcome(&t, r, "hang");
+		if (r < 0 && strstr(t.err.msg, "was confirmed")) {
+			EXPECT_INT(r, -EINPROGRESS);
+			assert_string_equal(t.err.name, REMOTE_IMPORT_UNKNOWN);
+			assert_non_null(strstr(t.err.msg, "no answer from"));
+			confirmed_count++;
+		}
+		trial_end(&t);
+	}
+	assert_true(confirmed_count >= 2); /* it, and a look behind it */
+}
+
 /* From a request on nothing works any more. */
 TEST(remote_import_outcome_is_true_when_the_deployment_goes_away)
 {
@@ -498,6 +525,7 @@ TEST(remote_import_canceled_before_it_begins_sends_nothing_more)
 UNIT_MAIN(
 	UNIT_CASE(remote_import_without_faults_is_applied_once),
 	UNIT_CASE(remote_import_outcome_is_true_after_any_single_fault),
+	UNIT_CASE(remote_import_that_is_not_answered_ends_as_unknown),
 	UNIT_CASE(remote_import_outcome_is_true_when_the_deployment_goes_away),
 	UNIT_CASE(
 		remote_import_parts_go_together_only_where_order_does_not_matter),
