@@ -371,10 +371,12 @@ TEST(http_nobody_there_is_not_sent)
 }
 
 /* F-5 */
+enum plain_way { CLOSES, RESETS, ANSWERS };
+
 /* A server that does not understand TLS. */
 struct plain_server {
 	int fd;
-	enum { CLOSES, RESETS, ANSWERS } does;
+	enum plain_way does;
 	pthread_t thread;
 };
 
@@ -419,7 +421,7 @@ static unsigned start_plainly(struct plain_server *s)
 TEST(http_handshake_that_is_cut_off_is_not_one_that_is_refused)
 {
 	static const struct {
-		int does;
+		enum plain_way does;
 		int error;
 		enum http_outcome outcome;
 	} cases[] = {
