@@ -1,5 +1,7 @@
 /*
  * exit_status: what the command's exit status means (filesystem.md C-9).
+ *
+ * Threads: any.
  */
 #ifndef CVX_FS_EXIT_STATUS_H
 #define CVX_FS_EXIT_STATUS_H
@@ -14,5 +16,9 @@ enum exit_status {
 	EXIT_STATUS_LOCAL_TROUBLE = 6, /* disk, memory, FUSE */
 	EXIT_STATUS_INTERRUPTED = 130,
 };
+
+/* Of 0, or of a negative errno of options, folders and what is started with
+ * them: a wrong call, or trouble on this machine. */
+enum exit_status exit_status_of(int r);
 
 #endif

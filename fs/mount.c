@@ -73,20 +73,6 @@ static enum exit_status print_failure(enum exit_status status,
 	return status;
 }
 
-static enum exit_status status_of(int r)
-{
-	switch (r) {
-	case 0:
-		return EXIT_STATUS_DONE;
-	case -EINVAL:
-	case -ENOTSUP:
-	case -EPERM:
-		return EXIT_STATUS_WRONG_CALL;
-	default:
-		return EXIT_STATUS_LOCAL_TROUBLE;
-	}
-}
-
 static bool is_remote(const struct mount *m)
 {
 	return m->source.access.origin != NULL;
@@ -194,14 +180,14 @@ static enum exit_status prepare(struct mount *m, struct cvx_err *err)
 	if (status == EXIT_STATUS_DONE && o->allow_other)
 		status = mountpoint_check_allow_other(err);
 	if (status == EXIT_STATUS_DONE && o->serve && is_remote(m))
-		return status_of(
+		return exit_status_of(
 			cvx_fail(err, -EINVAL,
 				 "-o serve: %s is elsewhere, and served there",
 				 m->source.access.name));
 	if (status == EXIT_STATUS_DONE && o->serve)
-		status = status_of(resolve_listen(m, err));
+		status = exit_status_of(resolve_listen(m, err));
 	if (status == EXIT_STATUS_DONE)
-		status = status_of(resolve_folders(m, err));
+		status = exit_status_of(resolve_folders(m, err));
 	return status;
 }
 
@@ -553,7 +539,7 @@ static enum exit_status mount_with(int argc, char *const argv[],
 	enum exit_status status;
 
 	mount_options_init(&m.options);
-	status = status_of(read_options(&m.options, argc, argv, &err));
+	status = exit_status_of(read_options(&m.options, argc, argv, &err));
 	if (status == EXIT_STATUS_DONE && m.options.help) {
 		options_print_help(&mount_command_options, stdout);
 	} else {

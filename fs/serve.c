@@ -18,20 +18,6 @@
 #include "importer/deployment.h"
 #include "importer/server/server.h"
 
-static enum exit_status status_of(int r)
-{
-	switch (r) {
-	case 0:
-		return EXIT_STATUS_DONE;
-	case -EINVAL:
-	case -ENOTSUP:
-	case -EPERM:
-		return EXIT_STATUS_WRONG_CALL;
-	default:
-		return EXIT_STATUS_LOCAL_TROUBLE;
-	}
-}
-
 /* The one word that is no option: SOURCE. */
 static int add_word(void *options, const char *word, struct cvx_err *err)
 {
@@ -131,5 +117,5 @@ enum exit_status serve_command(int argc, char *const argv[])
 		fprintf(stderr, "convexfs: %s\n", err.msg);
 	free(o.source);
 	options_free(&serve_command_options, &o);
-	return status_of(r);
+	return exit_status_of(r);
 }
