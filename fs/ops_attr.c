@@ -25,13 +25,14 @@
 
 #define NS_PER_SECOND 1000000000
 
+/* Backups can only be read, too, but a copy has the mode of what it is made of,
+ * and the next backup is copied over it. Who opens one to write is refused. */
 static bool is_read_only(enum tree_kind kind)
 {
 	return kind == TREE_DEPLOYMENT || kind == TREE_IMPORTS ||
 	       kind == TREE_STAGED || kind == TREE_LAST_ERROR ||
 	       kind == TREE_INDEXES_DIR || kind == TREE_INDEX_DIR ||
-	       kind == TREE_INDEX || kind == TREE_ERROR ||
-	       kind == TREE_BACKUP || kind == TREE_FULL_BACKUP;
+	       kind == TREE_INDEX || kind == TREE_ERROR;
 }
 
 static struct timespec timespec_of(int64_t ns)

@@ -55,6 +55,17 @@ need() {
 	done
 }
 
+# lacks WHAT: the case cannot be had here, which is no fault of the machine. It is
+# skipped by name.
+lacks() {
+	printf '%s' "$1" >"$DIR/.lacking"
+	exit 78
+}
+
+need_root() {
+	[ "$(id -u)" -eq 0 ] || lacks root
+}
+
 # --- mounting --------------------------------------------------------------
 
 is_mounted() {

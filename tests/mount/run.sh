@@ -107,11 +107,14 @@ run_case() {
 	kill "$dog" 2>/dev/null
 	[ $status -eq 0 ] || show_logs "$dir"/.log.* >>"$log" 2>/dev/null
 	MISSING=$(cat "$dir/.missing" 2>/dev/null)
+	LACKING=$(cat "$dir/.lacking" 2>/dev/null)
 	clear_case "$dir" "$CURRENT"
 	wait "$CURRENT" "$dog" 2>/dev/null
 	CURRENT=
 	if [ $status -eq 77 ] && [ -n "$MISSING" ]; then
 		echo "not ok $COUNT - $name # missing: $MISSING"
+	elif [ $status -eq 78 ] && [ -n "$LACKING" ]; then
+		echo "ok $COUNT - $name # SKIP lacks $LACKING"
 	elif [ $status -eq 0 ]; then
 		echo "ok $COUNT - $name"
 	else

@@ -3,12 +3,6 @@
 # shellcheck source=tests/mount/lib.sh disable=SC2119,SC2016
 . "$(dirname "$0")/lib.sh"
 
-need_root() {
-	if [ "$(id -u)" -ne 0 ]; then
-		need "root, for small disks"
-	fi
-}
-
 # A disk of so many bytes at a folder of the case.
 small_disk() {
 	need_root

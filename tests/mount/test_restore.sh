@@ -167,8 +167,9 @@ case_F1_archive_with_stored_files_is_restored() {
 # Backups that real deployments made, where they are at hand.
 case_M4_real_snapshots_restore() {
 	local data
-	data=$(dirname "$0")/../../../shared/data
-	[ -e "$data/snapshot-shop.zip" ] || return 0
+	data=$TESTS/../../../shared/data
+	[ -e "$data/snapshot-shop.zip" ] ||
+		lacks "the snapshots of ../shared/data"
 	start_mount
 	cp "$data/snapshot-shop.zip" "$MNT/"
 	expect_rows products 6
