@@ -146,8 +146,8 @@ class Handler(socketserver.StreamRequestHandler):
         while self.rfile.readline().strip():
             pass
         log.write(line)
-        host, port = line.split()[1].rsplit(":", 1)
-        with socket.create_connection((host, int(port))) as there:
+        port = int(line.split()[1].rsplit(":", 1)[1])
+        with socket.create_connection(("127.0.0.1", port)) as there:
             self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             both = {self.request: there, there: self.request}
             while True:
