@@ -262,8 +262,8 @@ static enum exit_status prepare(struct command *c, struct cvx_err *err)
 		.deployment_name = o->deployment_name,
 		.deployment = o->deployment,
 	};
-	enum exit_status status =
-		open_any_source(&flags, true, &c->deployment, &c->http, err);
+	enum exit_status status = open_any_source(&flags, true, &c->deployment,
+						  &c->http, NULL, err);
 	int r;
 
 	if (status != EXIT_STATUS_DONE)

@@ -209,6 +209,7 @@ static int begin_remote(struct import_run *c, struct cvx_err *err)
 		.mode = import_options_mode(o),
 	};
 	const struct remote_import_settings settings = {
+		.part_size = c->part_size,
 		.keeps_records = c->uploads_fd >= 0,
 		.record_dir_fd = c->uploads_fd,
 		.may_join = on_other_import,
@@ -270,7 +271,8 @@ static enum exit_status prepare(struct import_run *c, struct cvx_err *err)
 	if (r < 0)
 		return r == -ENOENT || r == -EISDIR ? EXIT_STATUS_WRONG_CALL
 						    : EXIT_STATUS_LOCAL_TROUBLE;
-	status = open_any_source(&flags, false, &c->deployment, &c->http, err);
+	status = open_any_source(&flags, false, &c->deployment, &c->http,
+				 &c->part_size, err);
 	if (status != EXIT_STATUS_DONE)
 		return status;
 	r = open_spool_dir(c, err);

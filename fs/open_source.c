@@ -94,7 +94,8 @@ static enum exit_status open_remote(const struct remote_access *access,
 
 enum exit_status open_any_source(const struct source_flags *flags,
 				 bool only_reads, struct deployment **ret,
-				 struct http **ret_http, struct cvx_err *err)
+				 struct http **ret_http,
+				 uint64_t *ret_part_size, struct cvx_err *err)
 {
 	enum exit_status status = EXIT_STATUS_DONE;
 	struct source source;
@@ -102,6 +103,8 @@ enum exit_status open_any_source(const struct source_flags *flags,
 
 	if (r < 0)
 		return source_exit_status(r);
+	if (ret_part_size)
+		*ret_part_size = source.access.part_size;
 	if (!source.dir)
 		status = open_remote(&source.access, ret_http, err);
 	else if (only_reads && check_exists(source.dir, err) < 0)

@@ -8,6 +8,7 @@
 #define CVX_FS_OPEN_SOURCE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "fs/exit_status.h"
 
@@ -28,13 +29,15 @@ enum exit_status open_source(const struct source_words *words,
 /*
  * The same for a command that can work with deployments elsewhere, too: one is
  * opened as *ret_http, and *ret is NULL, or the other way round. only_reads as
- * in struct source_words.
+ * in struct source_words. *ret_part_size, unless ret_part_size is NULL: of
+ * uploads to it; 0: as usual.
  */
 struct http;
 struct source_flags;
 enum exit_status open_any_source(const struct source_flags *flags,
 				 bool only_reads, struct deployment **ret,
-				 struct http **ret_http, struct cvx_err *err);
+				 struct http **ret_http,
+				 uint64_t *ret_part_size, struct cvx_err *err);
 
 /* What a failure of a deployment elsewhere means for a command. */
 enum exit_status source_exit_status(int code);

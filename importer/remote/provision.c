@@ -632,7 +632,7 @@ int provision(const struct selection *selection,
 	      const struct provision_settings *how, struct remote_access *ret,
 	      struct cvx_err *err)
 {
-	struct remote_access access = {NULL, NULL, NULL, NULL, NULL};
+	struct remote_access access = {.origin = NULL};
 	struct provisioning p = {.s = selection,
 				 .settings = settings,
 				 .how = how,
@@ -640,7 +640,9 @@ int provision(const struct selection *selection,
 				 .err = err};
 	int r;
 
-	r = provision_kind(&p);
+	r = settings_find_part_size(settings, &access.part_size, err);
+	if (r == 0)
+		r = provision_kind(&p);
 	if (r == 0)
 		r = find_name(&access, err);
 	http_free(p.http);
@@ -660,7 +662,7 @@ void remote_access_fini(struct remote_access *a)
 	free(a->name);
 	free(a->type);
 	free(a->notice);
-	*a = (struct remote_access){NULL, NULL, NULL, NULL, NULL};
+	*a = (struct remote_access){.origin = NULL};
 }
 
 int remote_open(const struct remote_access *a,

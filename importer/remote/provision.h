@@ -23,6 +23,7 @@ struct remote_access {
 	char *name;   /* "happy-otter-123"; the host if the key has none */
 	char *type;   /* "prod", "dev", "preview", …; NULL: unknown */
 	char *notice; /* to be shown to the user once; NULL: nothing */
+	uint64_t part_size; /* of uploads (IMP-4); 0: as usual */
 };
 
 struct provision_settings {

@@ -21,6 +21,7 @@
 #include "importer/embedded/records.h"
 #include "importer/remote/archive_import.h"
 #include "importer/remote/halt.h"
+#include "importer/remote/provision.h"
 #include "importer/remote/remote_components.h"
 #include "importer/remote/remote_import.h"
 #include "importer/remote/remote_register.h"
@@ -101,6 +102,7 @@ static int need_import(struct remote_intake *in, struct cvx_err *err)
 	};
 	const struct replica_settings *replica = &in->replica->settings;
 	const struct remote_import_settings settings = {
+		.part_size = replica->access->part_size,
 		.keeps_records = replica->keeps_uploads,
 		.record_dir_fd = replica->uploads_fd,
 	};

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -250,4 +251,28 @@ void settings_fini(struct settings *s)
 	s->access_token = NULL;
 	cvx_closep(&s->dir_fd);
 	s->dir_fd = -1;
+}
+
+/* More of one request can hardly be repeated. */
+#define PART_SIZE_MAX ((uint64_t)1 << 30)
+
+int settings_find_part_size(const struct settings *s, uint64_t *ret,
+			    struct cvx_err *err)
+{
+	static const char name[] = "CONVEX_IMPORT_CHUNK_SIZE";
+	const char *text = settings_find_in_environment(s, name);
+	char *end = NULL;
+
+	*ret = 0;
+	if (!text || !text[0])
+		return 0;
+	errno = 0;
+	if (text[0] >= '0' && text[0] <= '9')
+		*ret = strtoull(text, &end, 10);
+	if (*ret == 0 || errno != 0 || *end || *ret > PART_SIZE_MAX)
+		return cvx_fail(err, -EINVAL,
+				"%s: \"%.40s\" is no size of parts, which is "
+				"1 to %" PRIu64 " bytes",
+				name, text, PART_SIZE_MAX);
+	return 0;
 }

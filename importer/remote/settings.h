@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "importer/remote/dotenv.h"
 
@@ -62,5 +63,10 @@ const char *settings_find_deploy_key(const struct settings *s,
  * in messages. */
 void settings_place(const struct settings *s, const char *name, char *text,
 		    size_t size);
+
+/* CONVEX_IMPORT_CHUNK_SIZE (IMP-4); 0: it is not set. -EINVAL: it is no size.
+ */
+int settings_find_part_size(const struct settings *s, uint64_t *ret,
+			    struct cvx_err *err);
 
 #endif

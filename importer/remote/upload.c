@@ -19,8 +19,10 @@
 #include "importer/remote/upload_send.h"
 
 #define BOM_SIZE 3
-/* Parts of files whose size is not known yet double after so many. */
+/* Parts of files whose size is not known yet double after so many; sooner if
+ * they are small, so that there are enough for any file. */
 #define PARTS_OF_ONE_SIZE 2000
+#define SMALL_PARTS_OF_ONE_SIZE 400
 /* How often one who waits asks whether his thread is to give up. */
 #define ASK_MS 50
 
@@ -165,7 +167,10 @@ static uint64_t part_size(const struct upload *u)
 {
 	if (u->fixed_part_size)
 		return u->fixed_part_size;
-	return u->settings.part_size << (u->part_count / PARTS_OF_ONE_SIZE);
+	return u->settings.part_size
+	       << u->part_count / (u->settings.part_size < UPLOAD_PART_SIZE
+					   ? SMALL_PARTS_OF_ONE_SIZE
+					   : PARTS_OF_ONE_SIZE);
 }
 
 /* The first part is cut: what is known of the size decides. */

@@ -273,6 +273,32 @@ case_F_an_outcome_that_is_not_known_is_called_so() {
 	unmount_both
 }
 
+# IMP-4
+case_W_parts_are_as_large_as_the_environment_says() {
+	mount_both
+	mkdir "$MNT/t"
+	start_way --asked asked
+	numbered 1 3000 >rows.jsonl
+	CONVEX_IMPORT_CHUNK_SIZE=16384 \
+		start_mount_at "$THROUGH" "$DIR/through"
+	: >asked
+	cp rows.jsonl "$DIR/through/t/"
+	expect_text "parts" \
+		"$(awk '$2 ~ /upload_part/ { print $3 }' asked | sort -rn | uniq -c |
+			head -n 1 | tr -s ' ')" \
+		" $(($(stat -c %s rows.jsonl) / 16384)) 16384"
+	: >asked
+	CONVEX_IMPORT_CHUNK_SIZE=16384 "$CVX_BIN" import --url "$THROUGH" \
+		--admin-key "$KEY" --table u rows.jsonl 2>/dev/null
+	expect_text "parts" "$(grep -c upload_part asked)" \
+		$(($(stat -c %s rows.jsonl) / 16384 + 1))
+	CONVEX_IMPORT_CHUNK_SIZE=0 expect_status 1 "$CVX_BIN" import \
+		--url "$THROUGH" --admin-key "$KEY" --table u rows.jsonl
+	expect_said 'CONVEX_IMPORT_CHUNK_SIZE: "0" is no size of parts'
+	stop_way
+	unmount_both
+}
+
 case_C9_an_import_whose_outcome_is_not_known_is_5() {
 	start_server
 	export CONVEX_SELF_HOSTED_ADMIN_KEY=$KEY
