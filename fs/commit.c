@@ -325,9 +325,18 @@ static int print_reject(struct stage *s, const struct cvx_err *why,
 				   s->refused_at);
 	if (r == 0)
 		r = cvx_buf_printf(out,
-				   "The file is kept as %s" TREE_REJECTED_SUFFIX
-				   ". Mend it and rename it to %s to try "
-				   "again, or remove it.\n",
+				   intake_is_unknown(why)
+					   ? "The file is kept as "
+					     "%s" TREE_REJECTED_SUFFIX
+					     ". When the deployment is back, "
+					     ".convex/imports.jsonl tells what "
+					     "came of it; if it was imported, "
+					     "what is kept goes. To try again, "
+					     "rename it to %s.\n"
+					   : "The file is kept as "
+					     "%s" TREE_REJECTED_SUFFIX
+					     ". Mend it and rename it to %s to "
+					     "try again, or remove it.\n",
 				   name, name);
 	return r;
 }

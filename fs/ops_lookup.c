@@ -292,6 +292,24 @@ static int registry_mtime(const struct sought *q, const char *component,
 	return 0;
 }
 
+/* What was kept to try again is in the table. */
+static void drop_imported(void *ctx, const char *path)
+{
+	const struct session *s = ctx;
+
+	if (rejects_drop(s->settings.rejects, path) < 0)
+		log_warning("%s: was imported after all, and what was kept of "
+			    "it cannot be removed",
+			    path);
+}
+
+/* Before anybody is shown what came of imports (F-3, T-5). */
+static void settle_imports(const struct sought *q)
+{
+	origin_settle_imports(q->s->settings.deployment, q->patience,
+			      drop_imported, q->s);
+}
+
 static int find_text(const struct sought *q, const struct tree_place *place,
 		     struct node **ret, struct cvx_err *err)
 {
@@ -301,6 +319,8 @@ static int find_text(const struct sought *q, const struct tree_place *place,
 	if (place->kind == TREE_REGISTRY || place->kind == TREE_SCHEMA)
 		r = origin_list(q->s->settings.deployment, place->component,
 				ORIGIN_NOW, q->patience, err);
+	if (place->kind == TREE_IMPORTS)
+		settle_imports(q);
 	if (r == 0)
 		r = view_print(&q->s->view_env, place, &key.text, err);
 
@@ -326,6 +346,7 @@ static int find_reject(const struct sought *q, const struct tree_place *place,
 
 	if (!path)
 		return cvx_fail_memory(err);
+	settle_imports(q);
 	if (rejects_find(q->s->settings.rejects, path, &info) < 0)
 		return not_there(q, err);
 	free(info.path);

@@ -395,7 +395,7 @@ static void record_failure(struct import *imp, uint64_t size,
 
 	if (imp->d->read_only || imp->target.is_copy)
 		return;
-	if (record_commit(imp->d, &record, &err) < 0)
+	if (record_commit(imp->d, &record, NULL, &err) < 0)
 		log_warning("%s: cannot record that it failed: %s",
 			    imp->target.path, err.msg);
 }

@@ -61,6 +61,9 @@ struct origin_ops {
 			   int fd, const struct patience *patience,
 			   uint64_t *ret_size, int64_t *ret_ns,
 			   struct cvx_err *err);
+	void (*settle_imports)(void *ctx, const struct patience *patience,
+			       void (*imported)(void *ctx, const char *path),
+			       void *imported_ctx);
 	bool (*is_stale)(void *ctx, int64_t *ret_since_ns);
 };
 
@@ -125,6 +128,14 @@ int origin_make_backup(struct deployment *d, const char *component,
 		       bool with_files, int fd, const struct patience *patience,
 		       uint64_t *ret_size, int64_t *ret_ns,
 		       struct cvx_err *err);
+
+/* Imports whose outcome was not known are looked up, as far as the deployment
+ * can be asked; their records then tell it. imported is called with the path of
+ * each that was done after all. */
+void origin_settle_imports(struct deployment *d,
+			   const struct patience *patience,
+			   void (*imported)(void *ctx, const char *path),
+			   void *ctx);
 
 /* Whether the deployment was away when it was asked last, and since when, in
  * Unix time. */

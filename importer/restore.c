@@ -335,7 +335,7 @@ static void record_failure(struct restore *r, const struct cvx_err *cause)
 	record.error_text = text && text[0] ? text : cause->msg;
 	if (r->d->read_only || r->is_copy)
 		return;
-	if (record_commit(r->d, &record, &err) < 0)
+	if (record_commit(r->d, &record, NULL, &err) < 0)
 		log_warning("%s: cannot record that it failed: %s", r->path,
 			    err.msg);
 }
@@ -465,5 +465,5 @@ int restore_record_failure(struct deployment *d,
 		.error_text = cause->msg,
 	};
 
-	return record_commit(d, &record, NULL);
+	return record_commit(d, &record, NULL, NULL);
 }

@@ -108,6 +108,16 @@ int origin_make_backup(struct deployment *d, const char *component,
 				      patience, ret_size, ret_ns, err);
 }
 
+void origin_settle_imports(struct deployment *d,
+			   const struct patience *patience,
+			   void (*imported)(void *ctx, const char *path),
+			   void *ctx)
+{
+	if (d->origin)
+		d->origin->settle_imports(d->origin_ctx, patience, imported,
+					  ctx);
+}
+
 bool origin_is_stale(struct deployment *d, int64_t *ret_since_ns)
 {
 	return d->origin && d->origin->is_stale(d->origin_ctx, ret_since_ns);

@@ -125,23 +125,63 @@ int record_insert(struct catalog *c, const struct import_record *record,
 	return r;
 }
 
-int record_commit(struct deployment *d, const struct import_record *record,
-		  struct cvx_err *err)
+/* Whoever was canceled waits a quarter of a second at a time, which another's
+ * commit may well take. */
+static int begin_patiently(struct deployment *d, struct cvx_err *err)
 {
-	bool in_doubt;
 	int r = embedded_begin(d, err), tries;
 
-	/* Whoever was canceled waits a quarter of a second at a time, which
-	 * another's commit may well take. */
 	for (tries = 1; r == -ECANCELED && tries < RECORD_TRIES; tries++)
 		r = embedded_begin(d, err);
-	if (r < 0)
-		return r;
-	r = record_insert(d->writes, record, err);
+	return r;
+}
+
+static int end(struct deployment *d, int r, struct cvx_err *err)
+{
+	bool in_doubt;
+
 	if (r == 0)
 		return embedded_commit(d, &in_doubt, err);
 	embedded_rollback(d);
 	return r;
+}
+
+int record_commit(struct deployment *d, const struct import_record *record,
+		  int64_t *ret_id, struct cvx_err *err)
+{
+	int r = begin_patiently(d, err);
+
+	if (r < 0)
+		return r;
+	r = record_insert(d->writes, record, err);
+	if (r == 0 && ret_id)
+		*ret_id = catalog_last_id(d->writes);
+	return end(d, r, err);
+}
+
+int record_settle(struct deployment *d, int64_t id, uint64_t row_count,
+		  const char *error_code, const char *error_text,
+		  struct cvx_err *err)
+{
+	CVX_AUTO(cvx_freep)
+	char *text = strndup(error_text, text_size(error_text));
+	struct catalog_query *q;
+	int r;
+
+	if (!text)
+		return cvx_fail_memory(err);
+	r = begin_patiently(d, err);
+	if (r < 0)
+		return r;
+	r = catalog_query(d->writes, SQL_SETTLE_IMPORT, &q, err);
+	if (r == 0) {
+		catalog_bind_int(q, 1, id);
+		catalog_bind_int(q, 2, (int64_t)row_count);
+		catalog_bind_text(q, 3, error_code);
+		catalog_bind_text(q, 4, text);
+		r = catalog_run(q, err);
+	}
+	return end(d, r, err);
 }
 
 int import_record_failure(struct deployment *d,
@@ -155,7 +195,7 @@ int import_record_failure(struct deployment *d,
 		.error_text = cause->msg,
 	};
 
-	return record_commit(d, &record, NULL);
+	return record_commit(d, &record, NULL, NULL);
 }
 
 void running_add(struct deployment *d, struct running_import *running)

@@ -45,8 +45,15 @@ int record_insert(struct catalog *c, const struct import_record *record,
 		  struct cvx_err *err);
 
 /* record_insert() in a transaction of its own, for which three seconds are
- * waited even after a cancel (base/cancel.h), so that it is on record. */
+ * waited even after a cancel (base/cancel.h), so that it is on record. ret_id,
+ * for record_settle(), may be NULL. */
 int record_commit(struct deployment *d, const struct import_record *record,
+		  int64_t *ret_id, struct cvx_err *err);
+
+/* What came of it is another thing than the record of that id says. One that is
+ * too old is gone, which is fine. */
+int record_settle(struct deployment *d, int64_t id, uint64_t row_count,
+		  const char *error_code, const char *error_text,
 		  struct cvx_err *err);
 
 /* "completed" of an error: its stable name, or the name of its errno. */

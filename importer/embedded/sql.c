@@ -417,6 +417,11 @@ const char *const sql_statements[SQL_COUNT] = {
 	/* the id up to which records go */
 	[SQL_PRUNE_IMPORTS] = "DELETE FROM imports WHERE id <= ?1",
 
+	/* id, rows, error code, error text */
+	[SQL_SETTLE_IMPORT] =
+		"UPDATE imports SET row_count = ?2, error_code = ?3,"
+		"  error_text = ?4 WHERE id = ?1",
+
 	/* -> id, path, format, mode, rows, size, started, finished, error code,
 	 * error text */
 	[SQL_LIST_IMPORTS] =

@@ -96,6 +96,11 @@ void remote_import_free(struct remote_import *imp)
 	free(imp);
 }
 
+void remote_import_detach(struct remote_import *imp)
+{
+	upload_free(CVX_TAKE(imp->upload));
+}
+
 void remote_import_available(struct remote_import *imp, uint64_t size)
 {
 	upload_available(imp->upload, size);

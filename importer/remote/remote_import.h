@@ -24,6 +24,7 @@
 
 #include "importer/intake.h"
 
+struct halt;
 struct http;
 struct remote_import;
 
@@ -97,6 +98,24 @@ int remote_import_perform(struct remote_import *imp, uint64_t *ret_count,
 int remote_import_commit(struct remote_import *imp, uint64_t size,
 			 uint64_t *ret_count, struct cvx_err *err);
 void remote_import_cancel(struct remote_import *imp);
+
+/* Nothing more is read of its source, which may go. */
+void remote_import_detach(struct remote_import *imp);
+
+enum remote_outcome {
+	REMOTE_OPEN,	 /* it is under way */
+	REMOTE_IMPORTED, /* it is done */
+	REMOTE_NOTHING,	 /* nothing came of it, and nothing will */
+};
+
+/*
+ * After a commit with REMOTE_IMPORT_UNKNOWN, by http: what came of it. One that
+ * still waits to be confirmed is canceled, so that nothing comes of it later.
+ * *ret_count as remote_import_perform() has it.
+ */
+int remote_import_look_up(struct remote_import *imp, struct http *http,
+			  const struct halt *halt, enum remote_outcome *ret,
+			  uint64_t *ret_count, struct cvx_err *err);
 
 /* Of the parts that have arrived. */
 uint64_t remote_import_sent_size(struct remote_import *imp);

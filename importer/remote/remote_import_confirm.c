@@ -134,6 +134,52 @@ static int end_unconfirmed(struct remote_import *imp, int perform_error,
 			imp->id);
 }
 
+/* Of an import in that state. */
+static int tell_outcome(struct remote_import *imp, enum import_state kind,
+			const cJSON *state, enum remote_outcome *ret,
+			uint64_t *ret_count, struct cvx_err *err)
+{
+	switch (kind) {
+	case STATE_COMPLETED:
+		*ret = REMOTE_IMPORTED;
+		return remote_import_complete(imp, state, ret_count);
+	case STATE_FAILED:
+		*ret = REMOTE_NOTHING;
+		(void)remote_import_fail(imp, state, NULL);
+		return 0;
+	case STATE_WAITING:
+		*ret = REMOTE_NOTHING;
+		return cancel_there(imp, err);
+	case STATE_UPLOADED:
+	case STATE_IN_PROGRESS:
+		break;
+	}
+	*ret = REMOTE_OPEN;
+	return 0;
+}
+
+int remote_import_look_up(struct remote_import *imp, struct http *http,
+			  const struct halt *halt, enum remote_outcome *ret,
+			  uint64_t *ret_count, struct cvx_err *err)
+{
+	struct http *own_http = imp->http;
+	struct halt *own_halt = imp->halt;
+	cJSON *state = NULL;
+	enum import_state kind;
+	int r;
+
+	/* Its own may be halted already, and waits for longer. */
+	imp->http = http;
+	imp->halt = (struct halt *)halt;
+	r = remote_import_look(imp, &state, &kind, err);
+	if (r == 0)
+		r = tell_outcome(imp, kind, state, ret, ret_count, err);
+	cJSON_Delete(state);
+	imp->http = own_http;
+	imp->halt = own_halt;
+	return r;
+}
+
 /* From the confirmation to the end. */
 int remote_import_run(struct remote_import *imp, uint64_t *ret_count,
 		      struct cvx_err *err)

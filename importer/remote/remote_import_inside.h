@@ -76,8 +76,13 @@ int remote_import_finish(struct remote_import *imp, struct cvx_err *err);
 /* Between two looks at the state, in ms: the one behind a pause above 0. */
 uint64_t remote_import_next_pause(uint64_t ms);
 
-/* Until the state is neither of the two that pass by themselves. The caller
- * deletes *ret, the state object. */
+/* As it is now. The caller deletes *ret, the state object; NULL after a
+ * failure.
+ */
+int remote_import_look(struct remote_import *imp, struct cJSON **ret,
+		       enum import_state *ret_state, struct cvx_err *err);
+
+/* Until the state is neither of the two that pass by themselves; likewise. */
 int remote_import_wait(struct remote_import *imp, struct cJSON **ret,
 		       enum import_state *ret_state, struct cvx_err *err);
 

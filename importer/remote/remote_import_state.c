@@ -32,9 +32,8 @@ static bool read_state(const char *name, enum import_state *ret)
 	return false;
 }
 
-/* The state object of our import; the caller deletes it. */
-static int look(struct remote_import *imp, cJSON **ret,
-		enum import_state *ret_state, struct cvx_err *err)
+int remote_import_look(struct remote_import *imp, cJSON **ret,
+		       enum import_state *ret_state, struct cvx_err *err)
 {
 	cJSON *args = cJSON_CreateObject(), *document;
 	int r;
@@ -51,7 +50,7 @@ static int look(struct remote_import *imp, cJSON **ret,
 	cJSON_Delete(document);
 	if (read_state(query_text(*ret, "state"), ret_state))
 		return 0;
-	cJSON_Delete(*ret);
+	cJSON_Delete(CVX_TAKE(*ret));
 	return query_fail_value(QUERY_ENDPOINT, STATE_QUERY, err,
 				"no state of import %s", imp->id);
 }
@@ -94,7 +93,7 @@ int remote_import_wait(struct remote_import *imp, cJSON **ret,
 	int r;
 
 	for (;;) {
-		r = look(imp, ret, ret_state, err);
+		r = remote_import_look(imp, ret, ret_state, err);
 		if (r < 0)
 			return r;
 		if (*ret_state == STATE_IN_PROGRESS)

@@ -379,8 +379,9 @@ static struct import_subject subject_of(const struct intake_target *target)
 	return subject;
 }
 
-static void record(struct remote_intake *in, uint64_t size, uint64_t count,
-		   const struct cvx_err *why)
+/* The record's id; 0: there is none. */
+static int64_t record(struct remote_intake *in, uint64_t size, uint64_t count,
+		      const struct cvx_err *why)
 {
 	const char *text = in->import ? remote_import_error(in->import) : NULL;
 	const struct import_record record = {
@@ -394,10 +395,26 @@ static void record(struct remote_intake *in, uint64_t size, uint64_t count,
 					     : why->msg,
 	};
 	struct cvx_err err = CVX_ERR_INIT;
+	int64_t id = 0;
 
-	if (record_commit(in->replica->records, &record, &err) < 0)
+	if (record_commit(in->replica->records, &record, &id, &err) < 0) {
 		log_warning("%s: its import cannot be recorded: %s", in->path,
 			    err.msg);
+		return 0;
+	}
+	return id;
+}
+
+/* It is looked up when the deployment is back. */
+static void keep_unknown(struct remote_intake *in, int64_t record)
+{
+	struct remote_import *import;
+
+	(void)pthread_mutex_lock(&in->lock);
+	import = CVX_TAKE(in->import);
+	(void)pthread_mutex_unlock(&in->lock);
+	remote_import_detach(import);
+	unknown_imports_add(&in->replica->unknown, import, record, in->path);
 }
 
 static int commit(struct intake *intake, uint64_t size,
@@ -406,12 +423,15 @@ static int commit(struct intake *intake, uint64_t size,
 	struct remote_intake *in = of(intake);
 	struct cvx_err why = CVX_ERR_INIT;
 	uint64_t count = 0;
+	int64_t id = 0;
 	int r = send(in, size, &count, &why);
 
 	in->running.available_size = in->running.consumed_size = size;
 	if (in->is_listed)
-		record(in, size, count, &why);
+		id = record(in, size, count, &why);
 	show_outcome(in, &why);
+	if (in->is_listed && in->import && intake_is_unknown(&why))
+		keep_unknown(in, id);
 	if (r < 0 && err)
 		*err = why;
 	if (r == 0)
@@ -533,7 +553,7 @@ void remote_intake_record_failure(void *ctx, const struct intake_target *target,
 	};
 
 	/* It is told in other places as well. */
-	(void)record_commit(replica->records, &record, NULL);
+	(void)record_commit(replica->records, &record, NULL, NULL);
 }
 
 static int read_nothing(void *ctx __attribute__((unused)),

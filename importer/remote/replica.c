@@ -131,6 +131,7 @@ int replica_open(const struct replica_settings *settings, struct replica **ret,
 	(void)pthread_mutex_init(&r->lock, NULL);
 	file_keeper_init(&r->files);
 	loose_files_init(&r->loose);
+	unknown_imports_init(&r->unknown);
 	result = open_http(r, backoff_ms, false, &r->http, err);
 	/* Where the copy may answer, there is no need to wait for long. */
 	if (result == 0)
@@ -159,6 +160,7 @@ void replica_close(struct replica *r)
 	lister_free(r->lister);
 	file_keeper_fini(&r->files);
 	loose_files_fini(&r->loose);
+	unknown_imports_fini(&r->unknown);
 	deployment_close(r->copy);
 	deployment_close(r->records);
 	http_free(r->reader);

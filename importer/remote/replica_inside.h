@@ -11,6 +11,7 @@
 #include "importer/remote/file_keeper.h"
 #include "importer/remote/loose_files.h"
 #include "importer/remote/replica.h"
+#include "importer/remote/unknown_imports.h"
 
 struct halt;
 struct holder;
@@ -29,6 +30,7 @@ struct replica {
 	struct holder *holder;
 	struct file_keeper files;
 	struct loose_files loose;
+	struct unknown_imports unknown;
 
 	pthread_mutex_t lock;
 	/* guarded by lock: */

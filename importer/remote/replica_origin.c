@@ -318,6 +318,22 @@ static int hold_file(void *ctx, const char *component, const char *id,
 			: file_keeper_hold(&r->files, component, id, halt, err);
 }
 
+static void settle_imports(void *ctx, const struct patience *patience,
+			   void (*imported)(void *ctx, const char *path),
+			   void *imported_ctx)
+{
+	CVX_AUTO(halt_freep) struct halt *halt = NULL;
+	struct replica *r = ctx;
+	int code;
+
+	if (was_away_just_now(r) || halt_of_patience(patience, &halt, NULL) < 0)
+		return;
+	code = unknown_imports_settle(&r->unknown, r->reader, r->records, halt,
+				      imported, imported_ctx);
+	if (is_away(code))
+		(void)note(r, code, NULL);
+}
+
 /* Of a backup that is being cut. */
 static int go_on(void *ctx, uint64_t done __attribute__((unused)),
 		 uint64_t settled __attribute__((unused)), struct cvx_err *err)
@@ -394,5 +410,6 @@ const struct origin_ops replica_origin_ops = {
 	.has_files = has_files,
 	.hold_file = hold_file,
 	.make_backup = make_backup,
+	.settle_imports = settle_imports,
 	.is_stale = is_stale,
 };

@@ -299,6 +299,34 @@ case_W_parts_are_as_large_as_the_environment_says() {
 	unmount_both
 }
 
+# The last line of the imports of the mount through the way.
+is_settled() {
+	[ "$(tail -n 1 "$DIR/through/.convex/imports.jsonl" |
+		jq -c '[.state, .rows, .error]')" = "$1" ]
+}
+
+# 15.3: it is looked up when the connection is back.
+case_F_an_outcome_that_was_not_known_is_found_out() {
+	mount_both
+	seed t 1 2
+	start_breaking_way
+	start_mount_at "$THROUGH" "$DIR/through" -o timeout=1
+	numbered 7 7 >one
+	expect_refused 'Input/output error' \
+		cp one "$DIR/through/t/documents.jsonl"
+	expect_file "$DIR/through/t/documents.jsonl.rejected" one
+	await 10 is_seven "$THERE/t/documents.jsonl"
+	stop_way
+	start_way --port "${THROUGH##*:}"
+	await 10 is_settled '["completed",1,null]'
+	[ ! -e "$DIR/through/t/documents.jsonl.rejected" ] ||
+		fail "what was imported can be tried again"
+	[ ! -e "$DIR/through/t/documents.jsonl.error" ] ||
+		fail "what was imported is called an error"
+	stop_way
+	unmount_both
+}
+
 case_C9_an_import_whose_outcome_is_not_known_is_5() {
 	start_server
 	export CONVEX_SELF_HOSTED_ADMIN_KEY=$KEY

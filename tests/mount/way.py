@@ -2,7 +2,8 @@
 """A way to the deployment at HOST:PORT of this machine, on a port of its own,
 which it prints: it tells what is asked for, and what goes wrong on the way.
 
-    way.py [--asked FILE] [--faults FILE] [--tls CERTIFICATE KEY] HOST:PORT
+    way.py [--asked FILE] [--faults FILE] [--port PORT]
+           [--tls CERTIFICATE KEY] HOST:PORT
 
 --asked FILE   a line for each request, when it has come: METHOD NAME SIZE. The
                name is that of the function that is called, or else the path
@@ -10,6 +11,7 @@ which it prints: it tells what is asked for, and what goes wrong on the way.
 --faults FILE  read at each request, may come and go. Lines NAME HOW: what
                happens to requests whose path or name begins with NAME, by the
                first line that fits.
+--port         of its own, instead of any that is free
 --tls          by that certificate, a PEM file each
 
 HOW is one of ANSWERS, instead of the deployment's, or
@@ -147,7 +149,8 @@ def fault_of(path, name):
 
 
 def main():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Way)
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", options.port), Way)
     if options.tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*options.tls)
@@ -159,6 +162,7 @@ def main():
 parser = argparse.ArgumentParser()
 parser.add_argument("--asked", metavar="FILE")
 parser.add_argument("--faults", metavar="FILE")
+parser.add_argument("--port", type=int, default=0)
 parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"))
 parser.add_argument("deployment", metavar="HOST:PORT")
 options = parser.parse_args()

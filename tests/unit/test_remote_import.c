@@ -287,8 +287,35 @@ static int trial_commit(struct trial *t)
 	return r;
 }
 
+/* 15.3: the deployment is back, and tells what nobody knew. One that was not
+ * confirmed is not going to be. */
+static void expect_found_out(struct trial *t, const char *what)
+{
+	struct model *m = &t->model;
+	struct cvx_err err = CVX_ERR_INIT;
+	enum remote_outcome outcome;
+	uint64_t count = 0;
+	unsigned i;
+
+	m->plan = (struct plan){.at = UINT32_MAX};
+	loopback_sync(t->server);
+	remote_import_detach(t->imp);
+	EXPECT_OK(remote_import_look_up(t->imp, t->http, NULL, &outcome, &count,
+					&err),
+		  &err);
+	loopback_sync(t->server);
+	if (outcome == REMOTE_IMPORTED
+		    ? m->applied_count != 1 || count != 3
+		    : outcome != REMOTE_NOTHING || m->applied_count != 0)
+		fail_msg("%s: found out %d, but applied %u times", what,
+			 (int)outcome, m->applied_count);
+	for (i = 0; outcome == REMOTE_NOTHING && i < m->import_count; i++)
+		if (m->imports[i].state == MODEL_WAITING)
+			fail_msg("%s: something may come of it later", what);
+}
+
 /* Whatever happened: the table is old or new, never doubled, and the writer
- * was told which. */
+ * was told which, or finds it out. */
 static void expect_true_outcome(struct trial *t, int r, const char *what)
 {
 	struct model *m = &t->model;
@@ -316,6 +343,8 @@ static void expect_true_outcome(struct trial *t, int r, const char *what)
 		fail_msg("%s: %d, but it happened: %s", what, r, t->err.msg);
 	if (r < 0 && !t->err.msg[0])
 		fail_msg("%s: no sentence", what);
+	if (r < 0 && unknown)
+		expect_found_out(t, what);
 }
 
 /* How many requests an import without faults makes. */
