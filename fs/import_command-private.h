@@ -40,7 +40,7 @@ struct import_run {
 	int uploads_fd; /* of records of uploads; -1: none */
 	struct import *imp;
 	struct restore *restore;
-	struct http *http; /* of a deployment elsewhere; NULL: it is here */
+	struct http *http;  /* of a deployment elsewhere; NULL: it is here */
 	uint64_t part_size; /* of uploads to it; 0: as usual */
 	struct remote_import *remote;
 	struct remote_plan plan; /* of it */
