@@ -25,6 +25,8 @@ struct item {
 };
 
 struct listing {
+	struct listings *of;
+	struct listing *previous, *next; /* guarded by the lock of of */
 	pthread_mutex_t lock;
 	/* guarded by lock: */
 	struct item *items;
@@ -33,22 +35,68 @@ struct listing {
 	bool has_files;	      /* the deployment of a copy has stored files */
 };
 
-int listing_new(struct listing **ret, struct cvx_err *err)
+struct listings {
+	pthread_mutex_t lock;
+	struct listing *first; /* guarded by lock */
+};
+
+int listings_new(struct listings **ret, struct cvx_err *err)
+{
+	struct listings *ls = calloc(1, sizeof(*ls));
+
+	if (!ls)
+		return cvx_fail_memory(err);
+	pthread_mutex_init(&ls->lock, NULL);
+	*ret = ls;
+	return 0;
+}
+
+void listings_free(struct listings *ls)
+{
+	if (!ls)
+		return;
+	while (ls->first)
+		listing_free(ls->first);
+	pthread_mutex_destroy(&ls->lock);
+	free(ls);
+}
+
+int listing_new(struct listings *of, struct listing **ret, struct cvx_err *err)
 {
 	struct listing *l = calloc(1, sizeof(*l));
 
 	if (!l)
 		return cvx_fail_memory(err);
+	l->of = of;
 	pthread_mutex_init(&l->lock, NULL);
 	cvx_buf_init(&l->names, NAMES_SIZE_MAX);
+	pthread_mutex_lock(&of->lock);
+	l->next = of->first;
+	if (l->next)
+		l->next->previous = l;
+	of->first = l;
+	pthread_mutex_unlock(&of->lock);
 	*ret = l;
 	return 0;
+}
+
+static void take_out(struct listing *l)
+{
+	pthread_mutex_lock(&l->of->lock);
+	if (l->previous)
+		l->previous->next = l->next;
+	else
+		l->of->first = l->next;
+	if (l->next)
+		l->next->previous = l->previous;
+	pthread_mutex_unlock(&l->of->lock);
 }
 
 void listing_free(struct listing *l)
 {
 	if (!l)
 		return;
+	take_out(l);
 	free(l->items);
 	cvx_buf_fini(&l->names);
 	pthread_mutex_destroy(&l->lock);

@@ -18,8 +18,15 @@ struct listing;
 struct node;
 struct session;
 
+/* The open folders of a mount. When it ends the kernel may not say of the last
+ * ones that they were closed; they end with this. */
+struct listings;
+
+int listings_new(struct listings **ret, struct cvx_err *err);
+void listings_free(struct listings *ls); /* NULL is allowed */
+
 /* Nothing is listed before listing_fill. */
-int listing_new(struct listing **ret, struct cvx_err *err);
+int listing_new(struct listings *of, struct listing **ret, struct cvx_err *err);
 void listing_free(struct listing *l);
 
 /* Lists the folder's names anew. */

@@ -57,6 +57,7 @@ struct session {
 	struct hidden *hidden;
 	struct expected *expected;
 	struct handles *handles;
+	struct listings *listings;
 	struct report *report;
 	struct commits *commits;
 	struct last_close *last_close;

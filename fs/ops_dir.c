@@ -26,7 +26,7 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct cvx_err err = CVX_ERR_INIT;
 	struct listing *l;
-	int r = listing_new(&l, &err);
+	int r = listing_new(ops_session(req)->listings, &l, &err);
 
 	log_debug("opendir %llu: %d", (unsigned long long)ino, r);
 	if (r < 0) {

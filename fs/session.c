@@ -9,6 +9,7 @@
 #include "cache/base/cleanup.h"
 #include "cache/base/err.h"
 #include "cache/base/log.h"
+#include "fs/listing.h"
 #include "fs/loop.h"
 #include "fs/ops.h"
 
@@ -57,6 +58,8 @@ static int make_parts(struct session *s, struct cvx_err *err)
 		r = expected_new(&s->expected, err);
 	if (r == 0)
 		r = handles_new(s->nodes, &s->handles, err);
+	if (r == 0)
+		r = listings_new(&s->listings, err);
 	if (r == 0)
 		r = report_new(set->deployment, &s->report, err);
 	if (r == 0)
@@ -226,6 +229,7 @@ void session_free(struct session *s)
 		fuse_session_destroy(s->fuse);
 	loop_free(s->loop);
 	handles_free(s->handles);
+	listings_free(s->listings);
 	marks_free(s->marks);
 	hidden_free(s->hidden);
 	expected_free(s->expected);
