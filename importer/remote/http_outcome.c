@@ -189,6 +189,12 @@ static enum http_outcome outcome_of_failure(const struct request *q,
 	return is_unsent(q, code) ? HTTP_NOT_SENT : HTTP_AMBIGUOUS;
 }
 
+/* Of a sink's errors: it is the answer that is wrong, and not this machine. */
+static bool is_of_answer(int error)
+{
+	return error == -EPROTO || error == -EINVAL || error == -EMSGSIZE;
+}
+
 static int fail_sink(struct request *q)
 {
 	char place[300];
@@ -203,7 +209,10 @@ static int fail_sink(struct request *q)
 	if (q->sink_error == -ENOMEM)
 		return cvx_fail_memory(q->err);
 	if (q->err && q->err->code == q->sink_error) /* the sink said why */
-		return http_blame_answer(q->call, status_of(q), q->err);
+		return is_of_answer(q->sink_error)
+			       ? http_blame_answer(q->call, status_of(q),
+						   q->err)
+			       : q->sink_error;
 	return cvx_fail(q->err, q->sink_error, "%s: %s", place,
 			strerror(-q->sink_error));
 }
@@ -256,8 +265,7 @@ int http_blame_answer(const struct http_call *call, int status,
 	if (!err)
 		return -EPROTO;
 	print_place(call, place, sizeof(place));
-	if (err->code != -EPROTO && err->code != -EINVAL &&
-	    err->code != -EMSGSIZE)
+	if (!is_of_answer(err->code))
 		return cvx_err_prefix(err, "%s: %d", place, status);
 	return cvx_err_prefix(err, "%s: %d, but the answer is wrong", place,
 			      status);
