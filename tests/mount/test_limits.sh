@@ -228,7 +228,7 @@ case_W1_memory_does_not_grow_with_the_file() {
 	start_mount
 	local idle peak limit=$((64 << 10))
 	# What is read from elsewhere comes with ids: 24 bytes a row.
-	[ "$CVX_KIND" != remote ] || limit=$((limit + 600000 * 24 / 1024))
+	[ "$KIND" != remote ] || limit=$((limit + 600000 * 24 / 1024))
 	make_rows 1 20000 >part
 	for _ in $(seq 30); do cat part; done >large.jsonl
 	mkdir "$MNT/t"
