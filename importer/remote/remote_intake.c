@@ -427,6 +427,7 @@ static int commit(struct intake *intake, uint64_t size,
 	int r = send(in, size, &count, &why);
 
 	in->running.available_size = in->running.consumed_size = size;
+	unknown_imports_supersede(&in->replica->unknown, in->path);
 	if (in->is_listed)
 		id = record(in, size, count, &why);
 	show_outcome(in, &why);
@@ -544,7 +545,7 @@ int remote_intake_begin(void *ctx, const struct intake_target *target,
 void remote_intake_record_failure(void *ctx, const struct intake_target *target,
 				  const struct cvx_err *cause)
 {
-	const struct replica *replica = ctx;
+	struct replica *replica = ctx;
 	const struct import_record record = {
 		.subject = subject_of(target),
 		.started_ns = embedded_now_ns(),
@@ -552,6 +553,7 @@ void remote_intake_record_failure(void *ctx, const struct intake_target *target,
 		.error_text = cause->msg,
 	};
 
+	unknown_imports_supersede(&replica->unknown, target->rows.path);
 	/* It is told in other places as well. */
 	(void)record_commit(replica->records, &record, NULL, NULL);
 }

@@ -14,6 +14,7 @@ struct unknown_import {
 	struct remote_import *import;
 	int64_t record;
 	char *path;
+	bool is_superseded; /* guarded by the lock */
 };
 
 void unknown_imports_init(struct unknown_imports *u)
@@ -45,12 +46,15 @@ void unknown_imports_fini(struct unknown_imports *u)
 	(void)pthread_mutex_destroy(&u->lock);
 }
 
-/* With the lock held. What is behind the newest ones goes. */
+/* With the lock held. What is behind the newest ones goes, later while they are
+ * looked up. */
 static struct unknown_import *cut(struct unknown_imports *u)
 {
 	struct unknown_import **link = &u->first, *rest;
 	size_t n = 0;
 
+	if (u->is_settling)
+		return NULL;
 	while (*link && n < UNKNOWN_IMPORTS_MAX) {
 		link = &(*link)->next;
 		n++;
@@ -115,18 +119,25 @@ static int settle_one(struct unknown_import *one, struct http *http,
 	return 1;
 }
 
-/* Behind those that came meanwhile, which are newer. */
-static void put_back(struct unknown_imports *u, struct unknown_import *list)
+void unknown_imports_supersede(struct unknown_imports *u, const char *path)
 {
-	struct unknown_import **link, *rest;
+	struct unknown_import *one;
 
 	(void)pthread_mutex_lock(&u->lock);
-	for (link = &u->first; *link; link = &(*link)->next)
-		continue;
-	*link = list;
-	rest = cut(u);
+	for (one = u->first; one; one = one->next)
+		one->is_superseded |= strcmp(one->path, path) == 0;
 	(void)pthread_mutex_unlock(&u->lock);
-	free_list(rest);
+}
+
+/* With the lock held. */
+static void take_out(struct unknown_imports *u,
+		     const struct unknown_import *one)
+{
+	struct unknown_import **link = &u->first;
+
+	while (*link != one)
+		link = &(*link)->next;
+	*link = one->next;
 }
 
 int unknown_imports_settle(struct unknown_imports *u, struct http *http,
@@ -134,28 +145,33 @@ int unknown_imports_settle(struct unknown_imports *u, struct http *http,
 			   void (*imported)(void *ctx, const char *path),
 			   void *ctx)
 {
-	struct unknown_import *list, **link, *one;
+	struct unknown_import *one, *next;
+	bool was_done;
 	int r = 0;
 
 	(void)pthread_mutex_lock(&u->lock);
-	list = u->first;
-	u->first = NULL;
-	(void)pthread_mutex_unlock(&u->lock);
-	for (link = &list; r >= 0 && *link;) {
-		bool was_done = false;
-
-		one = *link;
+	if (u->is_settling || !u->first) {
+		(void)pthread_mutex_unlock(&u->lock);
+		return 0;
+	}
+	u->is_settling = true;
+	for (one = u->first; r >= 0 && one; one = next) {
+		next = one->next;
+		was_done = false;
+		(void)pthread_mutex_unlock(&u->lock);
 		r = settle_one(one, http, records, halt, &was_done);
-		if (r != 1) {
-			link = &one->next;
+		(void)pthread_mutex_lock(&u->lock);
+		if (r != 1)
 			continue;
-		}
-		*link = one->next;
-		if (was_done)
+		take_out(u, one);
+		/* Nothing else is kept at the path before this is over. */
+		if (was_done && !one->is_superseded)
 			imported(ctx, one->path);
 		free_one(one);
 	}
-	if (list)
-		put_back(u, list);
+	u->is_settling = false;
+	one = cut(u);
+	(void)pthread_mutex_unlock(&u->lock);
+	free_list(one);
 	return r < 0 ? r : 0;
 }

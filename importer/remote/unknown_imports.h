@@ -11,7 +11,7 @@
 #define CVX_IMPORTER_REMOTE_UNKNOWN_IMPORTS_H
 
 #include <pthread.h>
-#include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define UNKNOWN_IMPORTS_MAX 64
@@ -26,6 +26,7 @@ struct unknown_imports {
 	pthread_mutex_t lock;
 	/* guarded by lock: */
 	struct unknown_import *first; /* the newest */
+	bool is_settling;	      /* by one thread: none of them is freed */
 };
 
 void unknown_imports_init(struct unknown_imports *u);
@@ -37,10 +38,15 @@ void unknown_imports_add(struct unknown_imports *u,
 			 struct remote_import *import, int64_t record,
 			 const char *path);
 
+/* Something else was written at that path: what was kept there is no longer
+ * that of imports before. */
+void unknown_imports_supersede(struct unknown_imports *u, const char *path);
+
 /*
- * Looks them up, until one cannot be: then why not; else 0. records is where
- * they are on record. imported is called for each that was done after all, with
- * its path.
+ * Looks them up, until one cannot be: then why not; else 0, also when another
+ * thread is at it. records is where they are on record. imported is called for
+ * each that was done after all and was not superseded, with its path; it must
+ * not call anything of this.
  */
 int unknown_imports_settle(struct unknown_imports *u, struct http *http,
 			   struct deployment *records, const struct halt *halt,

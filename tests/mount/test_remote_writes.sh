@@ -327,6 +327,34 @@ case_F_an_outcome_that_was_not_known_is_found_out() {
 	unmount_both
 }
 
+is_refused() {
+	cp "$1" "$2" 2>&1 | grep -q 'Invalid argument'
+}
+
+has_no_unknown() {
+	! grep -q '"OutcomeUnknown"' "$DIR/through/.convex/imports.jsonl"
+}
+
+# What is kept there by then may be another file.
+case_F3_what_was_found_out_takes_no_other_file_away() {
+	mount_both
+	seed t 1 2
+	start_breaking_way
+	start_mount_at "$THROUGH" "$DIR/through" -o timeout=1
+	numbered 7 7 >one
+	expect_refused 'Input/output error' \
+		cp one "$DIR/through/t/documents.jsonl"
+	await 10 is_seven "$THERE/t/documents.jsonl"
+	stop_way
+	start_way --port "${THROUGH##*:}"
+	echo '{"n":' >bad
+	await 10 is_refused bad "$DIR/through/t/documents.jsonl"
+	await 10 has_no_unknown
+	expect_file "$DIR/through/t/documents.jsonl.rejected" bad
+	stop_way
+	unmount_both
+}
+
 case_C9_an_import_whose_outcome_is_not_known_is_5() {
 	start_server
 	export CONVEX_SELF_HOSTED_ADMIN_KEY=$KEY
