@@ -256,7 +256,8 @@ start_breaking_way() {
 	start_way --faults faults
 }
 
-case_F_an_outcome_that_is_not_known_is_called_so() {
+# A file is written over t through a way that breaks once it is confirmed.
+lose_outcome() {
 	mount_both
 	seed t 1 2
 	start_breaking_way
@@ -264,11 +265,15 @@ case_F_an_outcome_that_is_not_known_is_called_so() {
 	numbered 7 7 >one
 	expect_refused 'Input/output error' \
 		cp one "$DIR/through/t/documents.jsonl"
+	expect_file "$DIR/through/t/documents.jsonl.rejected" one
+}
+
+case_F_an_outcome_that_is_not_known_is_called_so() {
+	lose_outcome
 	expect_match "error" "$(cat "$DIR/through/t/documents.jsonl.error")" \
 		'^It is not known whether t/documents.jsonl was imported'
 	expect_match "record" "$(tail -n 1 "$DIR/through/.convex/imports.jsonl")" \
 		'"code":"OutcomeUnknown"'
-	expect_file "$DIR/through/t/documents.jsonl.rejected" one
 	await 10 is_seven "$THERE/t/documents.jsonl"
 	unmount_both
 }
@@ -307,14 +312,7 @@ is_settled() {
 
 # 15.3: it is looked up when the connection is back.
 case_F_an_outcome_that_was_not_known_is_found_out() {
-	mount_both
-	seed t 1 2
-	start_breaking_way
-	start_mount_at "$THROUGH" "$DIR/through" -o timeout=1
-	numbered 7 7 >one
-	expect_refused 'Input/output error' \
-		cp one "$DIR/through/t/documents.jsonl"
-	expect_file "$DIR/through/t/documents.jsonl.rejected" one
+	lose_outcome
 	await 10 is_seven "$THERE/t/documents.jsonl"
 	stop_way
 	start_way --port "${THROUGH##*:}"
@@ -337,13 +335,7 @@ has_no_unknown() {
 
 # What is kept there by then may be another file.
 case_F3_what_was_found_out_takes_no_other_file_away() {
-	mount_both
-	seed t 1 2
-	start_breaking_way
-	start_mount_at "$THROUGH" "$DIR/through" -o timeout=1
-	numbered 7 7 >one
-	expect_refused 'Input/output error' \
-		cp one "$DIR/through/t/documents.jsonl"
+	lose_outcome
 	await 10 is_seven "$THERE/t/documents.jsonl"
 	stop_way
 	start_way --port "${THROUGH##*:}"
